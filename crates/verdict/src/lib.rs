@@ -1,0 +1,15 @@
+//! What a probe is judged by: targets, observations, reasons, the catalogue and the judge.
+//!
+//! This crate is pure: it knows no runtime, no socket and no clock, so the same target, observation
+//! and history always give the same verdict. The dependency list keeps it so.
+
+pub mod address;
+pub mod catalogue;
+pub mod history;
+pub mod judge;
+pub mod name;
+pub mod observation;
+pub mod reason;
+pub mod remedy;
+pub mod target;
+pub mod verdict;

@@ -1,0 +1,129 @@
+//! Target: one host and port to probe, with an expectation.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::address::{Family, Rules};
+use crate::catalogue::Service;
+
+/// One host and port to probe, with everything the judge holds it to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The metric label; unique within a configuration.
+    pub name: String,
+    /// The host, lower case and without the trailing dot.
+    pub host: String,
+    /// The port, never 0.
+    pub port: u16,
+    /// How the handshake begins.
+    pub protocol: Protocol,
+    /// What the catalogue says the host is; `None` outside the catalogue.
+    pub service: Option<&'static Service>,
+    /// Where the target was declared.
+    pub source: Source,
+    /// What the address should be.
+    pub expect: Expectation,
+    /// How its addresses are classified.
+    pub rules: Rules,
+    /// The families asked for, at least one.
+    pub families: Vec<Family>,
+    /// The resolver it is judged by, by name.
+    pub resolver: String,
+    /// Time between the starts of two probes.
+    pub interval: Duration,
+    /// Budget of one probe.
+    pub timeout: Duration,
+    /// The name the certificate must cover and SNI carries: the host, unless configured.
+    pub server_name: String,
+    /// Whether the service itself is asked (section 2, step 5).
+    pub http: bool,
+    /// The private DNS zone of a service outside the catalogue.
+    pub private_zone: Option<String>,
+    /// A certificate that ends within this time is worth a warning.
+    pub expiry_warning: Duration,
+    /// For routing alerts; a label of `target_info`.
+    pub owner: Option<String>,
+}
+
+impl Target {
+    /// The catalogue's slug, `custom` outside the catalogue.
+    pub fn service_slug(&self) -> &'static str {
+        self.service.map_or("custom", |service| service.slug)
+    }
+
+    /// Other ports that the catalogue lists for the service: what `port_blocked` compares with.
+    pub fn other_ports(&self) -> impl Iterator<Item = u16> + '_ {
+        let ports = self.service.map_or(&[][..], |service| &service.ports);
+        ports
+            .iter()
+            .map(|port| port.number)
+            .filter(|number| *number != self.port)
+    }
+}
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The contract's word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// What the address should be.
+    Expectation {
+        /// Every address private, and expected where networks are given.
+        PrivateEndpoint = "privateEndpoint",
+        /// The address stays public and the service must let us in.
+        ServiceEndpoint = "serviceEndpoint",
+        /// No demand on the address.
+        Public = "public",
+        /// `privateEndpoint` as soon as an address is or was private, else `public`.
+        Auto = "auto",
+    }
+}
+
+words! {
+    /// How the handshake begins.
+    Protocol {
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// Connect only.
+        Tcp = "tcp",
+        /// TLS inside TDS PRELOGIN packets (MS-TDS), as SQL Server speaks it.
+        Tds = "tds",
+        /// TLS after `PostgreSQL`'s `SSLRequest`.
+        Postgres = "postgres",
+        /// TLS after `MySQL`'s greeting and SSL request.
+        Mysql = "mysql",
+    }
+}
+
+words! {
+    /// Where a target was declared.
+    Source {
+        /// The configuration, or the command line.
+        Config = "config",
+        /// A `PrivateLinkTarget`.
+        Crd = "crd",
+        /// What the cluster was seen to use.
+        Discovered = "discovered",
+    }
+}

@@ -1,0 +1,75 @@
+//! Verdict: what a probe means: an outcome, a primary reason, and the findings behind it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::reason::{Reason, Severity, Stage};
+use crate::target::{Expectation, words};
+
+words! {
+    /// How a probe ended.
+    Outcome {
+        /// As it should be.
+        Pass = "pass",
+        /// Works, but not as it should.
+        Warn = "warn",
+        /// Broken.
+        Fail = "fail",
+    }
+}
+
+words! {
+    /// How sure a finding is of its meaning.
+    Confidence {
+        /// The facts leave no other reading.
+        High = "high",
+        /// The usual reading of the facts.
+        Medium = "medium",
+        /// One reading among several.
+        Low = "low",
+    }
+}
+
+/// One judged fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What it is.
+    pub reason: Reason,
+    /// How much it matters here.
+    pub severity: Severity,
+    /// The address it concerns, if it concerns one.
+    pub address: Option<IpAddr>,
+    /// What was seen, in words.
+    pub detail: String,
+    /// How sure the reading is.
+    pub confidence: Confidence,
+    /// One command that would settle it.
+    pub command: Option<String>,
+}
+
+/// What a probe means. A pure function of target, observation and recent history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The worst severity among the findings, as an outcome.
+    pub outcome: Outcome,
+    /// The primary reason: worst severity, then stage, then row order.
+    pub reason: Reason,
+    /// The expectation that was in force; never `auto`.
+    pub expect_effective: Expectation,
+    /// Every finding, the primary one first.
+    pub findings: Vec<Finding>,
+    /// The story in one sentence.
+    pub summary: String,
+}
+
+impl Verdict {
+    /// The primary reason's stage.
+    pub const fn stage(&self) -> Stage {
+        self.reason.stage()
+    }
+
+    /// Whether some finding has this reason.
+    pub fn found(&self, reason: Reason) -> bool {
+        self.findings.iter().any(|finding| finding.reason == reason)
+    }
+}
