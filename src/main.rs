@@ -1,1 +1,3 @@
+//! The `privatelink-prober` command.
+
 fn main() {}
