@@ -1,0 +1,273 @@
+//! Address findings: whether the addresses are what the expectation asks for.
+
+use std::net::IpAddr;
+
+use super::{Case, Findings, ZoneAuthority, list};
+use crate::address::{Class, ClassSet, Family};
+use crate::observation::{Address, Comparison};
+use crate::reason::{Reason, Severity};
+use crate::target::Expectation;
+use crate::verdict::Confidence;
+
+pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+    reserved(case, findings);
+    flapping(case, findings);
+    mixed_or_public(case, findings);
+    unexpected(case, findings);
+    for comparison in &case.observation.comparisons {
+        compared(case, comparison, findings);
+    }
+    if let Some(variable) = &case.observation.proxy {
+        let detail = format!(
+            "{variable} is set, and NO_PROXY does not cover {}",
+            case.host()
+        );
+        findings.add(Reason::ProxyWouldBeUsed, None, detail);
+    }
+}
+
+fn addresses<'a>(case: &'a Case<'_>) -> &'a [Address] {
+    &case.observation.resolution.addresses
+}
+
+fn of_class(case: &Case<'_>, wanted: impl Fn(Class) -> bool) -> Vec<Address> {
+    addresses(case)
+        .iter()
+        .filter(|address| wanted(address.class))
+        .cloned()
+        .collect()
+}
+
+fn first(addresses: &[Address]) -> Option<IpAddr> {
+    addresses.first().map(|address| address.ip)
+}
+
+fn reserved(case: &Case<'_>, findings: &mut Findings) {
+    for address in addresses(case) {
+        let detail = if address.class == Class::Reserved {
+            format!("{} is reserved or denied, and was not dialled", address.ip)
+        } else if !case.target.rules.may_dial(address.ip) {
+            format!(
+                "{} lies in a reserved range; only classify.private makes it dialable",
+                address.ip
+            )
+        } else {
+            continue;
+        };
+        findings.add(Reason::ReservedAddress, Some(address.ip), detail);
+    }
+}
+
+fn flapping(case: &Case<'_>, findings: &mut Findings) {
+    let window: Vec<ClassSet> = case.history.window(case.observation.classes()).collect();
+    let changes = window.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    if changes < 2 {
+        return;
+    }
+    let broken = window
+        .iter()
+        .flat_map(|classes| classes.iter())
+        .any(|class| breaks(case, class));
+    let severity = if broken {
+        Severity::Fail
+    } else {
+        Severity::Warn
+    };
+    let seen = window
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let detail = format!(
+        "{changes} changes in the last {} answers: {seen}",
+        window.len()
+    );
+    findings.add_as(
+        Reason::AddressFlapping,
+        severity,
+        Confidence::High,
+        None,
+        detail,
+    );
+}
+
+/// Whether an address of this class is not what the expectation asks for.
+fn breaks(case: &Case<'_>, class: Class) -> bool {
+    match case.expect {
+        Expectation::PrivateEndpoint => match class {
+            Class::Expected => false,
+            Class::Private => !case.target.rules.expected.is_empty(),
+            Class::Public | Class::Reserved => true,
+        },
+        Expectation::ServiceEndpoint => class != Class::Public,
+        Expectation::Public | Expectation::Auto => class == Class::Reserved,
+    }
+}
+
+fn mixed_or_public(case: &Case<'_>, findings: &mut Findings) {
+    let public = of_class(case, |class| class == Class::Public);
+    let private = of_class(case, Class::is_private);
+    if public.is_empty() {
+        return;
+    }
+    match case.expect {
+        Expectation::PrivateEndpoint | Expectation::ServiceEndpoint if !private.is_empty() => {
+            let odd = if case.expect == Expectation::PrivateEndpoint {
+                &public
+            } else {
+                &private
+            };
+            let severity = if odd.iter().all(|address| has_no_route(case, address)) {
+                Severity::Warn
+            } else {
+                Severity::Fail
+            };
+            let detail = format!("one answer holds both: {}", list(addresses(case)));
+            findings.add_as(
+                Reason::MixedAddresses,
+                severity,
+                Confidence::High,
+                first(odd),
+                detail,
+            );
+        }
+        Expectation::PrivateEndpoint => public_instead(case, &public, Severity::Fail, findings),
+        // Only `auto` can come to this: a written `public` asks for nothing.
+        Expectation::Public if case.target.expect == Expectation::Auto && case.alias.is_some() => {
+            public_instead(case, &public, Severity::Warn, findings);
+        }
+        Expectation::ServiceEndpoint | Expectation::Public | Expectation::Auto => {}
+    }
+}
+
+fn has_no_route(case: &Case<'_>, address: &Address) -> bool {
+    !case.observation.has_route(Family::of(address.ip))
+}
+
+/// Every dialable address is public, where a private endpoint is expected.
+fn public_instead(
+    case: &Case<'_>,
+    public: &[Address],
+    severity: Severity,
+    findings: &mut Findings,
+) {
+    let seen = list(public);
+    let (reason, confidence, detail) = match (case.alias, case.authority) {
+        (None, _) => (
+            Reason::NoPrivateEndpoint,
+            Confidence::High,
+            format!("resolves to {seen} without any privatelink alias"),
+        ),
+        (Some(alias), ZoneAuthority::Private) => (
+            Reason::PublicFallbackZoneLinked,
+            Confidence::High,
+            format!(
+                "the alias {alias} ends at {seen}, although its zone is answered privately here"
+            ),
+        ),
+        (Some(alias), authority) => {
+            let zone = case.zone().unwrap_or(alias);
+            let (confidence, who) = match authority {
+                ZoneAuthority::Public => (Confidence::High, "is answered by the public side"),
+                _ => (Confidence::Medium, "could not be asked for its SOA"),
+            };
+            (
+                Reason::PublicFallback,
+                confidence,
+                format!("the alias {alias} ends at {seen}; its zone {zone} {who}"),
+            )
+        }
+    };
+    findings.add_as(reason, severity, confidence, first(public), detail);
+}
+
+fn unexpected(case: &Case<'_>, findings: &mut Findings) {
+    for address in addresses(case)
+        .iter()
+        .filter(|address| address.class.is_private())
+    {
+        let detail = match case.expect {
+            Expectation::PrivateEndpoint if case.target.rules.is_unexpected(address.ip) => {
+                let nets = case.target.rules.expected.iter().map(ToString::to_string);
+                format!(
+                    "{} is private, but outside {}",
+                    address.ip,
+                    nets.collect::<Vec<_>>().join(", ")
+                )
+            }
+            Expectation::ServiceEndpoint => {
+                format!(
+                    "{} is private, where a service endpoint keeps the public address",
+                    address.ip
+                )
+            }
+            _ => continue,
+        };
+        findings.add(Reason::UnexpectedPrivateAddress, Some(address.ip), detail);
+    }
+}
+
+fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
+    if !comparison.must_agree {
+        return;
+    }
+    let (path, other) = (&case.observation.resolution, &comparison.resolution);
+    match comparison.agrees_with(path) {
+        Some(true) => {}
+        Some(false) => {
+            let detail = format!(
+                "the path {} gives {}, {} gives {}{}",
+                path.resolver,
+                described(&path.addresses),
+                other.resolver,
+                described(&other.addresses),
+                consequence(case, comparison)
+            );
+            findings.add(
+                Reason::ResolverDisagreement,
+                first(&other.addresses),
+                detail,
+            );
+        }
+        None if other
+            .outcome()
+            .is_some_and(crate::observation::QueryOutcome::is_failure) =>
+        {
+            let outcome = other
+                .outcome()
+                .map_or("nothing", |outcome| outcome.as_str());
+            let detail = format!("the resolver {} did not answer: {outcome}", other.resolver);
+            findings.add(Reason::ResolverUnavailable, None, detail);
+        }
+        None => {}
+    }
+}
+
+fn described(addresses: &[Address]) -> String {
+    if addresses.is_empty() {
+        "no address".to_owned()
+    } else {
+        list(addresses)
+    }
+}
+
+/// What a difference between the two resolvers of a node means to its workloads.
+fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
+    let path = &case.observation.resolution;
+    let other = &comparison.resolution;
+    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
+    let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
+        ("pod", "node") => (private(path.classes()), private(other.classes())),
+        ("node", "pod") => (private(other.classes()), private(path.classes())),
+        _ => return "",
+    };
+    match (pod, node) {
+        (true, false) => {
+            "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
+        }
+        (false, true) => {
+            "; the node resolves it privately, pods do not: applications will go public"
+        }
+        _ => "",
+    }
+}

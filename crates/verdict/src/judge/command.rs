@@ -1,0 +1,80 @@
+//! Command: the one command that would settle a finding, with the target's own names filled in.
+
+use super::Case;
+use crate::name::is_within;
+use crate::reason::Reason;
+use crate::verdict::Finding;
+
+/// The command that would settle `finding`, where there is one.
+pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let host = case.host();
+    let port = case.target.port;
+    let server = case.observation.resolution.server();
+    let dig = |arguments: String| match server {
+        Some(server) if server.port() != 53 => {
+            format!("dig {arguments} @{} -p {}", server.ip(), server.port())
+        }
+        Some(server) => format!("dig {arguments} @{}", server.ip()),
+        None => format!("dig {arguments}"),
+    };
+    Some(match finding.reason {
+        Reason::PublicFallback | Reason::DnsPrivateZoneNotLinked => format!(
+            "az network private-dns link vnet list --resource-group <group> --zone-name {} --output table",
+            case.zone()?
+        ),
+        Reason::PublicFallbackZoneLinked => dig(format!("{} SOA", case.zone()?)),
+        Reason::DnsPrivateRecordMissing => {
+            let zone = case.zone()?;
+            let name = case.alias.unwrap_or(host);
+            let record = is_within(name, zone)
+                .then(|| {
+                    name.strip_suffix(zone)
+                        .and_then(|rest| rest.strip_suffix('.'))
+                })
+                .flatten()?;
+            format!(
+                "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
+            )
+        }
+        Reason::NoPrivateEndpoint | Reason::DnsAliasDangling | Reason::UnexpectedPrivateAddress => {
+            let resource = host.split('.').next().unwrap_or(host);
+            format!(
+                "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{resource}')]\" --output table"
+            )
+        }
+        Reason::DnsTimeout
+        | Reason::DnsServerUnreachable
+        | Reason::DnsServerFailure
+        | Reason::DnsInvalidAnswer
+        | Reason::DnsIncompleteAnswer
+        | Reason::DnsNameNotFound
+        | Reason::DnsDegraded
+        | Reason::MixedAddresses
+        | Reason::AddressFlapping => dig(format!("{host} A")),
+        Reason::DnsTcpFailed => dig(format!("+tcp {host} A")),
+        Reason::DnsZoneShadows => dig(format!("{host} SOA")),
+        Reason::ConnectTimeout
+        | Reason::ConnectRefused
+        | Reason::ConnectUnreachable
+        | Reason::ConnectReset
+        | Reason::PortBlocked
+        | Reason::PartiallyReachable => format!("nc -vz -w 5 {} {port}", finding.address?),
+        Reason::TlsNameMismatch
+        | Reason::PrivatelinkHostUsed
+        | Reason::TlsUntrustedIssuer
+        | Reason::TlsCertificateExpired
+        | Reason::TlsCertificateNotYetValid
+        | Reason::TlsCertificateInvalid
+        | Reason::TlsCertificateExpiring
+        | Reason::TlsTimeout
+        | Reason::TlsInterrupted
+        | Reason::TlsHandshakeFailed => {
+            let address = std::net::SocketAddr::new(finding.address?, port);
+            format!(
+                "openssl s_client -connect {address} -servername {}",
+                case.target.server_name
+            )
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,228 @@
+//! Dns findings: what the answers, or their absence, say about names and zones.
+
+use super::zone::shadows;
+use super::{Case, Findings, ZoneAuthority, list};
+use crate::catalogue;
+use crate::name::privatelink_zone;
+use crate::observation::{Query, QueryOutcome, Soa};
+use crate::reason::{Reason, Severity};
+use crate::verdict::Confidence;
+
+/// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).
+const STALE: [u16; 2] = [3, 19];
+
+pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+    if let Some(fault) = &case.observation.fault {
+        findings.add(
+            Reason::AgentError,
+            None,
+            format!("{}: {}", fault.operation, fault.cause),
+        );
+    }
+    let resolution = &case.observation.resolution;
+    if !resolution.answered() {
+        match resolution.outcome() {
+            None => {}
+            Some(outcome) if outcome.is_failure() => failed(case, outcome, findings),
+            Some(_) => negative(case, findings),
+        }
+    }
+    degraded(case, findings);
+    if let Some(search) = &resolution.search {
+        let taken = search
+            .addresses
+            .iter()
+            .take(3)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        findings.add(
+            Reason::DnsSearchCapture,
+            search.addresses.first().copied(),
+            format!(
+                "the search list turns {} into {} = {}",
+                case.host(),
+                search.name,
+                taken.join(", ")
+            ),
+        );
+    }
+    let answers = resolution
+        .queries
+        .iter()
+        .flat_map(|query| &query.extended_errors);
+    if answers
+        .chain(&resolution.extended_errors)
+        .any(|code| STALE.contains(code))
+    {
+        findings.add(
+            Reason::DnsStaleAnswer,
+            None,
+            "the DNS server marks its answer as stale (extended DNS error)",
+        );
+    }
+}
+
+/// No family has an address, and at least one got no usable message.
+fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
+    let reason = match outcome {
+        QueryOutcome::Timeout => Reason::DnsTimeout,
+        QueryOutcome::Unreachable => Reason::DnsServerUnreachable,
+        QueryOutcome::ServerFailure => Reason::DnsServerFailure,
+        QueryOutcome::Truncated => Reason::DnsTcpFailed,
+        QueryOutcome::Invalid => Reason::DnsInvalidAnswer,
+        QueryOutcome::Answer | QueryOutcome::Nxdomain | QueryOutcome::Nodata => return,
+    };
+    let queries = case.observation.resolution.queries.iter();
+    for query in queries.filter(|query| query.outcome == outcome) {
+        findings.add(reason, None, described(query));
+    }
+}
+
+/// Every family was answered, and none has an address.
+fn negative(case: &Case<'_>, findings: &mut Findings) {
+    let resolution = &case.observation.resolution;
+    let queries = &resolution.queries;
+    let last = case.last_name();
+    let rcode = if queries
+        .iter()
+        .any(|query| query.outcome == QueryOutcome::Nxdomain)
+    {
+        "NXDOMAIN"
+    } else {
+        "no address"
+    };
+    let mut add = |reason: Reason, confidence, detail: String| {
+        findings.add_as(reason, reason.severity(), confidence, None, detail);
+    };
+
+    if queries.iter().all(Query::is_incomplete) {
+        let mut detail = format!(
+            "the server answers with the alias {last} alone, without its address: it does not chase \
+             aliases, and neither do applications"
+        );
+        if let Some(evidence) = &resolution.unchased {
+            detail.push_str(&format!("; asked for {last} itself: {}", evidence.outcome));
+        }
+        return add(Reason::DnsIncompleteAnswer, Confidence::High, detail);
+    }
+
+    let private_only = [case.host(), last]
+        .into_iter()
+        .find_map(|name| Some((name, catalogue::private_only_zone(name)?)));
+    if let Some((name, zone)) = private_only
+        && rcode == "NXDOMAIN"
+        && case.authority != ZoneAuthority::Private
+    {
+        let confidence = sure_if(case.authority == ZoneAuthority::Public);
+        let detail =
+            format!("{name} exists only in the private zone {zone}, and here it is NXDOMAIN");
+        return add(Reason::DnsPrivateZoneNotLinked, confidence, detail);
+    }
+    if let Some(name) = case.alias.or(private_only.map(|(name, _)| name)) {
+        let zone = case.zone().unwrap_or(name);
+        return if case.authority == ZoneAuthority::Public {
+            let detail = format!(
+                "the alias {name} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
+            );
+            add(Reason::DnsAliasDangling, Confidence::High, detail);
+        } else {
+            let confidence = sure_if(case.authority == ZoneAuthority::Private);
+            add(
+                Reason::DnsPrivateRecordMissing,
+                confidence,
+                missing(case, name, zone, rcode),
+            );
+        };
+    }
+    let soas = queries.iter().filter_map(|query| query.soa.as_ref());
+    if let Some(soa) = { soas }.find(|soa| shadows(case.target, soa)) {
+        return add(
+            Reason::DnsZoneShadows,
+            Confidence::High,
+            shadowed(case, soa, rcode),
+        );
+    }
+    add(
+        Reason::DnsNameNotFound,
+        Confidence::High,
+        format!("{rcode} for {last}"),
+    );
+}
+
+fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
+    let seen = match case.authority {
+        ZoneAuthority::Private => "is linked here",
+        _ => "could not be asked for its SOA",
+    };
+    let mut detail = format!("the zone {zone} {seen}, but has no record for {name} ({rcode})");
+    if let Some(evidence) = &case.observation.resolution.mistaken
+        && !evidence.addresses.is_empty()
+    {
+        detail.push_str(&format!(
+            "; {} has one: the record was made in the wrong zone",
+            evidence.name
+        ));
+    }
+    detail
+}
+
+fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
+    format!(
+        "a private zone {} answers for {} ({rcode}) and hides the public name",
+        soa.owner,
+        case.host()
+    )
+}
+
+/// Answered, but not as smoothly as it looks: a warning of its own.
+fn degraded(case: &Case<'_>, findings: &mut Findings) {
+    let resolution = &case.observation.resolution;
+    let answered = |query: &&Query| !query.outcome.is_failure();
+    if !resolution.queries.iter().any(|query| answered(&query)) {
+        return;
+    }
+    for query in &resolution.queries {
+        if query.outcome.is_failure() && resolution.answered() {
+            let detail = format!(
+                "{}; some clients then fail the whole name",
+                described(query)
+            );
+            findings.add(Reason::DnsDegraded, None, detail);
+        } else if query.degraded && !query.outcome.is_failure() {
+            let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
+            let detail = format!(
+                "{} was answered only at try {}: {why}",
+                query.family.record_type(),
+                query.tries
+            );
+            findings.add(Reason::DnsDegraded, None, detail);
+        }
+    }
+}
+
+/// `AAAA: timeout (10.0.0.10:53, 2 tries)`.
+fn described(query: &Query) -> String {
+    let mut text = format!("{}: {}", query.family.record_type(), query.outcome);
+    if let Some(rcode) = query
+        .rcode
+        .filter(|_| query.outcome == QueryOutcome::ServerFailure)
+    {
+        text.push_str(&format!(" {rcode}"));
+    }
+    if let Some(server) = query.server {
+        let plural = if query.tries == 1 { "try" } else { "tries" };
+        text.push_str(&format!(" ({server}, {} {plural})", query.tries));
+    }
+    if let Some(detail) = &query.detail {
+        text.push_str(&format!(": {detail}"));
+    }
+    text
+}
+
+fn sure_if(told: bool) -> Confidence {
+    if told {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    }
+}

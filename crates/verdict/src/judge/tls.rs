@@ -1,0 +1,155 @@
+//! Tls findings: whether the handshake completes and the certificate is the right one.
+
+use super::{Case, Findings};
+use crate::name::privatelink_zone;
+use crate::observation::{Certificate, Connection, Handshake, Trust};
+use crate::reason::Reason;
+
+/// Names of a certificate that a detail lists.
+const NAMES: usize = 5;
+
+pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+    for connection in &case.observation.connections {
+        if let Some(certificate) = &connection.certificate {
+            judge(case, connection, certificate, findings);
+        }
+        let reason = match connection.handshake {
+            Handshake::Timeout => Reason::TlsTimeout,
+            Handshake::Interrupted => Reason::TlsInterrupted,
+            Handshake::Failed => Reason::TlsHandshakeFailed,
+            Handshake::Ok | Handshake::Skipped | Handshake::NotApplicable => continue,
+        };
+        let cause = connection
+            .handshake_detail
+            .as_deref()
+            .unwrap_or(match connection.handshake {
+                Handshake::Timeout => "no answer to the handshake in time",
+                _ => "the peer closed the connection during the handshake",
+            });
+        findings.add(
+            reason,
+            Some(connection.ip),
+            format!("{}: {cause}", connection.ip),
+        );
+    }
+}
+
+fn judge(
+    case: &Case<'_>,
+    connection: &Connection,
+    certificate: &Certificate,
+    findings: &mut Findings,
+) {
+    let ip = connection.ip;
+    let mut add = |reason, detail: String| findings.add(reason, Some(ip), detail);
+
+    if !certificate.covers_name {
+        let names = named(certificate);
+        let wanted = &case.target.server_name;
+        if privatelink_zone(case.host()).is_some() {
+            let detail = format!(
+                "{wanted} is a privatelink name, which no certificate covers; {ip} presents {names}"
+            );
+            add(Reason::PrivatelinkHostUsed, detail);
+        } else {
+            add(
+                Reason::TlsNameMismatch,
+                format!("{ip} presents {names}, not {wanted}"),
+            );
+        }
+    }
+    match &certificate.trust {
+        Trust::UnknownIssuer => add(
+            Reason::TlsUntrustedIssuer,
+            format!(
+                "{ip} presents a certificate of an unknown issuer: {}",
+                certificate.issuer
+            ),
+        ),
+        Trust::Invalid(why) => add(
+            Reason::TlsCertificateInvalid,
+            format!("{ip} presents a certificate that cannot serve TLS: {why}"),
+        ),
+        Trust::ChainExpired if !certificate.is_expired() => add(
+            Reason::TlsCertificateExpired,
+            format!("an issuer's certificate in the chain of {ip} has expired"),
+        ),
+        Trust::CaFile if case.target.service.is_some() => add(
+            Reason::TlsPrivateRoot,
+            format!(
+                "the chain of {ip} ends in a configured CA, not in a public one: {}",
+                certificate.issuer
+            ),
+        ),
+        Trust::BuiltIn | Trust::CaFile | Trust::ChainExpired => {}
+    }
+    let left = certificate.not_after - certificate.verified_at;
+    let warning = i64::try_from(case.target.expiry_warning.as_secs()).unwrap_or(i64::MAX);
+    if certificate.is_expired() {
+        add(
+            Reason::TlsCertificateExpired,
+            format!("the certificate of {ip} expired {} ago", span(-left)),
+        );
+    } else if certificate.is_not_yet_valid() {
+        let until = certificate.not_before - certificate.verified_at;
+        add(
+            Reason::TlsCertificateNotYetValid,
+            format!("the certificate of {ip} begins in {}", span(until)),
+        );
+    } else if left < warning {
+        add(
+            Reason::TlsCertificateExpiring,
+            format!("the certificate of {ip} ends in {}", span(left)),
+        );
+    }
+}
+
+/// `a certificate for *.vault.azure.net, vault.azure.net`.
+fn named(certificate: &Certificate) -> String {
+    if certificate.names.is_empty() {
+        return format!(
+            "a certificate without any DNS name (subject {})",
+            if certificate.subject.is_empty() {
+                "empty"
+            } else {
+                &certificate.subject
+            }
+        );
+    }
+    let mut text = certificate
+        .names
+        .iter()
+        .take(NAMES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if certificate.names.len() > NAMES {
+        text.push_str(&format!(" and {} more", certificate.names.len() - NAMES));
+    }
+    format!("a certificate for {text}")
+}
+
+/// A number of seconds in the largest unit that says enough: `13 days`, `5 hours`, `40 minutes`.
+fn span(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        172_800.. => (seconds / 86_400, "day"),
+        7_200.. => (seconds / 3_600, "hour"),
+        120.. => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn a_span_is_told_in_the_largest_unit_that_says_enough() {
+        assert_eq!(span(1_209_600), "14 days");
+        assert_eq!(span(86_400), "24 hours");
+        assert_eq!(span(7_199), "119 minutes");
+        assert_eq!(span(61), "61 seconds");
+        assert_eq!(span(1), "1 second");
+    }
+}

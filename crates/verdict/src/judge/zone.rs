@@ -1,0 +1,122 @@
+//! Zone: who answers for the private DNS zone that a name lies in.
+//!
+//! The SOA discriminates: a private zone linked to the network answers as `azureprivatedns.net`,
+//! the public side of the same zone as Microsoft's public DNS (azure-docs, private DNS zones).
+
+use std::fmt;
+
+use crate::catalogue;
+use crate::name::{is_within, privatelink_zone};
+use crate::observation::{Observation, Resolution, Soa};
+use crate::target::{Target, words};
+
+/// The `mname` of every zone that Azure Private DNS serves.
+const AZURE_PRIVATE_DNS: &str = "azureprivatedns.net";
+
+words! {
+    /// Who answers for the private DNS zone.
+    ZoneAuthority {
+        /// A private zone, seen from here.
+        Private = "private",
+        /// The public side of a catalogue zone.
+        Public = "public",
+        /// Asked, and not told.
+        Unknown = "unknown",
+        /// Not asked.
+        NotAsked = "not_asked",
+    }
+}
+
+/// The privatelink name of the chain: the host itself, or the first alias that is one.
+pub fn alias<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<&'a str> {
+    let chain = resolution.chain().iter().map(String::as_str);
+    std::iter::once(target.host.as_str())
+        .chain(chain)
+        .find(|name| {
+            privatelink_zone(name).is_some_and(|zone| zone != *name)
+                || configured_zone(target, name).is_some()
+        })
+}
+
+/// The private DNS zone that `name` lies in: by its privatelink label, the target's `privateZone`,
+/// or the catalogue's private-only names.
+pub fn zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {
+    configured_zone(target, name)
+        .or_else(|| privatelink_zone(name).filter(|zone| *zone != name))
+        .or_else(|| catalogue::private_only_zone(name))
+}
+
+fn configured_zone<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
+    let zone = target.private_zone.as_deref()?;
+    (zone != name && is_within(name, zone)).then_some(zone)
+}
+
+/// Who answers for the zone that the chain's private name lies in, by the SOA of the answer or the
+/// one asked for.
+pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthority {
+    let resolution = &observation.resolution;
+    let last = resolution
+        .chain()
+        .last()
+        .map_or(target.host.as_str(), String::as_str);
+    let in_zone = |name| zone_of(target, name).map(|zone| (name, zone));
+    let Some((name, zone)) = alias(target, resolution).or(Some(last)).and_then(in_zone) else {
+        return ZoneAuthority::NotAsked;
+    };
+    match (answered_soa(target, resolution), &resolution.zone) {
+        (Some(soa), _) => authority_of(soa, name, zone),
+        (None, Some(evidence)) => evidence
+            .soa
+            .as_ref()
+            .map_or(ZoneAuthority::Unknown, |soa| authority_of(soa, name, zone)),
+        (None, None) => ZoneAuthority::NotAsked,
+    }
+}
+
+/// The SOA that came with a negative answer about a name of the zone. One that came with a public
+/// name further down the chain says nothing of the privatelink zone.
+pub(super) fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
+    resolution
+        .queries
+        .iter()
+        .filter(|query| query.addresses.is_empty())
+        .filter(|query| {
+            query
+                .chain
+                .last()
+                .is_some_and(|last| zone_of(target, last).is_some())
+        })
+        .find_map(|query| query.soa.as_ref())
+}
+
+/// Whether a private zone of somebody's answers for the service's public name: its SOA owns the
+/// host, a public suffix of the catalogue, or a parent of one.
+pub(super) fn shadows(target: &Target, soa: &Soa) -> bool {
+    let of_catalogue = catalogue::holds_suffix(&soa.owner)
+        || (soa.owner == target.host && target.service.is_some());
+    if soa.mname == AZURE_PRIVATE_DNS {
+        of_catalogue || soa.owner == target.host
+    } else {
+        of_catalogue && !is_within(&soa.rname, "microsoft.com")
+    }
+}
+
+fn authority_of(soa: &Soa, name: &str, zone: &str) -> ZoneAuthority {
+    // A private zone may begin below the privatelink label: AKS subzones, one zone per record.
+    let owns = is_within(name, &soa.owner) && is_within(&soa.owner, zone);
+    let of_catalogue =
+        catalogue::is_private_zone(zone) || catalogue::private_only_zone(name).is_some();
+    if soa.mname == AZURE_PRIVATE_DNS {
+        if owns {
+            ZoneAuthority::Private
+        } else {
+            ZoneAuthority::Unknown
+        }
+    } else if !of_catalogue {
+        ZoneAuthority::Unknown
+    } else if owns && !is_within(&soa.rname, "microsoft.com") {
+        ZoneAuthority::Private
+    } else {
+        ZoneAuthority::Public
+    }
+}
