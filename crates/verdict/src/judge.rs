@@ -14,7 +14,8 @@ mod zone;
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-pub use self::zone::{ZoneAuthority, alias, zone_authority, zone_of};
+pub use self::zone::{ZoneAuthority, zone_authority};
+use crate::alias::{alias, zone_of};
 use crate::history::History;
 use crate::observation::Observation;
 use crate::reason::{Reason, Severity};

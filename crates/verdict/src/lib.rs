@@ -4,6 +4,7 @@
 //! and history always give the same verdict. The dependency list keeps it so.
 
 pub mod address;
+pub mod alias;
 pub mod catalogue;
 pub mod history;
 pub mod judge;

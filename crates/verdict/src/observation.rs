@@ -363,6 +363,8 @@ words! {
         NoRoute = "no_route",
         /// More addresses than are dialled at once.
         TooMany = "too_many",
+        /// The target is judged on DNS alone.
+        DnsOnly = "dns_only",
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Target {
     pub port: u16,
     /// How the handshake begins.
     pub protocol: Protocol,
+    /// Judged on DNS alone: connecting counts against the client (`MySQL`), unless asked for.
+    pub dns_only: bool,
     /// What the catalogue says the host is; `None` outside the catalogue.
     pub service: Option<&'static Service>,
     /// Where the target was declared.

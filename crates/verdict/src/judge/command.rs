@@ -6,7 +6,22 @@ use crate::reason::Reason;
 use crate::verdict::Finding;
 
 /// The command that would settle `finding`, where there is one.
+///
+/// People paste it into a shell, and names of the chain come from the wire: one that holds anything
+/// but letters, digits, dots, dashes and underscores gets no command.
 pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let plain = |name: &str| {
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let from_the_wire = case
+        .alias
+        .into_iter()
+        .chain(case.zone())
+        .chain([case.last_name()]);
+    if !{ from_the_wire }.all(plain) {
+        return None;
+    }
     let host = case.host();
     let port = case.target.port;
     let server = case.observation.resolution.server();

@@ -1,11 +1,10 @@
 //! Dns findings: what the answers, or their absence, say about names and zones.
 
 use super::zone::shadows;
-use super::{Case, Findings, ZoneAuthority, list};
+use super::{Case, Findings, ZoneAuthority};
 use crate::catalogue;
-use crate::name::privatelink_zone;
 use crate::observation::{Query, QueryOutcome, Soa};
-use crate::reason::{Reason, Severity};
+use crate::reason::Reason;
 use crate::verdict::Confidence;
 
 /// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
+use crate::alias::{alias, zone_of};
 use crate::catalogue;
-use crate::name::{is_within, privatelink_zone};
+use crate::name::is_within;
 use crate::observation::{Observation, Resolution, Soa};
 use crate::target::{Target, words};
 
@@ -25,30 +26,6 @@ words! {
         /// Not asked.
         NotAsked = "not_asked",
     }
-}
-
-/// The privatelink name of the chain: the host itself, or the first alias that is one.
-pub fn alias<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<&'a str> {
-    let chain = resolution.chain().iter().map(String::as_str);
-    std::iter::once(target.host.as_str())
-        .chain(chain)
-        .find(|name| {
-            privatelink_zone(name).is_some_and(|zone| zone != *name)
-                || configured_zone(target, name).is_some()
-        })
-}
-
-/// The private DNS zone that `name` lies in: by its privatelink label, the target's `privateZone`,
-/// or the catalogue's private-only names.
-pub fn zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {
-    configured_zone(target, name)
-        .or_else(|| privatelink_zone(name).filter(|zone| *zone != name))
-        .or_else(|| catalogue::private_only_zone(name))
-}
-
-fn configured_zone<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
-    let zone = target.private_zone.as_deref()?;
-    (zone != name && is_within(name, zone)).then_some(zone)
 }
 
 /// Who answers for the zone that the chain's private name lies in, by the SOA of the answer or the
