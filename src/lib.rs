@@ -6,3 +6,5 @@
 
 pub mod board;
 pub mod config;
+pub mod probe;
+pub mod schedule;

@@ -1,0 +1,260 @@
+//! Probe: gathering the facts of one target: resolve, classify, connect, handshake. It judges
+//! nothing.
+
+mod certificate;
+mod connect;
+mod evidence;
+mod exchange;
+mod handshake;
+mod message;
+mod nameserver;
+mod pace;
+mod proxy;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::future::join_all;
+use privatelink_verdict::observation::{
+    AgentFault, Connection, Handshake, Observation, Resolution, Skip, TcpOutcome, Timing,
+};
+use privatelink_verdict::target::{Protocol, Target};
+use tokio::time::Instant;
+
+use self::connect::{Candidate, candidates, dial};
+pub use self::evidence::Memory;
+use self::evidence::Zones;
+use self::handshake::Shaker;
+pub use self::nameserver::Nameservers;
+pub use self::pace::Pace;
+use self::proxy::Proxy;
+use self::resolve::Path;
+use crate::config::plan::{Plan, Resolver};
+
+/// Characters of a text from the wire that are kept.
+const MAX_TEXT: usize = 256;
+
+/// What the probes of one plan share.
+#[derive(Debug)]
+pub struct Prober {
+    resolvers: Vec<Resolver>,
+    shaker: Shaker,
+    pace: Arc<Pace>,
+    proxy: Proxy,
+    zones: Zones,
+}
+
+impl Prober {
+    /// Probes by the resolvers, roots and limits of `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            resolvers: plan.resolvers.clone(),
+            shaker: Shaker::new(Arc::clone(&plan.roots)),
+            pace: Arc::new(Pace::new(plan.limits.max_dns_qps)),
+            proxy: Proxy::from_environment(),
+            zones: Zones::default(),
+        }
+    }
+
+    /// Waits until the cap on DNS messages lets a probe start. Not part of the probe's timeout.
+    pub async fn ready(&self) {
+        self.pace.ready().await;
+    }
+
+    /// Gathers the facts of `target`, within its timeout and the budget of the evidence.
+    /// `memory` is the target's own, from one probe to the next.
+    pub async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
+        let started = Instant::now();
+        let deadline = started + target.timeout;
+        let mut observation = Observation {
+            checked_at: SystemTime::now(),
+            timing: Timing::default(),
+            fault: None,
+            resolution: Resolution {
+                resolver: target.resolver.clone(),
+                ..Resolution::default()
+            },
+            comparisons: Vec::new(),
+            connections: Vec::new(),
+            proxy: self.proxy.diverts(target),
+        };
+
+        let nameservers = self.load_resolvers();
+        match self
+            .resolve(target, &nameservers, started + target.timeout / 2)
+            .await
+        {
+            Ok(resolution) => observation.resolution = resolution,
+            Err(fault) => observation.fault = Some(fault),
+        }
+        observation.timing.dns = Some(started.elapsed());
+
+        let evidence = self.gather(target, &nameservers, observation.resolution.clone(), memory);
+        let connections = self.connect_all(target, &observation.resolution, deadline);
+        let (evidence, (connections, mut timing)) = tokio::join!(evidence, connections);
+        timing.dns = observation.timing.dns;
+        timing.total = started.elapsed();
+        observation.timing = timing;
+        observation.connections = connections;
+        (observation.resolution, observation.comparisons) = evidence;
+        observation.checked_at = SystemTime::now();
+        observation
+    }
+
+    /// The servers of every resolver, by name: a resolv.conf is read anew for each probe, since the
+    /// node's may change under a running agent.
+    fn load_resolvers(&self) -> BTreeMap<&str, Result<Nameservers, AgentFault>> {
+        let load = |r: &Resolver| Nameservers::load(&r.servers);
+        self.resolvers
+            .iter()
+            .map(|r| (r.name.as_str(), load(r)))
+            .collect()
+    }
+
+    async fn resolve(
+        &self,
+        target: &Target,
+        nameservers: &BTreeMap<&str, Result<Nameservers, AgentFault>>,
+        deadline: Instant,
+    ) -> Result<Resolution, AgentFault> {
+        let resolver = target.resolver.as_str();
+        let nameservers = nameservers
+            .get(resolver)
+            .ok_or_else(|| AgentFault {
+                operation: format!("ask the resolver {resolver}"),
+                cause: "the configuration has none of that name".to_owned(),
+            })?
+            .as_ref()
+            .map_err(Clone::clone)?;
+        let path = Path {
+            resolver,
+            nameservers,
+            pace: &self.pace,
+        };
+        path.resolve(
+            &target.host,
+            &target.families,
+            &target.rules,
+            nameservers.edns,
+            deadline,
+        )
+        .await
+    }
+
+    /// Dials and shakes hands with every address at once. Connecting gets half of what is left,
+    /// handshaking the rest; what one does not use the other may.
+    async fn connect_all(
+        &self,
+        target: &Target,
+        resolution: &Resolution,
+        deadline: Instant,
+    ) -> (Vec<Connection>, Timing) {
+        let now = Instant::now();
+        let connect_deadline = now + deadline.saturating_duration_since(now) / 2;
+        let candidates = candidates(target, &resolution.addresses);
+        let nothing_has_a_route = !candidates.is_empty()
+            && candidates
+                .iter()
+                .all(|c| matches!(c.skip, Some(Skip::NoRoute | Skip::Reserved)));
+        let connections = join_all(candidates.into_iter().map(|candidate| {
+            let Candidate { ip, skip } = candidate;
+            async move {
+                match skip {
+                    None => self.connect(target, ip, connect_deadline, deadline).await,
+                    Some(Skip::NoRoute) if nothing_has_a_route => Connection {
+                        tcp: TcpOutcome::Unreachable,
+                        ..skipped(target, candidate)
+                    },
+                    Some(_) => skipped(target, candidate),
+                }
+            }
+        }))
+        .await;
+        let longest = |of: fn(&Connection) -> Option<std::time::Duration>| {
+            connections.iter().filter_map(of).max()
+        };
+        let timing = Timing {
+            connect: longest(|connection| connection.tcp_elapsed),
+            tls: longest(|connection| connection.handshake_elapsed),
+            ..Timing::default()
+        };
+        (connections, timing)
+    }
+
+    async fn connect(
+        &self,
+        target: &Target,
+        ip: std::net::IpAddr,
+        connect_deadline: Instant,
+        deadline: Instant,
+    ) -> Connection {
+        let dialled = dial(
+            ip,
+            target.port,
+            target.other_ports().next(),
+            connect_deadline,
+        )
+        .await;
+        let mut connection = Connection {
+            tcp: dialled.outcome,
+            tcp_elapsed: Some(dialled.elapsed),
+            tcp_detail: dialled.detail,
+            other_port: dialled.other_port,
+            ..skipped(target, Candidate { ip, skip: None })
+        };
+        let Some(stream) = dialled.stream else {
+            return connection;
+        };
+        if target.protocol != Protocol::Tls {
+            return connection;
+        }
+        let shaken = self
+            .shaker
+            .shake(stream, &target.server_name, deadline)
+            .await;
+        connection.handshake = shaken.outcome;
+        connection.handshake_elapsed = Some(shaken.elapsed);
+        connection.handshake_detail = shaken.detail;
+        connection.certificate = shaken.certificate;
+        connection
+    }
+}
+
+/// An address that nothing has been done with.
+fn skipped(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
+    Connection {
+        ip,
+        port: target.port,
+        skip,
+        tcp: TcpOutcome::Skipped,
+        tcp_elapsed: None,
+        tcp_detail: None,
+        other_port: None,
+        handshake: match target.protocol {
+            Protocol::Tls => Handshake::Skipped,
+            _ => Handshake::NotApplicable,
+        },
+        handshake_elapsed: None,
+        handshake_detail: None,
+        certificate: None,
+    }
+}
+
+/// A text from the wire as it may be kept and shown: bounded, without control characters.
+pub(crate) fn wire_text(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len().min(MAX_TEXT));
+    for character in text.chars() {
+        let shown = if character.is_control() {
+            '\u{fffd}'
+        } else {
+            character
+        };
+        if kept.len() + shown.len_utf8() > MAX_TEXT {
+            break;
+        }
+        kept.push(shown);
+    }
+    kept
+}

@@ -1,0 +1,210 @@
+//! Certificate: what a peer's chain says, and what verification finds, each question by itself.
+//!
+//! A library that verifies stops at the first thing wrong. Here the name, the dates and the issuer
+//! are asked about one after another, so that an expired certificate for another name by an unknown
+//! issuer is seen as all three.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use privatelink_verdict::name::normalised;
+use privatelink_verdict::observation::{Certificate, Trust};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest, Sha256};
+use webpki::{EndEntityCert, KeyUsage};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::wire_text;
+use crate::config::trust::Roots;
+
+/// Names that are kept of one certificate: a hostile one may carry thousands.
+const MAX_NAMES: usize = 20;
+
+/// The facts of the leaf of `chain` (leaf first), verified for `server_name` at `now`; `None` for an
+/// empty chain.
+pub(super) fn examine(
+    chain: &[CertificateDer<'_>],
+    server_name: &str,
+    roots: &Roots,
+    now: SystemTime,
+) -> Option<Certificate> {
+    let (leaf, intermediates) = chain.split_first()?;
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let verified_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let mut certificate = Certificate {
+        names: Vec::new(),
+        subject: String::new(),
+        issuer: String::new(),
+        not_before: i64::MIN,
+        not_after: i64::MAX,
+        fingerprint: Sha256::digest(leaf).into(),
+        covers_name: false,
+        trust: Trust::Invalid("it cannot be read".to_owned()),
+        verified_at,
+    };
+    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
+        // Unreadable is what is wrong with it; nothing is known of its name or dates.
+        certificate.covers_name = true;
+        (certificate.not_before, certificate.not_after) = (verified_at, verified_at);
+        return Some(certificate);
+    };
+    certificate.names = names(&parsed);
+    certificate.subject = wire_text(&parsed.subject().to_string());
+    certificate.issuer = wire_text(&parsed.issuer().to_string());
+    certificate.not_before = parsed.validity().not_before.timestamp();
+    certificate.not_after = parsed.validity().not_after.timestamp();
+    certificate.covers_name = covers(leaf, &certificate.names, server_name);
+
+    // Out of its own dates, a certificate may still be of a trusted issuer: ask as of its own time.
+    let as_of = verified_at
+        .min(certificate.not_after)
+        .max(certificate.not_before);
+    let as_of = Duration::from_secs(u64::try_from(as_of).unwrap_or(0));
+    certificate.trust = trust(
+        leaf,
+        intermediates,
+        roots,
+        UnixTime::since_unix_epoch(as_of),
+    );
+    if certificate.trust == Trust::UnknownIssuer
+        && roots.ca_certificates.iter().any(|ca| ca == leaf)
+    {
+        certificate.trust = Trust::CaFile;
+    }
+    Some(certificate)
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = extension
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(wire_text(name)),
+            GeneralName::IPAddress(octets) => match octets.len() {
+                4 => <[u8; 4]>::try_from(*octets)
+                    .ok()
+                    .map(|o| std::net::Ipv4Addr::from(o).to_string()),
+                16 => <[u8; 16]>::try_from(*octets)
+                    .ok()
+                    .map(|o| std::net::Ipv6Addr::from(o).to_string()),
+                _ => None,
+            },
+            _ => None,
+        });
+    names.take(MAX_NAMES).collect()
+}
+
+/// Whether the leaf is for `server_name`. Where the library cannot say, because one of the names is
+/// malformed, the others are compared here.
+fn covers(leaf: &CertificateDer<'_>, names: &[String], server_name: &str) -> bool {
+    let Ok(wanted) = ServerName::try_from(server_name) else {
+        return false;
+    };
+    let verified = EndEntityCert::try_from(leaf)
+        .and_then(|leaf| leaf.verify_is_valid_for_subject_name(&wanted));
+    match verified {
+        Ok(()) => true,
+        Err(webpki::Error::CertNotValidForName(_)) => false,
+        Err(_) => names
+            .iter()
+            .any(|name| matches(&normalised(name), &normalised(server_name))),
+    }
+}
+
+/// RFC 9525 section 6.3: a wildcard stands for the whole leftmost label.
+fn matches(presented: &str, wanted: &str) -> bool {
+    match presented.strip_prefix("*.") {
+        Some(parent) => wanted
+            .split_once('.')
+            .is_some_and(|(_, rest)| rest == parent),
+        None => presented == wanted,
+    }
+}
+
+fn trust(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &Roots,
+    at: UnixTime,
+) -> Trust {
+    let leaf = match EndEntityCert::try_from(leaf) {
+        Ok(leaf) => leaf,
+        Err(error) => return Trust::Invalid(described(&error)),
+    };
+    let built_in = match verify(&leaf, intermediates, &roots.built_in, at) {
+        Ok(()) => return Trust::BuiltIn,
+        Err(error) => error,
+    };
+    let error = match verify(&leaf, intermediates, &roots.ca_files, at) {
+        Ok(()) => return Trust::CaFile,
+        // Whichever got further says more.
+        Err(webpki::Error::UnknownIssuer) => built_in,
+        Err(error) => error,
+    };
+    match error {
+        // A self-signed certificate that calls itself a CA, as `openssl req -x509` makes them, has
+        // no issuer to know.
+        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => Trust::UnknownIssuer,
+        webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
+            Trust::ChainExpired
+        }
+        error => Trust::Invalid(described(&error)),
+    }
+}
+
+fn verify(
+    leaf: &EndEntityCert<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &RootCertStore,
+    at: UnixTime,
+) -> Result<(), webpki::Error> {
+    let usage = KeyUsage::server_auth();
+    leaf.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &roots.roots,
+        intermediates,
+        at,
+        usage,
+        None,
+        None,
+    )
+    .map(|_| ())
+}
+
+fn described(error: &webpki::Error) -> String {
+    match error {
+        webpki::Error::RequiredEkuNotFoundContext(_) => {
+            "its extended key usage does not allow a TLS server".to_owned()
+        }
+        webpki::Error::InvalidSignatureForPublicKey => {
+            "a signature in its chain does not verify".to_owned()
+        }
+        webpki::Error::NameConstraintViolation => {
+            "an issuer's name constraints do not allow its names".to_owned()
+        }
+        webpki::Error::UnsupportedCertVersion => {
+            "it is not an X.509 version 3 certificate".to_owned()
+        }
+        webpki::Error::BadDer | webpki::Error::BadDerTime => "it is not valid DER".to_owned(),
+        webpki::Error::InvalidCertValidity => "it ends before it begins".to_owned(),
+        other => wire_text(&format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        assert!(matches("*.vault.azure.net", "kv.vault.azure.net"));
+        assert!(!matches("*.vault.azure.net", "a.b.vault.azure.net"));
+        assert!(!matches("*.vault.azure.net", "vault.azure.net"));
+        assert!(matches("kv.vault.azure.net", "kv.vault.azure.net"));
+    }
+}

@@ -1,0 +1,310 @@
+//! Evidence: what is asked besides the probe itself: on trouble the zone's SOA and names that people
+//! confuse, and now and then the other resolvers, EDNS and the search list.
+//!
+//! It has a budget of its own; its failure never decides an outcome, and what it found stays valid
+//! until it is asked anew or the addresses change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{OptionFuture, join_all};
+use privatelink_verdict::address::Class;
+use privatelink_verdict::alias::{alias, zone_of};
+use privatelink_verdict::catalogue;
+use privatelink_verdict::name::is_within;
+use privatelink_verdict::observation::{
+    AgentFault, Comparison, NameEvidence, Query, Resolution, ZoneEvidence,
+};
+use privatelink_verdict::target::{Expectation, Target};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Prober;
+use super::nameserver::Nameservers;
+use super::resolve::Path;
+
+/// Every so many probes the other resolvers are asked, and EDNS for extended errors.
+const COMPARE_EVERY: u64 = 5;
+/// Every so many probes the relative name is asked.
+const SEARCH_EVERY: u64 = 20;
+/// A zone's SOA is asked at most so often per resolver.
+const ZONE_INTERVAL: Duration = Duration::from_secs(60);
+/// The most that gathering evidence may add to a probe.
+const MAX_BUDGET: Duration = Duration::from_secs(3);
+/// Zones that are remembered; more than a configuration can name.
+const MAX_ZONES: usize = 2048;
+
+/// What a target's evidence was, from one probe to the next.
+#[derive(Debug, Default)]
+pub struct Memory {
+    probes: u64,
+    addresses: Vec<IpAddr>,
+    comparisons: Vec<Comparison>,
+    extended_errors: Vec<u16>,
+    search: Option<NameEvidence>,
+}
+
+/// What one resolver said of one zone, and when.
+type Remembered = Arc<Mutex<Option<(ZoneEvidence, Instant)>>>;
+
+/// The SOA of every zone asked for, per resolver.
+#[derive(Debug, Default)]
+pub(super) struct Zones(std::sync::Mutex<HashMap<(String, String), Remembered>>);
+
+type Loaded<'a> = BTreeMap<&'a str, Result<Nameservers, AgentFault>>;
+
+impl Prober {
+    /// Adds its evidence to the path's resolution, and what the other resolvers say.
+    pub(super) async fn gather(
+        &self,
+        target: &Target,
+        nameservers: &Loaded<'_>,
+        mut resolution: Resolution,
+        memory: &mut Memory,
+    ) -> (Resolution, Vec<Comparison>) {
+        let deadline = Instant::now() + (target.timeout / 2).min(MAX_BUDGET);
+        let Some(Ok(own)) = nameservers.get(target.resolver.as_str()) else {
+            return (resolution, Vec::new());
+        };
+        let path = Path {
+            resolver: &target.resolver,
+            nameservers: own,
+            pace: &self.pace,
+        };
+        let turn = memory.turn(&resolution);
+
+        let trouble = self.trouble(target, path, &resolution, deadline);
+        let comparisons: OptionFuture<_> = turn
+            .compare
+            .then(|| self.compare(target, nameservers, deadline))
+            .into();
+        let errors: OptionFuture<_> = turn
+            .compare
+            .then(|| extended_errors(target, path, deadline))
+            .into();
+        let known: Vec<IpAddr> = resolution
+            .addresses
+            .iter()
+            .map(|address| address.ip)
+            .collect();
+        let search: OptionFuture<_> = turn
+            .search
+            .then(|| path.search(&target.host, &known, deadline))
+            .into();
+        let (trouble, comparisons, errors, search) =
+            tokio::join!(trouble, comparisons, errors, search);
+
+        (resolution.zone, resolution.mistaken, resolution.unchased) = trouble;
+        if let Some(comparisons) = comparisons {
+            memory.comparisons = comparisons;
+        }
+        if let Some(errors) = errors {
+            memory.extended_errors = errors;
+        }
+        if let Some(search) = search {
+            memory.search = search;
+        }
+        resolution
+            .extended_errors
+            .clone_from(&memory.extended_errors);
+        resolution.search.clone_from(&memory.search);
+        (resolution, memory.comparisons.clone())
+    }
+
+    /// Step 6: only where the answer is trouble, and does not say by itself whose zone it is.
+    async fn trouble(
+        &self,
+        target: &Target,
+        path: Path<'_>,
+        resolution: &Resolution,
+        deadline: Instant,
+    ) -> (
+        Option<ZoneEvidence>,
+        Option<NameEvidence>,
+        Option<NameEvidence>,
+    ) {
+        let chain = resolution.chain();
+        let last = chain.last().map_or(target.host.as_str(), String::as_str);
+        let negative = !resolution.answered()
+            && resolution
+                .outcome()
+                .is_some_and(|outcome| !outcome.is_failure());
+        let public = resolution
+            .addresses
+            .iter()
+            .any(|address| address.class == Class::Public)
+            && matches!(
+                target.expect,
+                Expectation::PrivateEndpoint | Expectation::Auto
+            );
+        if !negative && !public {
+            return (None, None, None);
+        }
+        let name =
+            alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
+        let zone = name.and_then(|name| zone_of(target, name));
+
+        let told = resolution
+            .queries
+            .iter()
+            .any(|query| tells_zone(target, query));
+        let soa: OptionFuture<_> = zone
+            .filter(|_| !told)
+            .map(|zone| self.zones.ask(path, zone, deadline))
+            .into();
+        let mistaken = name
+            .zip(zone)
+            .and_then(|(name, zone)| mistaken_for(name, zone));
+        let mistaken: OptionFuture<_> = mistaken
+            .map(|name| async move { path.name(&name, deadline).await })
+            .into();
+        let unchased = resolution.queries.iter().all(Query::is_incomplete) && negative;
+        let unchased: OptionFuture<_> = unchased.then(|| path.name(last, deadline)).into();
+        let (soa, mistaken, unchased) = tokio::join!(soa, mistaken, unchased);
+        (soa.flatten(), mistaken.flatten(), unchased.flatten())
+    }
+
+    /// Step 7: what the resolvers other than the path say.
+    async fn compare(
+        &self,
+        target: &Target,
+        nameservers: &Loaded<'_>,
+        deadline: Instant,
+    ) -> Vec<Comparison> {
+        let others = self
+            .resolvers
+            .iter()
+            .filter(|resolver| resolver.name != target.resolver);
+        let asked = others.map(|resolver| async move {
+            let resolution = match nameservers.get(resolver.name.as_str()) {
+                Some(Ok(nameservers)) => {
+                    let path = Path {
+                        resolver: &resolver.name,
+                        nameservers,
+                        pace: &self.pace,
+                    };
+                    let Target {
+                        host,
+                        families,
+                        rules,
+                        ..
+                    } = target;
+                    path.resolve(host, families, rules, nameservers.edns, deadline)
+                        .await
+                        .ok()
+                }
+                _ => None,
+            };
+            Comparison {
+                must_agree: resolver.must_agree,
+                resolution: resolution.unwrap_or_else(|| Resolution {
+                    resolver: resolver.name.clone(),
+                    ..Resolution::default()
+                }),
+                checked_at: std::time::SystemTime::now(),
+            }
+        });
+        join_all(asked).await
+    }
+}
+
+/// What is due in one probe.
+struct Turn {
+    compare: bool,
+    search: bool,
+}
+
+impl Memory {
+    fn turn(&mut self, resolution: &Resolution) -> Turn {
+        let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
+        addresses.sort_unstable();
+        let changed = addresses != self.addresses;
+        let turn = Turn {
+            compare: changed || self.probes.is_multiple_of(COMPARE_EVERY),
+            search: self.probes.is_multiple_of(SEARCH_EVERY),
+        };
+        if changed {
+            self.addresses = addresses;
+            self.search = None;
+        }
+        self.probes += 1;
+        turn
+    }
+}
+
+impl Zones {
+    /// The SOA of `zone` by this resolver, asked at most once a minute; what was learnt stays until
+    /// something newer is.
+    async fn ask(&self, path: Path<'_>, zone: &str, deadline: Instant) -> Option<ZoneEvidence> {
+        let remembered = self.remembered(path.resolver, zone);
+        let mut known = remembered.lock().await;
+        if let Some((evidence, at)) = &*known
+            && at.elapsed() < ZONE_INTERVAL
+        {
+            return Some(evidence.clone());
+        }
+        let asked = path.zone(zone, deadline).await?;
+        let older = known
+            .take()
+            .filter(|_| asked.outcome.is_failure())
+            .map(|(evidence, _)| evidence);
+        let evidence = older.unwrap_or(asked);
+        *known = Some((evidence.clone(), Instant::now()));
+        Some(evidence)
+    }
+
+    fn remembered(&self, resolver: &str, zone: &str) -> Remembered {
+        let mut zones = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if zones.len() >= MAX_ZONES {
+            zones.clear();
+        }
+        Arc::clone(
+            zones
+                .entry((resolver.to_owned(), zone.to_owned()))
+                .or_default(),
+        )
+    }
+}
+
+/// Whether a negative answer carries the SOA of the zone that its last name lies in.
+fn tells_zone(target: &Target, query: &Query) -> bool {
+    query.addresses.is_empty()
+        && query.soa.is_some()
+        && query
+            .chain
+            .last()
+            .is_some_and(|last| zone_of(target, last).is_some())
+}
+
+/// The name that `alias`'s record has where it was made in the zone that people mistake for `zone`.
+fn mistaken_for(alias: &str, zone: &str) -> Option<String> {
+    let record = alias
+        .strip_suffix(zone)
+        .filter(|_| is_within(alias, zone))?;
+    let wrong = catalogue::mistaken_zones(zone).into_iter().next()?;
+    Some(format!("{record}{wrong}"))
+}
+
+/// One query with EDNS, for the extended errors alone: the probe itself asks as applications do.
+async fn extended_errors(target: &Target, path: Path<'_>, deadline: Instant) -> Vec<u16> {
+    let Target {
+        host,
+        families,
+        rules,
+        ..
+    } = target;
+    let first = &families[..families.len().min(1)];
+    let resolved = path.resolve(host, first, rules, true, deadline).await;
+    let queries = resolved
+        .map(|resolution| resolution.queries)
+        .unwrap_or_default();
+    queries
+        .into_iter()
+        .flat_map(|query| query.extended_errors)
+        .collect()
+}

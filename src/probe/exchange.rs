@@ -1,0 +1,372 @@
+//! Exchange: one question put to the servers of a resolver until one of them answers.
+//!
+//! Sockets are connected, so that the kernel drops what comes from elsewhere and a closed port is
+//! told apart from silence. A try that is given up keeps its socket: a late answer still counts.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hickory_proto::rr::{Name, RecordType};
+use privatelink_verdict::observation::{QueryOutcome, Rcode, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout_at};
+
+use super::message::{Question, Received, Reply};
+use super::nameserver::Nameservers;
+use super::pace::Pace;
+
+/// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
+const MAX_DATAGRAM: usize = 4096;
+
+/// Frames of other questions that are passed over on one TCP connection.
+const MAX_FOREIGN_FRAMES: usize = 4;
+
+/// One question to a resolver.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    /// The absolute name.
+    pub name: &'a Name,
+    /// The record type.
+    pub kind: RecordType,
+    /// Whether to begin with EDNS.
+    pub edns: bool,
+    /// Whom to ask.
+    pub nameservers: &'a Nameservers,
+    /// Until when.
+    pub deadline: Instant,
+    /// What counts the messages.
+    pub pace: &'a Pace,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Exchanged {
+    /// The deciding message; none where no usable one came.
+    pub reply: Option<Reply>,
+    /// The reply's outcome, or the best of the failed tries'.
+    pub outcome: QueryOutcome,
+    /// The RCODE behind a server failure.
+    pub rcode: Option<Rcode>,
+    /// The server that decided.
+    pub server: Option<SocketAddr>,
+    /// How the deciding message travelled.
+    pub transport: Transport,
+    /// Questions sent over UDP, EDNS retries not counted.
+    pub tries: u32,
+    /// Whether it was answered only after a try was lost, or without EDNS.
+    pub degraded: bool,
+    /// From the first try to the outcome.
+    pub elapsed: Duration,
+    /// What went wrong, in words.
+    pub detail: Option<String>,
+    /// A socket error that is none of the network's.
+    pub fault: Option<String>,
+}
+
+/// What became of one try.
+#[derive(Debug)]
+struct Tried {
+    number: u32,
+    server: SocketAddr,
+    transport: Transport,
+    without_edns: bool,
+    result: Result<Reply, Failure>,
+}
+
+/// Why a try brought no usable message.
+#[derive(Clone, Debug)]
+struct Failure {
+    outcome: QueryOutcome,
+    rcode: Option<Rcode>,
+    detail: Option<String>,
+    /// The fault is ours.
+    fault: bool,
+}
+
+type Pending<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Tried> + Send + 'a>>>;
+
+impl<'a> Ask<'a> {
+    /// Puts the question to one server after another, in rounds, until one answers or time is up.
+    /// SERVFAIL, REFUSED, NOTIMP, FORMERR, an unreadable message and silence lead to the next.
+    pub(super) async fn exchange(self) -> Exchanged {
+        let started = Instant::now();
+        let servers = self.order();
+        let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
+        let tries = count.saturating_mul(self.nameservers.attempts).max(1);
+        let patience = ((self.deadline - started) / tries).min(self.nameservers.timeout);
+
+        let mut pending = Pending::new();
+        let mut failed: Vec<Tried> = Vec::new();
+        let mut number = 0;
+        for server in servers.iter().cycle().take(tries as usize) {
+            let until = (Instant::now() + patience).min(self.deadline);
+            number += 1;
+            pending.push(Box::pin(self.try_server(number, *server, until)));
+            loop {
+                match timeout_at(until, pending.next()).await {
+                    Ok(Some(tried)) if tried.result.is_ok() => {
+                        return answered(tried, number, &failed, started);
+                    }
+                    Ok(Some(tried)) => {
+                        let own = tried.number == number;
+                        failed.push(tried);
+                        if own {
+                            break;
+                        }
+                    }
+                    Ok(None) => break,
+                    // The try stays pending: its answer counts, should it still come.
+                    Err(_) => {
+                        failed.push(Tried::silent(number, *server));
+                        break;
+                    }
+                }
+            }
+        }
+        unanswered(failed, number, started)
+    }
+
+    fn order(&self) -> Vec<SocketAddr> {
+        let mut servers = self.nameservers.servers.clone();
+        if self.nameservers.rotate && !servers.is_empty() {
+            let first = fastrand::usize(..servers.len());
+            servers.rotate_left(first);
+        }
+        servers
+    }
+
+    async fn try_server(self, number: u32, server: SocketAddr, until: Instant) -> Tried {
+        let mut without_edns = false;
+        let mut question = Question::new(self.name, self.kind, self.edns);
+        let mut result = self.udp(server, &question).await;
+        if question.has_edns() && result.as_ref().is_ok_and(refuses_edns) {
+            without_edns = true;
+            question = Question::new(self.name, self.kind, false);
+            result = self.udp(server, &question).await;
+        }
+        let mut transport = Transport::Udp;
+        if result.as_ref().is_ok_and(|reply| reply.flags.truncated) {
+            transport = Transport::Tcp;
+            // It ends a little before the try does, so that its own failure is told, not silence.
+            let until = until - (until - Instant::now()) / 16;
+            result = match timeout_at(until, self.tcp(server, &question)).await {
+                Ok(result) => result,
+                Err(_) => Err("no answer".to_owned()),
+            }
+            .map_err(|cause| Failure {
+                outcome: QueryOutcome::Truncated,
+                rcode: None,
+                detail: Some(format!(
+                    "truncated over UDP, and TCP to {server} fails: {cause}"
+                )),
+                fault: false,
+            });
+        }
+        Tried {
+            number,
+            server,
+            transport,
+            without_edns,
+            result: result.and_then(usable),
+        }
+    }
+
+    /// Sends the question and waits for its reply: for as long as the exchange lasts, since a late
+    /// answer counts.
+    async fn udp(self, server: SocketAddr, question: &Question) -> Result<Reply, Failure> {
+        let any: SocketAddr = match server {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let wire = question.wire().map_err(Failure::ours)?;
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(server).await?;
+        self.pace.spend();
+        socket.send(&wire).await?;
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        loop {
+            let length = socket.recv(&mut buffer).await?;
+            match question.receive(&buffer[..length]) {
+                Received::Foreign => {}
+                Received::Malformed(detail) => return Err(Failure::unreadable(&detail)),
+                Received::Reply(reply) => return Ok(*reply),
+            }
+        }
+    }
+
+    async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, String> {
+        let told = |error: io::Error| error.to_string();
+        let wire = question.wire()?;
+        self.pace.spend();
+        let mut stream = TcpStream::connect(server).await.map_err(told)?;
+        let length = u16::try_from(wire.len()).map_err(|error| error.to_string())?;
+        stream
+            .write_all(&[&length.to_be_bytes()[..], &wire].concat())
+            .await
+            .map_err(told)?;
+        for _ in 0..MAX_FOREIGN_FRAMES {
+            let length = stream.read_u16().await.map_err(told)?;
+            if length == 0 {
+                return Err("an empty frame".to_owned());
+            }
+            let mut frame = vec![0; length.into()];
+            stream.read_exact(&mut frame).await.map_err(told)?;
+            match question.receive(&frame) {
+                Received::Foreign => {}
+                Received::Malformed(detail) => {
+                    return Err(format!("an unreadable answer: {detail}"));
+                }
+                Received::Reply(reply) => return Ok(*reply),
+            }
+        }
+        Err("only answers to other questions".to_owned())
+    }
+}
+
+/// FORMERR and NOTIMP (RFC 6891 section 7), BADVERS (section 6.1.3).
+fn refuses_edns(reply: &Reply) -> bool {
+    matches!(reply.rcode, Rcode(1 | 4 | 16))
+}
+
+/// A reply that ends the exchange, or the failure it stands for.
+fn usable(reply: Reply) -> Result<Reply, Failure> {
+    match reply.outcome {
+        QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
+        outcome => Err(Failure {
+            outcome,
+            rcode: Some(reply.rcode),
+            detail: reply.detail,
+            fault: false,
+        }),
+    }
+}
+
+fn answered(tried: Tried, tries: u32, failed: &[Tried], started: Instant) -> Exchanged {
+    let lost = failed.first().and_then(Tried::told);
+    let reply = tried.result.ok();
+    Exchanged {
+        outcome: reply
+            .as_ref()
+            .map_or(QueryOutcome::Invalid, |reply| reply.outcome),
+        rcode: reply.as_ref().map(|reply| reply.rcode),
+        server: Some(tried.server),
+        transport: tried.transport,
+        tries,
+        degraded: tries > 1 || tried.without_edns,
+        elapsed: started.elapsed(),
+        detail: lost.or_else(|| {
+            tried
+                .without_edns
+                .then(|| "the server refuses EDNS".to_owned())
+        }),
+        fault: None,
+        reply,
+    }
+}
+
+/// The best of the failed tries speaks for all of them.
+fn unanswered(failed: Vec<Tried>, tries: u32, started: Instant) -> Exchanged {
+    let closeness = |tried: &Tried| tried.result.as_ref().err().map(|f| f.outcome.closeness());
+    let best = failed.into_iter().rev().max_by_key(closeness);
+    let (server, transport) = best.as_ref().map_or((None, Transport::Udp), |tried| {
+        (Some(tried.server), tried.transport)
+    });
+    let failure = best
+        .and_then(|tried| tried.result.err())
+        .unwrap_or_else(Failure::silence);
+    Exchanged {
+        reply: None,
+        outcome: failure.outcome,
+        rcode: failure.rcode,
+        server,
+        transport,
+        tries,
+        degraded: false,
+        elapsed: started.elapsed(),
+        fault: failure
+            .fault
+            .then(|| failure.detail.clone().unwrap_or_default()),
+        detail: failure.detail,
+    }
+}
+
+impl Tried {
+    fn silent(number: u32, server: SocketAddr) -> Self {
+        let result = Err(Failure::silence());
+        Self {
+            number,
+            server,
+            transport: Transport::Udp,
+            without_edns: false,
+            result,
+        }
+    }
+
+    /// `10.0.0.10:53: timeout`.
+    fn told(&self) -> Option<String> {
+        let failure = self.result.as_ref().err()?;
+        let what = failure
+            .detail
+            .as_deref()
+            .unwrap_or(failure.outcome.as_str());
+        match failure.rcode {
+            Some(rcode) => Some(format!("{} said {rcode}", self.server)),
+            None => Some(format!("{}: {what}", self.server)),
+        }
+    }
+}
+
+impl Failure {
+    fn silence() -> Self {
+        Self {
+            outcome: QueryOutcome::Timeout,
+            rcode: None,
+            detail: None,
+            fault: false,
+        }
+    }
+
+    fn unreadable(detail: &str) -> Self {
+        Self {
+            outcome: QueryOutcome::Invalid,
+            rcode: None,
+            detail: Some(format!("the answer cannot be read: {detail}")),
+            fault: false,
+        }
+    }
+
+    fn ours(detail: String) -> Self {
+        Self {
+            outcome: QueryOutcome::Unreachable,
+            rcode: None,
+            detail: Some(detail),
+            fault: true,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let of_the_network = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::NetworkDown
+                | io::ErrorKind::AddrNotAvailable
+                // A local firewall rule that drops what is sent.
+                | io::ErrorKind::PermissionDenied
+        );
+        Self {
+            fault: !of_the_network,
+            ..Self::ours(error.to_string())
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Handshake: TLS on an open connection, up to the peer's certificate.
+//!
+//! Every certificate is accepted while the handshake runs and examined afterwards, so that its facts
+//! survive whatever is wrong with it. Nothing that needs trust is ever sent.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use privatelink_verdict::observation::{Certificate, Handshake};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::certificate::examine;
+use super::wire_text;
+use crate::config::trust::Roots;
+
+/// What the handshakes of an agent share.
+#[derive(Clone, Debug)]
+pub(super) struct Shaker {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<Roots>,
+}
+
+/// What became of one handshake.
+#[derive(Debug)]
+pub(super) struct Shaken {
+    /// How it ended.
+    pub outcome: Handshake,
+    /// Time to the outcome.
+    pub elapsed: Duration,
+    /// What the peer or the library said.
+    pub detail: Option<String>,
+    /// The leaf certificate, if one was received.
+    pub certificate: Option<Certificate>,
+}
+
+impl Shaker {
+    /// Verifies against `roots`.
+    pub(super) fn new(roots: Arc<Roots>) -> Self {
+        let mut provider = aws_lc_rs::default_provider();
+        // A hybrid key share alone is larger than a segment, and boxes in between are known to drop
+        // a ClientHello in two: the probe must not fabricate that failure.
+        provider.kx_groups = vec![
+            aws_lc_rs::kx_group::X25519,
+            aws_lc_rs::kx_group::SECP256R1,
+            aws_lc_rs::kx_group::SECP384R1,
+        ];
+        Self {
+            provider: Arc::new(provider),
+            roots,
+        }
+    }
+
+    /// Shakes hands as a client of `server_name` until `deadline`.
+    pub(super) async fn shake(
+        &self,
+        stream: TcpStream,
+        server_name: &str,
+        deadline: Instant,
+    ) -> Shaken {
+        let started = Instant::now();
+        let seen = Arc::new(Seen {
+            provider: Arc::clone(&self.provider),
+            chain: Mutex::default(),
+        });
+        let result = match self.client(&seen, server_name) {
+            Ok((connector, name)) => {
+                match timeout_at(deadline, connector.connect(name, stream)).await {
+                    Ok(Ok(stream)) => Ok(stream),
+                    Ok(Err(error)) => Err(failure(&error)),
+                    Err(_) => Err((Handshake::Timeout, None)),
+                }
+            }
+            Err(detail) => Err((Handshake::Failed, Some(detail))),
+        };
+        let elapsed = started.elapsed();
+        let chain = std::mem::take(&mut *seen.chain());
+        let certificate = examine(&chain, server_name, &self.roots, SystemTime::now());
+        let (outcome, detail) = match result {
+            Ok(stream) => {
+                take_leave(stream).await;
+                (Handshake::Ok, None)
+            }
+            Err(failure) => failure,
+        };
+        Shaken {
+            outcome,
+            elapsed,
+            detail,
+            certificate,
+        }
+    }
+
+    fn client(
+        &self,
+        seen: &Arc<Seen>,
+        server_name: &str,
+    ) -> Result<(TlsConnector, ServerName<'static>), String> {
+        let name = ServerName::try_from(server_name.to_owned()).map_err(|e| e.to_string())?;
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(seen) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        // Every probe really sees the certificate.
+        config.resumption = Resumption::disabled();
+        Ok((TlsConnector::from(Arc::new(config)), name))
+    }
+}
+
+/// Says goodbye (close_notify, RFC 8446 section 6.1), so that the peer logs no error.
+async fn take_leave(mut stream: TlsStream<TcpStream>) {
+    let soon = Instant::now() + Duration::from_millis(100);
+    // It says nothing about the service whether the farewell was read.
+    let _ = timeout_at(soon, stream.shutdown()).await;
+}
+
+fn failure(error: &io::Error) -> (Handshake, Option<String>) {
+    let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    else {
+        let outcome = match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Handshake::Interrupted,
+            io::ErrorKind::TimedOut => Handshake::Timeout,
+            _ => Handshake::Failed,
+        };
+        return (outcome, Some(told(error)));
+    };
+    let detail = match tls {
+        rustls::Error::InvalidMessage(_) => "the peer does not speak TLS on this port".to_owned(),
+        rustls::Error::AlertReceived(alert) => format!("the peer refuses the handshake: {alert:?}"),
+        rustls::Error::PeerIncompatible(why) => {
+            format!("the peer offers nothing we can use: {why:?}")
+        }
+        other => other.to_string(),
+    };
+    (Handshake::Failed, Some(wire_text(&detail)))
+}
+
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "the peer closed the connection during the handshake".to_owned()
+        }
+        io::ErrorKind::ConnectionReset => {
+            "the connection was reset during the handshake".to_owned()
+        }
+        _ => wire_text(&error.to_string()),
+    }
+}
+
+/// Takes down the chain and accepts it; only the proof that the peer holds the key is checked.
+#[derive(Debug)]
+struct Seen {
+    provider: Arc<CryptoProvider>,
+    chain: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl Seen {
+    fn chain(&self) -> std::sync::MutexGuard<'_, Vec<CertificateDer<'static>>> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ServerCertVerifier for Seen {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let whole = std::iter::once(end_entity).chain(intermediates);
+        *self.chain() = whole
+            .map(|certificate| certificate.clone().into_owned())
+            .collect();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
