@@ -47,6 +47,11 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// When each target's next beat is, by index.
+    pub fn due(&self) -> impl Iterator<Item = (usize, Instant)> + '_ {
+        self.due.iter().map(|Reverse((at, index))| (*index, *at))
+    }
+
     /// Takes the next beat that is due by `now`, and sets the target's next one.
     pub fn take(&mut self, now: Instant) -> Option<Beat> {
         let Reverse((at, index)) = *self.due.peek()?;
