@@ -1,3 +1,7 @@
 //! The `privatelink-prober` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    privatelink_prober::cli::main()
+}

@@ -1,0 +1,124 @@
+//! Cli: the command line: what may be typed, and which part of the program does it.
+
+mod check;
+#[cfg(feature = "lab")]
+mod demo;
+pub mod flags;
+mod generate;
+mod node;
+mod progress;
+mod run;
+mod rounds;
+pub mod services;
+mod shutdown;
+pub mod validate;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything passes or warns.
+const EXIT_OK: u8 = 0;
+/// Some target fails.
+const EXIT_FAILING: u8 = 1;
+/// The command line or the configuration is wrong.
+const EXIT_USAGE: u8 = 2;
+
+/// Asks, from every AKS node, whether each private service still resolves to its private endpoint,
+/// answers, and presents the right certificate. Says which of the known ways it is broken, and what
+/// to do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "privatelink-prober",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "First steps:\n  \
+        privatelink-prober demo                          a broken world to look at, on this machine alone\n  \
+        privatelink-prober check kv.vault.azure.net      one probe now, from here\n  \
+        privatelink-prober services kv.vault.azure.net   what is known of a host\n  \
+        privatelink-prober validate config.yaml          what a configuration means\n\n\
+        Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent: probe every target at its interval, export metrics, serve the status page.
+    Run(run::RunArgs),
+    /// Probe once, now, and print what was found, per target.
+    Check(check::CheckArgs),
+    /// Explain a configuration: its targets as they are understood, warnings, and what it costs.
+    Validate(validate::ValidateArgs),
+    /// List the Azure services that are known, or what is known of one host.
+    Services(services::ServicesArgs),
+    /// Show an embedded lab: healthy and broken services, on loopback, without root or network.
+    #[cfg(feature = "lab")]
+    Demo(demo::DemoArgs),
+    /// Print a schema or table: of the configuration, the reports, the metrics, the reasons.
+    Schema(generate::SchemaArgs),
+    /// Print the completions of a shell.
+    Completion(generate::CompletionArgs),
+    /// Print the manual page.
+    Man,
+}
+
+/// What a command that could not do its work says, and exits with.
+type Failure = Box<dyn Error>;
+
+/// Reads the command line and does what it asks for.
+pub fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let done = match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+        Command::Validate(args) => validate::run(&args, &mut anstream::stdout()).map(Into::into),
+        Command::Services(args) => services::run(&args, &mut anstream::stdout()).map(Into::into),
+        #[cfg(feature = "lab")]
+        Command::Demo(args) => demo::demo(args),
+        Command::Schema(args) => generate::schema(&args),
+        Command::Completion(args) => generate::completion(&args),
+        Command::Man => generate::man(),
+    };
+    done.unwrap_or_else(|error| failed(error.as_ref()))
+}
+
+/// Prints an error with its causes. A reader that has gone away (`… | head`) is no error.
+fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    let gone = |e: &(dyn Error + 'static)| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if gone(error) {
+        return EXIT_OK.into();
+    }
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{red}error{red:#}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        anstream::eprintln!("  caused by: {error}");
+        cause = error.source();
+    }
+    EXIT_USAGE.into()
+}
+
+/// The runtime of every command: one thread, since nothing here computes for long.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

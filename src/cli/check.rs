@@ -1,0 +1,160 @@
+//! Check: one probe of each target now, printed for a person or a program.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use privatelink_verdict::verdict::Outcome;
+use tokio::time::sleep;
+
+use super::flags::HostFlags;
+use super::rounds::Rounds;
+use super::shutdown::told_to_stop;
+use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
+use crate::board::Probed;
+use crate::config::{self, plan::Plan};
+use crate::report::json::Report;
+use crate::report::tree;
+
+/// Probe once, now, and print what was found, per target.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober check kv-prod.vault.azure.net contoso.azurecr.io\n  \
+    privatelink-prober check kv-prod.vault.azure.net --expected-cidr 10.1.2.0/24\n  \
+    privatelink-prober check kv-prod.vault.azure.net --resolver 10.0.0.10 --resolver 168.63.129.16\n  \
+    privatelink-prober check --config config.yaml --fail-on warn -o json")]
+pub(super) struct CheckArgs {
+    /// Hosts to probe. Port, protocol and private DNS zone come from the catalogue.
+    #[arg(value_name = "HOST", required_unless_present = "config")]
+    hosts: Vec<String>,
+
+    /// Configuration to take targets and settings from. With hosts, they are its only targets.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+
+    /// Only this target of the configuration; repeat for more.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    target: Vec<String>,
+
+    #[command(flatten)]
+    flags: HostFlags,
+
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
+    output: Output,
+
+    /// Probe again every so often, until interrupted.
+    #[arg(
+        long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "5s",
+        value_parser = duration, help_heading = "Output"
+    )]
+    watch: Option<Duration>,
+
+    /// The outcome from which on the exit code is 1.
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    fail_on: FailOn,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// A tree per target.
+    #[default]
+    Table,
+    /// The contract's JSON object.
+    Json,
+    /// A line per target.
+    Short,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Warnings too.
+    Warn,
+    /// Failures alone.
+    #[default]
+    Fail,
+}
+
+pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
+    let CheckArgs { hosts, config, target, flags, output, watch, fail_on } = args;
+    let mut plan = config::for_check(&config, &hosts, &flags)?;
+    choose(&mut plan, &target)?;
+    for warning in &plan.warnings {
+        warn(warning);
+    }
+    runtime()?.block_on(async {
+        let mut rounds = Rounds::new(&plan);
+        loop {
+            let probed = rounds.probe().await;
+            if watch.is_some() && stdout().is_terminal() && output != Output::Json {
+                write!(anstream::stdout(), "\x1b[2J\x1b[H")?;
+            }
+            print(&probed, output)?;
+            let Some(pause) = watch else { return Ok(exit_code(&probed, fail_on)) };
+            tokio::select! {
+                told = told_to_stop() => {
+                    told?;
+                    return Ok(exit_code(&probed, fail_on));
+                }
+                () = sleep(pause) => {}
+            }
+        }
+    })
+}
+
+/// Prints what was found of each target.
+pub(super) fn print(probed: &[Probed], output: Output) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    match output {
+        Output::Table => tree::tree(&mut out, probed)?,
+        Output::Short => tree::short(&mut out, probed)?,
+        Output::Json => {
+            let report = Report::of_check(&node::name(None), SystemTime::now(), probed);
+            serde_json::to_writer_pretty(&mut out, &report)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Keeps the targets called for.
+fn choose(plan: &mut Plan, names: &[String]) -> Result<(), Failure> {
+    for name in names {
+        if !plan.targets.iter().any(|target| target.name == *name) {
+            let nearest = plan
+                .targets
+                .iter()
+                .map(|target| (strsim::jaro_winkler(&target.name, name), &target.name))
+                .filter(|(likeness, _)| *likeness > 0.7)
+                .max_by(|(a, _), (b, _)| a.total_cmp(b));
+            let hint = nearest.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+            return Err(format!("the configuration has no target called {name}{hint}").into());
+        }
+    }
+    if !names.is_empty() {
+        plan.targets.retain(|target| names.contains(&target.name));
+    }
+    Ok(())
+}
+
+fn warn(warning: &str) {
+    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+    anstream::eprintln!("{yellow}warning{yellow:#}: {warning}");
+}
+
+fn exit_code(probed: &[Probed], fail_on: FailOn) -> ExitCode {
+    let failing = |outcome| match fail_on {
+        FailOn::Warn => outcome != Outcome::Pass,
+        FailOn::Fail => outcome == Outcome::Fail,
+    };
+    let any = probed.iter().any(|probed| failing(probed.verdict.outcome));
+    if any { EXIT_FAILING } else { EXIT_OK }.into()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration::parse(text).map_err(|complaint| complaint.to_string())
+}
