@@ -274,12 +274,14 @@ fn filled(pattern: &str, by: &str, name: &str) -> Option<String> {
             .find(|(label, _)| *label == placeholder)
             .map(|(_, value)| value)
     };
-    let labels = pattern
-        .split('.')
-        .map(|label| match label.starts_with('{') {
-            true => value(label),
-            false => Some(label),
-        });
+    let labels = pattern.split('.').map(|label| {
+        let is_placeholder = label.starts_with('{');
+        if is_placeholder {
+            value(label)
+        } else {
+            Some(label)
+        }
+    });
     Some(labels.collect::<Option<Vec<_>>>()?.join("."))
 }
 
