@@ -167,15 +167,15 @@ pub fn holds_suffix(zone: &str) -> bool {
         && suffixes.any(|suffix| tail(suffix, depth).is_some_and(|tail| fits(zone, tail)))
 }
 
-/// The private zones that people create by mistake instead of `zone`: `privatelink.` before the
-/// public suffix, where that is not the right zone.
+/// The private zones that people create by mistake instead of `zone`, the likeliest first:
+/// `privatelink.` before the public suffix, where that is not the right zone.
 ///
 /// ```
-/// use privatelink_verdict::catalogue::mistaken_zone;
-/// assert_eq!(mistaken_zone("privatelink.vaultcore.azure.net"), ["privatelink.vault.azure.net"]);
-/// assert!(mistaken_zone("privatelink.database.windows.net").is_empty());
+/// use privatelink_verdict::catalogue::mistaken_zones;
+/// assert_eq!(mistaken_zones("privatelink.vaultcore.azure.net"), ["privatelink.vault.azure.net"]);
+/// assert!(mistaken_zones("privatelink.database.windows.net").is_empty());
 /// ```
-pub fn mistaken_zone(zone: &str) -> Vec<String> {
+pub fn mistaken_zones(zone: &str) -> Vec<String> {
     let mut mistaken = Vec::new();
     for service in services() {
         let Some(right) = service.private_zones.first().filter(|own| fits(zone, own)) else {
@@ -186,12 +186,11 @@ pub fn mistaken_zone(zone: &str) -> Vec<String> {
             !others.any(|other| other != *suffix && is_within(suffix, other))
         });
         for suffix in outermost {
-            let regular = format!("privatelink.{suffix}");
-            mistaken.extend(filled(&regular, right, zone).filter(|name| !is_private_zone(name)));
+            let regular = filled(&format!("privatelink.{suffix}"), right, zone);
+            let wrong = regular.filter(|name| !is_private_zone(name) && !mistaken.contains(name));
+            mistaken.extend(wrong);
         }
     }
-    mistaken.sort_unstable();
-    mistaken.dedup();
     mistaken
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use privatelink_verdict::catalogue::{
-    Cloud, ServicePort, data_endpoint, doubt, holds_suffix, is_private_zone, lookup, mistaken_zone,
-    private_only_zone, services,
+    Cloud, ServicePort, data_endpoint, doubt, holds_suffix, is_private_zone, lookup,
+    mistaken_zones, private_only_zone, services,
 };
 use privatelink_verdict::name::{fits, is_within, normalised};
 use privatelink_verdict::target::Protocol;
@@ -319,7 +319,7 @@ proptest! {
         if let Some(doubt) = doubt(&host) {
             prop_assert_ne!(doubt.instead(), &host);
         }
-        for mistaken in mistaken_zone(&host) {
+        for mistaken in mistaken_zones(&host) {
             prop_assert!(is_private_zone(&host) && !is_private_zone(&mistaken));
         }
         prop_assert!(!(holds_suffix(&host) && is_private_zone(&host)));

@@ -2,7 +2,7 @@
 //! and zones created by mistake.
 
 use privatelink_verdict::catalogue::{
-    holds_suffix, is_private_zone, mistaken_zone, private_only_zone,
+    holds_suffix, is_private_zone, mistaken_zones, private_only_zone,
 };
 
 #[rustfmt::skip]
@@ -106,8 +106,19 @@ const MISTAKEN: [(&str, &str); 5] = [
 #[test]
 fn an_irregular_zone_is_mistaken_for_the_regular_one() {
     for (zone, mistaken) in MISTAKEN {
-        assert_eq!(mistaken_zone(zone), [mistaken], "{zone}");
+        assert_eq!(mistaken_zones(zone), [mistaken], "{zone}");
     }
+}
+
+#[test]
+fn the_likeliest_mistake_comes_first() {
+    let mistaken = mistaken_zones("privatelink.azurehealthcareapis.com");
+    let likeliest =
+        ["workspace", "fhir"].map(|name| format!("privatelink.{name}.azurehealthcareapis.com"));
+    assert_eq!(
+        mistaken, likeliest,
+        "in the order of the suffixes, without those that are right"
+    );
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn a_regular_zone_is_not_mistaken() {
         "privatelink.vault.azure.net",
         "example.com",
     ] {
-        let mistaken = mistaken_zone(zone);
+        let mistaken = mistaken_zones(zone);
         assert!(mistaken.is_empty(), "{zone}: {mistaken:?}");
     }
 }
