@@ -1,1 +1,3 @@
 //! x
+#[cfg(feature = "lab")]
+pub mod lab;
