@@ -1,9 +1,20 @@
 //! Catalogue: the table of Azure services: host suffix, private DNS zone, ports, protocol,
 //! private-only names, per cloud.
+//!
+//! The rows are in `catalogue.tsv`: from the private endpoint DNS page of the Azure documentation,
+//! with what the page leaves out inferred and marked so in the notes. A pattern is a name in which
+//! `{…}` stands for exactly one label.
 
+mod doubt;
+mod table;
+
+use std::cmp::Reverse;
 use std::fmt;
 
+use crate::name::{ancestry, fits, is_within, privatelink_zone};
 use crate::target::{Protocol, words};
+
+pub use doubt::{Doubt, doubt};
 
 words! {
     /// An Azure cloud.
@@ -24,21 +35,23 @@ pub struct Service {
     pub cloud: Cloud,
     /// Its name, for people.
     pub title: &'static str,
-    /// The stable word for it: `key-vault`.
+    /// The stable word for it: `key-vault`. Rows that a host cannot tell apart share one.
     pub slug: &'static str,
     /// The resource provider's type: `Microsoft.KeyVault/vaults`.
     pub resource_type: &'static str,
     /// The private endpoint's group ids.
     pub subresources: Vec<&'static str>,
-    /// Patterns of the private DNS zones; `{…}` is one label.
+    /// Patterns of the private DNS zones, the one that holds the records first.
     pub private_zones: Vec<&'static str>,
-    /// Patterns of the public suffixes; `{…}` is one label.
+    /// Patterns of the public suffixes.
     pub suffixes: Vec<&'static str>,
     /// The suffixes for which this row, among those that share them, decides.
     pub primary: Vec<&'static str>,
     /// Patterns of the zones whose names exist nowhere in public.
     pub private_only: Vec<&'static str>,
-    /// Its ports, the default one first.
+    /// Where the suffix is the parent of other services too: the only hosts that are this one.
+    pub only_hosts: Vec<&'static str>,
+    /// Its ports, the default one first; never empty.
     pub ports: Vec<ServicePort>,
     /// What there is to know besides.
     pub notes: &'static str,
@@ -58,37 +71,217 @@ pub struct ServicePort {
 pub struct Match {
     /// The row that decides.
     pub service: &'static Service,
-    /// The public suffix that the host ends in, its placeholders filled in.
+    /// The public suffix that the host ends in, its placeholders filled in; for a host that is
+    /// itself a private endpoint's alias, the private zone.
     pub suffix: String,
+}
+
+impl Match {
+    /// The private DNS zone that holds the records of such hosts, its placeholders filled in;
+    /// `None` where the suffix alone does not tell (Container Apps: the zone names the region).
+    ///
+    /// ```
+    /// use privatelink_verdict::catalogue::lookup;
+    /// let vault = lookup("kv-prod.vault.azure.net").expect("a Key Vault");
+    /// assert_eq!(vault.private_zone().as_deref(), Some("privatelink.vaultcore.azure.net"));
+    /// ```
+    pub fn private_zone(&self) -> Option<String> {
+        let zones = &self.service.private_zones;
+        let is_zone = |name: &str| zones.iter().any(|zone| fits(name, zone));
+        if is_zone(&self.suffix) {
+            let zone = privatelink_zone(&self.suffix).unwrap_or(&self.suffix);
+            return Some(zone.to_owned());
+        }
+        let regular = format!("privatelink.{}", self.suffix);
+        if is_zone(&regular) {
+            return Some(regular);
+        }
+        let mut suffixes = self.service.suffixes.iter();
+        let suffix = suffixes.find(|suffix| fits(&self.suffix, suffix))?;
+        filled(zones.first()?, suffix, &self.suffix)
+    }
 }
 
 /// Every row, in the order of the data file.
 pub fn services() -> &'static [Service] {
-    &[]
+    &table::SERVICES
 }
 
-/// What the catalogue knows of `host` (normalised): the row of the longest suffix it ends in.
+/// What the catalogue knows of `host` (normalised): the row of the longest suffix it ends in, at
+/// least one label before it. Private zones count as suffixes, so that aliases are recognised.
+///
+/// Among equally long suffixes the one with fewer placeholders wins, then a public one over a
+/// private zone, then the row that is primary.
 pub fn lookup(host: &str) -> Option<Match> {
-    let _ = host;
-    None
+    if host.split('.').any(str::is_empty) {
+        return None;
+    }
+    let candidates = services().iter().enumerate().flat_map(|(row, service)| {
+        let public = service.suffixes.iter().filter(|_| service.may_be(host));
+        let public = public.map(|suffix| (*suffix, true, service.rank_of_suffix(suffix)));
+        let private = service.private_zones.iter();
+        let private = private.map(|zone| (*zone, false, service.rank_of_zone(zone)));
+        public
+            .chain(private)
+            .filter_map(move |(pattern, is_public, rank)| {
+                let suffix = ending(host, pattern)?;
+                let key = (specificity(pattern), is_public, rank, Reverse(row));
+                Some((key, service, suffix))
+            })
+    });
+    let (_, service, suffix) = candidates.max_by_key(|(key, ..)| *key)?;
+    Some(Match {
+        service,
+        suffix: suffix.to_owned(),
+    })
 }
 
 /// The zone of a private-only name: `privatelink.westeurope.azmk8s.io` for an API server's.
+///
+/// A zone of one's own below it (`sub.privatelink.westeurope.azmk8s.io`) cannot be told from the
+/// name, so the zone returned is the outermost possible one.
 pub fn private_only_zone(name: &str) -> Option<&str> {
-    let _ = name;
-    None
+    let patterns = || services().iter().flat_map(|service| &service.private_only);
+    ancestry(name)
+        .skip(1)
+        .find(|zone| patterns().any(|pattern| fits(zone, pattern)))
 }
 
 /// Whether `zone` is a private DNS zone of the catalogue.
 pub fn is_private_zone(zone: &str) -> bool {
-    let _ = zone;
-    false
+    let zones = |service: &'static Service| service.private_zones.iter();
+    let private_only = |service: &'static Service| service.private_only.iter();
+    services()
+        .iter()
+        .flat_map(|service| zones(service).chain(private_only(service)))
+        .any(|pattern| fits(zone, pattern))
 }
 
-/// Whether `zone` is a public suffix of the catalogue, or a parent of one with at least two labels.
+/// Whether `zone` is a public suffix of the catalogue, or a parent of one with at least two labels:
+/// a private zone of that name hides every public name of the service.
 pub fn holds_suffix(zone: &str) -> bool {
-    let _ = zone;
-    false
+    let depth = labels(zone);
+    let mut suffixes = services().iter().flat_map(|service| &service.suffixes);
+    depth >= 2
+        && !is_private_zone(zone)
+        && suffixes.any(|suffix| tail(suffix, depth).is_some_and(|tail| fits(zone, tail)))
+}
+
+/// The private zones that people create by mistake instead of `zone`, the likeliest first:
+/// `privatelink.` before the public suffix, where that is not the right zone.
+///
+/// ```
+/// use privatelink_verdict::catalogue::mistaken_zones;
+/// assert_eq!(mistaken_zones("privatelink.vaultcore.azure.net"), ["privatelink.vault.azure.net"]);
+/// assert!(mistaken_zones("privatelink.database.windows.net").is_empty());
+/// ```
+pub fn mistaken_zones(zone: &str) -> Vec<String> {
+    let mut mistaken = Vec::new();
+    for service in services() {
+        let Some(right) = service.private_zones.first().filter(|own| fits(zone, own)) else {
+            continue;
+        };
+        let outermost = service.suffixes.iter().filter(|suffix| {
+            let mut others = service.suffixes.iter();
+            !others.any(|other| other != *suffix && is_within(suffix, other))
+        });
+        for suffix in outermost {
+            let regular = filled(&format!("privatelink.{suffix}"), right, zone);
+            let wrong = regular.filter(|name| !is_private_zone(name) && !mistaken.contains(name));
+            mistaken.extend(wrong);
+        }
+    }
+    mistaken
+}
+
+/// The dedicated data endpoint of a container registry in `region`; `None` unless `login_host` is
+/// a registry's login server and `region` can be a label.
+///
+/// ```
+/// use privatelink_verdict::catalogue::data_endpoint;
+/// let endpoint = data_endpoint("contoso.azurecr.io", "westeurope");
+/// assert_eq!(endpoint.as_deref(), Some("contoso.westeurope.data.azurecr.io"));
+/// ```
+pub fn data_endpoint(login_host: &str, region: &str) -> Option<String> {
+    let (registry, suffix) = login_host.split_once('.')?;
+    let mut rows = services().iter();
+    let is_region = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_login_server = rows
+        .any(|service| service.slug == "container-registry" && service.suffixes.contains(&suffix));
+    (is_region && is_login_server && !registry.is_empty())
+        .then(|| format!("{registry}.{}.data.{suffix}", region.to_ascii_lowercase()))
+}
+
+impl Service {
+    /// The port that is probed unless the target names another.
+    pub fn default_port(&self) -> ServicePort {
+        self.ports[0]
+    }
+
+    /// Whether a host that ends in one of the suffixes is this service.
+    fn may_be(&self, host: &str) -> bool {
+        self.only_hosts.is_empty() || self.only_hosts.contains(&host)
+    }
+
+    /// How strong the row's claim to one of its suffixes is, among rows that share it.
+    fn rank_of_suffix(&self, suffix: &str) -> u8 {
+        u8::from(self.primary.contains(&suffix))
+    }
+
+    /// How strong the row's claim to one of its private zones is, among rows that share it.
+    fn rank_of_zone(&self, zone: &str) -> u8 {
+        let public = zone.strip_prefix("privatelink.").unwrap_or(zone);
+        if self.primary.contains(&public) {
+            2
+        } else {
+            u8::from(self.private_zones.first() == Some(&zone))
+        }
+    }
+}
+
+/// The number of labels of a name or pattern.
+fn labels(name: &str) -> usize {
+    name.split('.').count()
+}
+
+/// The last `depth` labels of a name or pattern, if it has as many.
+fn tail(name: &str, depth: usize) -> Option<&str> {
+    ancestry(name).nth(labels(name).checked_sub(depth)?)
+}
+
+/// The ending of `host` that fits `pattern`, at least one label before it.
+fn ending<'a>(host: &'a str, pattern: &str) -> Option<&'a str> {
+    let depth = labels(pattern);
+    (labels(host) > depth)
+        .then(|| tail(host, depth))?
+        .filter(|ending| fits(ending, pattern))
+}
+
+/// What makes one pattern win over another: its labels, then those that are no placeholders.
+fn specificity(pattern: &str) -> (usize, usize) {
+    let placeholders = pattern.split('.').filter(|label| label.starts_with('{'));
+    let depth = labels(pattern);
+    (depth, depth - placeholders.count())
+}
+
+/// `pattern` with every placeholder replaced by the label that stands for it in `name`, which fits
+/// `by`; `None` where `by` lacks a placeholder.
+fn filled(pattern: &str, by: &str, name: &str) -> Option<String> {
+    let value = |placeholder: &str| {
+        let mut pairs = by.split('.').zip(name.split('.'));
+        pairs
+            .find(|(label, _)| *label == placeholder)
+            .map(|(_, value)| value)
+    };
+    let labels = pattern.split('.').map(|label| {
+        let is_placeholder = label.starts_with('{');
+        if is_placeholder {
+            value(label)
+        } else {
+            Some(label)
+        }
+    });
+    Some(labels.collect::<Option<Vec<_>>>()?.join("."))
 }
 
 /// The private zones that people create by mistake instead of `zone`.

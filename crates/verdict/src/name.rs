@@ -42,7 +42,7 @@ pub fn fits(name: &str, pattern: &str) -> bool {
     pattern.split('.').all(|want| {
         labels
             .next()
-            .is_some_and(|label| want.starts_with('{') || label == want)
+            .is_some_and(|label| label == want || (want.starts_with('{') && !label.is_empty()))
     }) && labels.next().is_none()
 }
 
