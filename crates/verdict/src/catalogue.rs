@@ -283,9 +283,3 @@ fn filled(pattern: &str, by: &str, name: &str) -> Option<String> {
     });
     Some(labels.collect::<Option<Vec<_>>>()?.join("."))
 }
-
-/// The private zones that people create by mistake instead of `zone`.
-pub fn mistaken_zones(zone: &str) -> Vec<String> {
-    let _ = zone;
-    Vec::new()
-}
