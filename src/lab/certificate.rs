@@ -1,0 +1,423 @@
+//! Certificate: what a TLS service of the lab presents, and the authorities that sign it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SignatureAlgorithm,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use serde::Deserialize;
+
+use super::span::Span;
+
+/// A TLS service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Tls {
+    /// The subject's alternative names: DNS names and addresses. Empty: a certificate without.
+    pub(super) names: Vec<String>,
+    /// By default the subject is empty, as in most certificates today.
+    common_name: Option<String>,
+    #[serde(default)]
+    issuer: IssuedBy,
+    #[serde(default)]
+    intermediate: Intermediate,
+    /// Relative to the start of the world.
+    #[serde(default = "long_ago")]
+    not_before: Span,
+    #[serde(default = "far_away")]
+    not_after: Span,
+    #[serde(default)]
+    usage: Usage,
+    #[serde(default)]
+    algorithm: Algorithm,
+    #[serde(default)]
+    require_client_certificate: bool,
+    /// Both by default.
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum IssuedBy {
+    /// The lab's own authority, which the configuration trusts.
+    #[default]
+    Lab,
+    /// The service itself.
+    SelfSigned,
+    /// The service itself, with a certificate that says it is an authority.
+    SelfSignedCa,
+    /// An authority that nobody trusts, such as a firewall that inspects TLS. It is sent along.
+    Unknown,
+    /// Somebody who has taken the name of the lab's authority.
+    Forged,
+}
+
+/// An authority between the issuer and the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Intermediate {
+    #[default]
+    None,
+    /// Sent along, as it must be.
+    Sent,
+    /// Forgotten: a frequent mistake. Only with the lab's authority.
+    Missing,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Usage {
+    #[default]
+    Server,
+    /// For clients only: no server may use it.
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Algorithm {
+    #[default]
+    P256,
+    P384,
+    P521,
+    Ed25519,
+    Rsa,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Version {
+    Tls12,
+    Tls13,
+}
+
+/// What could not be made, and why.
+#[derive(Debug)]
+pub(super) struct CertificateError(Box<dyn std::error::Error + Send + Sync>);
+
+/// The authorities of this process.
+pub(super) struct Authorities {
+    lab: Authority,
+    intermediate: Authority,
+    unknown: Authority,
+    forged: Authority,
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+const LAB_ROOT: &str = "privatelink-prober lab root";
+
+impl Authorities {
+    /// The authorities, made when first asked for.
+    pub(super) fn get() -> Result<&'static Self, CertificateError> {
+        static AUTHORITIES: OnceLock<Authorities> = OnceLock::new();
+        if let Some(authorities) = AUTHORITIES.get() {
+            return Ok(authorities);
+        }
+        let made = Self::make()?;
+        Ok(AUTHORITIES.get_or_init(|| made))
+    }
+
+    /// The certificate to trust.
+    pub(super) fn pem(&self) -> String {
+        self.lab.pem()
+    }
+
+    /// How `tls` is served.
+    pub(super) fn server_config(&self, tls: &Tls) -> Result<ServerConfig, CertificateError> {
+        let (chain, key) = self.issue(tls)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let versions: Vec<&SupportedProtocolVersion> = if tls.versions.is_empty() {
+            rustls::ALL_VERSIONS.to_vec()
+        } else {
+            tls.versions
+                .iter()
+                .copied()
+                .map(Version::supported)
+                .collect()
+        };
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&versions)?;
+        let config = if tls.require_client_certificate {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.lab.der().clone())?;
+            let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            config.with_client_cert_verifier(clients.build()?)
+        } else {
+            config.with_no_client_auth()
+        };
+        Ok(config.with_single_cert(chain, key)?)
+    }
+
+    fn make() -> Result<Self, CertificateError> {
+        let root = |name| -> Result<_, CertificateError> {
+            Ok(Authority::self_signed(
+                authority(name)?,
+                KeyPair::generate()?,
+            )?)
+        };
+        let lab = root(LAB_ROOT)?;
+        let intermediate = authority("privatelink-prober lab intermediate")?;
+        let intermediate = Authority::signed_by(intermediate, KeyPair::generate()?, &lab)?;
+        Ok(Self {
+            intermediate,
+            unknown: root("Contoso firewall TLS inspection")?,
+            forged: root(LAB_ROOT)?,
+            lab,
+        })
+    }
+
+    /// A new certificate with those sent along, and its key.
+    fn issue(
+        &self,
+        tls: &Tls,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
+        let key = KeyPair::generate_for(tls.algorithm.signature())?;
+        let params = tls.params()?;
+        let signed_by = |issuer: &Authority| params.signed_by(&key, issuer);
+        let (leaf, sent) = match (tls.issuer, tls.intermediate) {
+            (IssuedBy::Lab, Intermediate::None) => (signed_by(&self.lab)?, None),
+            (IssuedBy::Lab, Intermediate::Missing) => (signed_by(&self.intermediate)?, None),
+            (IssuedBy::Lab, Intermediate::Sent) => {
+                (signed_by(&self.intermediate)?, Some(&self.intermediate))
+            }
+            (_, Intermediate::Sent | Intermediate::Missing) => {
+                return Err(CertificateError(
+                    "`intermediate` goes with `issuer: lab` only".into(),
+                ));
+            }
+            (IssuedBy::SelfSigned | IssuedBy::SelfSignedCa, _) => (params.self_signed(&key)?, None),
+            (IssuedBy::Unknown, _) => (signed_by(&self.unknown)?, Some(&self.unknown)),
+            (IssuedBy::Forged, _) => (signed_by(&self.forged)?, None),
+        };
+        let sent = sent.map(|authority| authority.der().clone());
+        let chain = std::iter::once(leaf.der().clone()).chain(sent).collect();
+        Ok((chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
+    }
+}
+
+impl Tls {
+    fn params(&self) -> Result<CertificateParams, CertificateError> {
+        let mut params = CertificateParams::new(self.names.clone())?;
+        params.distinguished_name = DistinguishedName::new();
+        if let Some(name) = &self.common_name {
+            params.distinguished_name.push(DnType::CommonName, name);
+        }
+        params.is_ca = if self.issuer == IssuedBy::SelfSignedCa {
+            IsCa::Ca(BasicConstraints::Unconstrained)
+        } else {
+            IsCa::ExplicitNoCa
+        };
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![match self.usage {
+            Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,
+            Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
+        }];
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        params.not_before = epoch + since_epoch(self.not_before);
+        params.not_after = epoch + since_epoch(self.not_after);
+        Ok(params)
+    }
+}
+
+impl Algorithm {
+    const fn signature(self) -> &'static SignatureAlgorithm {
+        match self {
+            Self::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Self::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Self::P521 => &rcgen::PKCS_ECDSA_P521_SHA512,
+            Self::Ed25519 => &rcgen::PKCS_ED25519,
+            Self::Rsa => &rcgen::PKCS_RSA_SHA256,
+        }
+    }
+}
+
+impl Version {
+    const fn supported(self) -> &'static SupportedProtocolVersion {
+        match self {
+            Self::Tls12 => &rustls::version::TLS12,
+            Self::Tls13 => &rustls::version::TLS13,
+        }
+    }
+}
+
+impl std::fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for CertificateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+macro_rules! certificate_error_from {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for CertificateError {
+            fn from(error: $error) -> Self {
+                Self(Box::new(error))
+            }
+        }
+    )*};
+}
+certificate_error_from!(
+    rcgen::Error,
+    rustls::Error,
+    rustls::server::VerifierBuilderError
+);
+
+fn long_ago() -> Span {
+    Span::days(-90)
+}
+
+fn far_away() -> Span {
+    Span::days(365)
+}
+
+fn authority(name: &str) -> Result<CertificateParams, CertificateError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+/// The moment that lies `span` from now, counted from 1970.
+fn since_epoch(span: Span) -> Duration {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    if span.seconds() < 0 {
+        now.saturating_sub(span.length())
+    } else {
+        now.saturating_add(span.length())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+    fn tls(yaml: &str) -> Tls {
+        serde_saphyr::from_str(yaml).expect("a TLS service")
+    }
+
+    fn issued(yaml: &str) -> Vec<CertificateDer<'static>> {
+        let authorities = Authorities::get().expect("authorities");
+        authorities.issue(&tls(yaml)).expect("a certificate").0
+    }
+
+    fn read<'a>(chain: &'a [CertificateDer<'static>]) -> X509Certificate<'a> {
+        let leaf = chain.first().expect("a leaf");
+        X509Certificate::from_der(leaf).expect("X.509").1
+    }
+
+    #[test]
+    fn a_certificate_carries_the_names_and_dates_asked_for() {
+        let chain =
+            issued("{names: ['*.vault.azure.net', 127.0.1.1], notBefore: -30d, notAfter: -2d}");
+        let leaf = read(&chain);
+        let names = leaf
+            .subject_alternative_name()
+            .expect("readable")
+            .expect("names");
+        let [
+            GeneralName::DNSName("*.vault.azure.net"),
+            GeneralName::IPAddress([127, 0, 1, 1]),
+        ] = names.value.general_names[..]
+        else {
+            panic!("{names:?}");
+        };
+        let now = i64::try_from(since_epoch(Span::days(0)).as_secs()).expect("seconds");
+        let days = |moment: i64| (moment - now + 3600).div_euclid(86_400);
+        assert_eq!(days(leaf.validity().not_before.timestamp()), -30);
+        assert_eq!(days(leaf.validity().not_after.timestamp()), -2);
+        assert_eq!(leaf.issuer().to_string(), format!("CN={LAB_ROOT}"));
+        assert!(!leaf.is_ca());
+    }
+
+    #[test]
+    fn names_can_be_left_out() {
+        let chain = issued("{names: [], commonName: kv.vault.azure.net}");
+        let leaf = read(&chain);
+        assert!(leaf.subject_alternative_name().expect("readable").is_none());
+        assert_eq!(leaf.subject().to_string(), "CN=kv.vault.azure.net");
+    }
+
+    #[test]
+    fn every_issuer_signs_as_itself() {
+        let signer = |yaml| {
+            let chain = issued(yaml);
+            (
+                read(&chain).issuer().to_string(),
+                read(&chain).is_ca(),
+                chain.len(),
+            )
+        };
+        let common_name = "CN=kv.test".to_owned();
+        assert_eq!(
+            signer("{names: [kv.test], commonName: kv.test, issuer: selfSigned}"),
+            (common_name.clone(), false, 1)
+        );
+        assert_eq!(
+            signer("{names: [kv.test], commonName: kv.test, issuer: selfSignedCa}"),
+            (common_name, true, 1)
+        );
+        let (unknown, _, sent) = signer("{names: [kv.test], issuer: unknown}");
+        assert_eq!(
+            (unknown.as_str(), sent),
+            ("CN=Contoso firewall TLS inspection", 2)
+        );
+        let (forged, _, sent) = signer("{names: [kv.test], issuer: forged}");
+        assert_eq!((forged, sent), (format!("CN={LAB_ROOT}"), 1));
+        let (below, _, sent) = signer("{names: [kv.test], intermediate: sent}");
+        assert_eq!(
+            (below.as_str(), sent),
+            ("CN=privatelink-prober lab intermediate", 2)
+        );
+        let (below, _, sent) = signer("{names: [kv.test], intermediate: missing}");
+        assert_eq!(
+            (below.as_str(), sent),
+            ("CN=privatelink-prober lab intermediate", 1)
+        );
+    }
+
+    #[test]
+    fn every_algorithm_and_option_can_be_served() {
+        let authorities = Authorities::get().expect("authorities");
+        for options in [
+            "algorithm: p256",
+            "algorithm: p384",
+            "algorithm: p521",
+            "algorithm: ed25519",
+            "algorithm: rsa",
+            "requireClientCertificate: true",
+            "versions: [tls12]",
+            "usage: client",
+        ] {
+            let tls = tls(&format!("{{names: [kv.test], {options}}}"));
+            let config = authorities.server_config(&tls);
+            assert!(config.is_ok(), "{options}: {:?}", config.err());
+        }
+    }
+
+    #[test]
+    fn an_intermediate_of_somebody_else_is_refused() {
+        let authorities = Authorities::get().expect("authorities");
+        let tls = tls("{names: [kv.test], issuer: unknown, intermediate: sent}");
+        let error = authorities.server_config(&tls).expect_err("no certificate");
+        assert!(error.to_string().contains("`issuer: lab`"), "{error}");
+    }
+}

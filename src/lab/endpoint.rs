@@ -1,0 +1,248 @@
+//! Endpoint: what listens at an address of the lab, well-behaved or not.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::certificate::Tls;
+use super::tasks::Tasks;
+
+/// Where something listens: an address, at the world's service port unless it names its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Place {
+    pub(super) ip: IpAddr,
+    pub(super) port: Option<u16>,
+}
+
+/// How the place behaves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Endpoint {
+    /// Speaks TLS, and after the handshake listens in silence.
+    Tls(Tls),
+    /// Refuses. So does every loopback address of the records that has no endpoint.
+    Closed,
+    /// Answers no SYN, as behind a firewall that drops.
+    Blackhole,
+    /// Accepts and says nothing: a plain TCP service, or one that hangs.
+    Silent,
+    /// Speaks HTTP in the clear.
+    Plain,
+    /// Reads the `ClientHello` and closes.
+    Interrupt,
+    /// Reads the `ClientHello` and resets, as some firewalls do.
+    Reset,
+    /// Answers the `ClientHello` with this fatal alert (RFC 8446 section 6), such as 40.
+    Alert(u8),
+    /// Says one byte a second of a reply that never ends.
+    Trickle,
+}
+
+/// How an endpoint behaves once its certificate is made.
+#[derive(Clone)]
+pub(super) enum Behaviour {
+    Tls(TlsAcceptor),
+    Other(Endpoint),
+}
+
+/// Connections accepted, by address and port.
+pub(super) type Connections = Arc<BTreeMap<SocketAddr, AtomicU64>>;
+
+/// How long a connection is held for a client that does nothing.
+const HOLD: Duration = Duration::from_secs(60);
+
+/// How long a connection attempt may take on loopback before it counts as lost. The kernel repeats
+/// a SYN after a second; on loopback an answered one takes well under a millisecond.
+const LOST: Duration = Duration::from_millis(250);
+
+/// Connections made at most to fill a backlog.
+const FILLERS: usize = 16;
+
+/// Sets of ports tried until one is free at every address.
+const TRIES: usize = 64;
+
+/// One port that is free at every one of `ips`, and a bound socket for each.
+pub(super) fn one_port(ips: &[IpAddr]) -> io::Result<(u16, Vec<TcpSocket>)> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..TRIES {
+        let mut port = 0;
+        let mut sockets = Vec::new();
+        let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let ips = if ips.is_empty() { &localhost } else { ips };
+        let bound: io::Result<()> = ips.iter().try_for_each(|ip| {
+            let socket = bind(SocketAddr::new(*ip, port), Share::Never)?;
+            port = socket.local_addr()?.port();
+            sockets.push(socket);
+            Ok(())
+        });
+        match bound {
+            Ok(()) => return Ok((port, sockets)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+/// Whether a port may be taken while connections of an earlier world still linger there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    Never,
+    WithThePast,
+}
+
+/// A socket bound at `address`, not listening yet: until it does, connections are refused.
+pub(super) fn bind(address: SocketAddr, share: Share) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(share == Share::WithThePast)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Makes `socket` behave, until `tasks` stop.
+pub(super) async fn open(
+    socket: TcpSocket,
+    behaviour: Behaviour,
+    connections: Connections,
+    tasks: &Tasks,
+) -> io::Result<()> {
+    match behaviour {
+        Behaviour::Other(Endpoint::Closed) => tasks.hold(socket),
+        Behaviour::Other(Endpoint::Blackhole) => tasks.hold(black_hole(socket).await?),
+        behaviour => {
+            let listener = socket.listen(128)?;
+            tasks.spawn(serve(listener, behaviour, connections, tasks.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// A listener whose backlog is full, and the connections that fill it: the kernel drops every
+/// further SYN.
+async fn black_hole(socket: TcpSocket) -> io::Result<(TcpListener, Vec<TcpStream>)> {
+    let listener = socket.listen(1)?;
+    let address = listener.local_addr()?;
+    let mut fillers = Vec::new();
+    while fillers.len() < FILLERS {
+        match timeout(LOST, TcpStream::connect(address)).await {
+            Ok(filler) => fillers.push(filler?),
+            Err(_) => return Ok((listener, fillers)),
+        }
+    }
+    Err(io::Error::other(
+        "the kernel accepts connections beyond the backlog: no black hole can be made here",
+    ))
+}
+
+async fn serve(
+    listener: TcpListener,
+    behaviour: Behaviour,
+    connections: Connections,
+    tasks: Tasks,
+) {
+    let count = listener
+        .local_addr()
+        .ok()
+        .and_then(|address| connections.get(&address));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: give the others time to close theirs.
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let behaviour = behaviour.clone();
+        tasks.spawn(async move {
+            // However the connection ends, the client's verdict is what counts.
+            _ = timeout(HOLD, behaviour.meet(stream)).await;
+        });
+    }
+}
+
+impl Behaviour {
+    async fn meet(self, mut stream: TcpStream) -> io::Result<()> {
+        // Enough for the first flight of any client; what matters is that there was one.
+        let mut hello = [0; 4096];
+        let endpoint = match self {
+            Self::Tls(acceptor) => {
+                let mut stream = acceptor.accept(stream).await?;
+                copy(&mut stream, &mut sink()).await?;
+                return stream.shutdown().await;
+            }
+            Self::Other(endpoint) => endpoint,
+        };
+        match endpoint {
+            Endpoint::Plain => {
+                stream.read(&mut hello).await?;
+                let reply =
+                    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(reply).await
+            }
+            Endpoint::Interrupt => {
+                stream.read(&mut hello).await?;
+                Ok(())
+            }
+            Endpoint::Reset => {
+                stream.read(&mut hello).await?;
+                stream.set_zero_linger()
+            }
+            Endpoint::Alert(description) => {
+                stream.read(&mut hello).await?;
+                // Record type alert, version 1.2, two bytes: fatal, description.
+                stream.write_all(&[21, 3, 3, 0, 2, 2, description]).await
+            }
+            Endpoint::Trickle => {
+                // The header of a handshake record that would hold 16 KiB of ServerHello.
+                let header = [22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc];
+                for byte in header.into_iter().chain(std::iter::repeat(0)) {
+                    stream.write_all(&[byte]).await?;
+                    sleep(Duration::from_secs(1)).await;
+                }
+                Ok(())
+            }
+            // The last two never accept.
+            Endpoint::Tls(_) | Endpoint::Silent | Endpoint::Closed | Endpoint::Blackhole => {
+                copy(&mut stream, &mut sink()).await.map(drop)
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (ip, port) = match (text.parse::<IpAddr>(), text.parse::<SocketAddr>()) {
+            (Ok(ip), _) => (ip, None),
+            (_, Ok(address)) if address.port() != 0 => (address.ip(), Some(address.port())),
+            _ => {
+                return Err(format!(
+                    "`{text}` is no place: write an address, or an address and a port as \
+                     `127.0.1.10:5671`"
+                ));
+            }
+        };
+        if ip.is_loopback() {
+            Ok(Self { ip, port })
+        } else {
+            Err(format!(
+                "{ip} is no loopback address: a lab stays on its machine"
+            ))
+        }
+    }
+}

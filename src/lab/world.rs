@@ -1,0 +1,415 @@
+//! World: the data file of the lab: DNS servers, what listens, targets, and what must come out.
+//!
+//! ```yaml
+//! story: The private DNS zone is not linked to this network.
+//! target: {host: kv-prod.vault.azure.net}     # as in the agent's configuration
+//! verdict: {outcome: fail, reason: public_fallback}
+//! dns:
+//!   records:                                  # name [ttl] TYPE data; one recursive server knows all
+//!     - kv-prod.vault.azure.net CNAME kv-prod.privatelink.vaultcore.azure.net
+//!     - kv-prod.privatelink.vaultcore.azure.net CNAME data-prod-weu.vaultcore.azure.net
+//!     - data-prod-weu.vaultcore.azure.net 60 A 127.0.2.10
+//!     - privatelink.vaultcore.azure.net SOA public
+//! endpoints:                                  # at one port for all, unless the key names another
+//!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
+//! ```
+//!
+//! Several stories share a world as `scenes`, each with its own target, verdict, records and
+//! endpoints. Several `servers` take the place of `dns`, asked in order, or each under a `resolver`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::dns::Server;
+use super::endpoint::{Endpoint, Place};
+use super::fault::Rule;
+use super::records::Line;
+use super::running::{LabError, RunningWorld};
+
+/// A data file, read and checked.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What the world is about, in a sentence.
+    pub story: String,
+    /// The targets, each with the verdict it must get.
+    pub scenes: Vec<Scene>,
+    /// Probes to make of each target before the verdict counts; at least 1.
+    pub rounds: u32,
+    config: Map<String, Value>,
+    resolvers: Map<String, Value>,
+    pub(super) servers: Vec<Server>,
+    pub(super) endpoints: BTreeMap<Place, Endpoint>,
+}
+
+/// One target and what must come out.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Why the verdict is what it is; the world's where the scene has none of its own.
+    pub story: String,
+    /// The target as the agent's configuration has it.
+    pub target: Map<String, Value>,
+    /// Holds for every target that the configuration makes of it, data endpoints too.
+    pub verdict: ExpectedVerdict,
+}
+
+/// What the agent must say.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExpectedVerdict {
+    /// `pass`, `warn` or `fail`.
+    pub outcome: Outcome,
+    /// The primary reason.
+    #[serde(default = "ok")]
+    pub reason: String,
+    /// Every finding's reason, in the agent's order; `None`: not looked at.
+    pub findings: Option<Vec<String>>,
+    /// Reasons that must not be found.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Values in the target's object of `check -o json`, by JSON pointer (RFC 6901), such as
+    /// `/dns/zoneAuthority: public`.
+    #[serde(default)]
+    pub facts: BTreeMap<String, Value>,
+}
+
+/// The outcome of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Nothing wrong.
+    Pass,
+    /// Works, but not as it should.
+    Warn,
+    /// Broken.
+    Fail,
+}
+
+/// A data file that is none, with the place where it is wrong.
+#[derive(Debug)]
+pub struct WorldError(String);
+
+impl World {
+    /// Reads a data file. Unknown fields are errors.
+    pub fn parse(yaml: &str) -> Result<Self, WorldError> {
+        let file: File =
+            serde_saphyr::from_str(yaml).map_err(|error| WorldError(error.to_string()))?;
+        file.check().map_err(WorldError)
+    }
+
+    /// Starts the servers and services, on the current Tokio runtime.
+    pub async fn start(&self) -> Result<RunningWorld, LabError> {
+        RunningWorld::start(self).await
+    }
+
+    /// The agent's configuration for this world, as JSON, which is YAML too: its resolvers,
+    /// classes, authority and targets, and over those the file's `config`.
+    pub fn configuration(&self, running: &RunningWorld) -> String {
+        let mut resolvers: Vec<(&str, Vec<String>)> = Vec::new();
+        for (server, address) in self.servers.iter().zip(&running.dns) {
+            let name = server.resolver.as_deref().unwrap_or("system");
+            match resolvers.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, servers)) => servers.push(address.to_string()),
+                None => resolvers.push((name, vec![address.to_string()])),
+            }
+        }
+        let resolvers = resolvers.into_iter().map(|(name, servers)| {
+            let mut resolver = json!({"name": name, "servers": servers});
+            if let Some(more) = self.resolvers.get(name) {
+                merge(&mut resolver, more);
+            }
+            resolver
+        });
+        let targets = self.scenes.iter().map(|scene| {
+            let mut target = json!({"port": running.port});
+            merge(&mut target, &Value::Object(scene.target.clone()));
+            target
+        });
+        let mut configuration = json!({
+            "resolvers": resolvers.collect::<Vec<_>>(),
+            "classify": {
+                "private": ["127.0.1.0/24", "127.0.3.0/24", "::1/128"],
+                "public": ["127.0.2.0/24"],
+            },
+            "tls": {"caFiles": [running.ca_file()]},
+            "targets": targets.collect::<Vec<_>>(),
+        });
+        merge(&mut configuration, &Value::Object(self.config.clone()));
+        format!("{configuration:#}\n")
+    }
+}
+
+impl Scene {
+    /// The target's name: its `name`, else its host.
+    pub fn name(&self) -> &str {
+        let name = self.target.get("name").or_else(|| self.target.get("host"));
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether the target's name ends in the reason of its verdict, with dashes for underscores:
+    /// `public-fallback`, `key-vault-ok`.
+    pub fn name_promises_its_reason(&self) -> bool {
+        let reason = self.verdict.reason.replace('_', "-");
+        self.name()
+            .strip_suffix(&reason)
+            .is_some_and(|service| service.is_empty() || service.ends_with('-'))
+    }
+}
+
+impl Outcome {
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl fmt::Display for WorldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read the lab's world: {}", self.0)
+    }
+}
+
+impl std::error::Error for WorldError {}
+
+/// The data file as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    story: String,
+    target: Option<Map<String, Value>>,
+    verdict: Option<ExpectedVerdict>,
+    #[serde(default)]
+    scenes: Vec<SceneFile>,
+    /// Merged into the agent's configuration.
+    #[serde(default)]
+    config: Map<String, Value>,
+    dns: Option<Server>,
+    #[serde(default)]
+    servers: Vec<Server>,
+    /// More settings of a resolver, by its name.
+    #[serde(default)]
+    resolvers: Map<String, Value>,
+    #[serde(default)]
+    endpoints: BTreeMap<Place, Endpoint>,
+    #[serde(default = "once")]
+    rounds: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SceneFile {
+    story: Option<String>,
+    target: Map<String, Value>,
+    verdict: ExpectedVerdict,
+    /// What the first server knows besides.
+    #[serde(default)]
+    dns: Knowledge,
+    #[serde(default)]
+    endpoints: BTreeMap<Place, Endpoint>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Knowledge {
+    records: Vec<Line>,
+    sequences: BTreeMap<String, Vec<Vec<Line>>>,
+    faults: Vec<Rule>,
+}
+
+impl File {
+    fn check(self) -> Result<World, String> {
+        let mut scenes = match (self.target, self.verdict) {
+            (Some(target), Some(verdict)) => vec![Scene {
+                story: self.story.clone(),
+                target,
+                verdict,
+            }],
+            (None, None) => vec![],
+            (Some(_), None) => return Err("`target` has no `verdict`".to_owned()),
+            (None, Some(_)) => return Err("`verdict` has no `target`".to_owned()),
+        };
+        let mut servers = match self.dns {
+            Some(_) if !self.servers.is_empty() => {
+                return Err("give either `dns` or `servers`".to_owned());
+            }
+            Some(server) => vec![server],
+            None if self.servers.is_empty() => vec![Server::default()],
+            None => self.servers,
+        };
+        let mut endpoints = self.endpoints;
+        for scene in self.scenes {
+            if let Some(first) = servers.first_mut() {
+                first.records.extend(scene.dns.records);
+                first.sequences.extend(scene.dns.sequences);
+                first.faults.extend(scene.dns.faults);
+            }
+            for (place, endpoint) in scene.endpoints {
+                if endpoints.insert(place, endpoint).is_some() {
+                    return Err(format!("two scenes have an endpoint at {}", place.ip));
+                }
+            }
+            scenes.push(Scene {
+                story: scene.story.unwrap_or_else(|| self.story.clone()),
+                target: scene.target,
+                verdict: scene.verdict,
+            });
+        }
+        if scenes.is_empty() {
+            return Err("it has no `target` and no `scenes`".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for scene in &scenes {
+            if scene.target.get("host").and_then(Value::as_str).is_none() {
+                return Err("a target has no `host`".to_owned());
+            }
+            if !names.insert(scene.name()) {
+                return Err(format!("two targets are named `{}`", scene.name()));
+            }
+        }
+        if self.rounds == 0 {
+            return Err("`rounds` is 0: a verdict takes at least one probe".to_owned());
+        }
+        Ok(World {
+            story: self.story,
+            scenes,
+            rounds: self.rounds,
+            config: self.config,
+            resolvers: self.resolvers,
+            servers,
+            endpoints,
+        })
+    }
+}
+
+/// Lays `over` onto `under`: objects key by key, anything else replaces.
+fn merge(under: &mut Value, over: &Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over.clone(),
+    }
+}
+
+fn ok() -> String {
+    "ok".to_owned()
+}
+
+const fn once() -> u32 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: &str = "target: {host: kv.vault.azure.net}\nverdict: {outcome: pass}\n";
+
+    fn refused(yaml: &str) -> String {
+        World::parse(yaml).expect_err("no world").to_string()
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_its_text() {
+        for (mistake, told) in [
+            ("dns: {recrods: []}", "recrods"),
+            (
+                "dns:\n  records:\n    - a.test A 127.0.0",
+                "`127.0.0` is no IPv4 address",
+            ),
+            ("dns: {faults: [{then: vanish}]}", "vanish"),
+            (
+                "endpoints: {127.0.1.1: {tls: {names: [], notAfter: soon}}}",
+                "`soon` is no span",
+            ),
+            (
+                "endpoints: {10.0.0.1: closed}",
+                "10.0.0.1 is no loopback address",
+            ),
+            ("endpoints: {localhost: closed}", "`localhost` is no place"),
+        ] {
+            let error = refused(&format!("story: A test.\n{TARGET}{mistake}\n"));
+            assert!(error.contains(told), "{told}: {error}");
+            assert!(
+                error.contains("line") || error.contains("-->"),
+                "no place: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_world_is_refused() {
+        for (yaml, told) in [
+            ("story: x", "no `target` and no `scenes`"),
+            ("story: x\ntarget: {host: a}", "`target` has no `verdict`"),
+            (
+                "story: x\nverdict: {outcome: pass}",
+                "`verdict` has no `target`",
+            ),
+            (
+                "story: x\ntarget: {}\nverdict: {outcome: pass}",
+                "no `host`",
+            ),
+        ] {
+            let error = refused(yaml);
+            assert!(error.contains(told), "{error}");
+        }
+        let error = refused(&format!("story: x\n{TARGET}rounds: 0"));
+        assert!(error.contains("`rounds` is 0"), "{error}");
+        let error = refused(&format!("story: x\n{TARGET}dns: {{}}\nservers: [{{}}]"));
+        assert!(error.contains("either `dns` or `servers`"), "{error}");
+    }
+
+    #[test]
+    fn scenes_share_a_world_but_neither_name_nor_place() {
+        let scene = "{target: {host: a.test}, verdict: {outcome: pass}, \
+                     endpoints: {127.0.1.1: closed}}";
+        let error = refused(&format!("{{story: x, scenes: [{scene}, {scene}]}}"));
+        assert!(error.contains("endpoint at 127.0.1.1"), "{error}");
+        let scene = "{target: {host: a.test}, verdict: {outcome: pass}}";
+        let error = refused(&format!("{{story: x, scenes: [{scene}, {scene}]}}"));
+        assert!(error.contains("named `a.test`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_configuration_joins_the_world_and_what_the_file_says() {
+        let world = World::parse(
+            "story: Two resolvers.\n\
+             target: {host: kv.test, owner: payments}\n\
+             verdict: {outcome: warn, reason: resolver_disagreement}\n\
+             config: {timeout: 3s, tls: {expiryWarning: 1h}, classify: {public: []}}\n\
+             servers: [{resolver: pod}, {resolver: node}, {resolver: pod}]\n\
+             resolvers: {node: {mustAgree: true}}\n",
+        )
+        .expect("a world");
+        let running = world.start().await.expect("a running world");
+        let configuration: Value =
+            serde_json::from_str(&world.configuration(&running)).expect("JSON");
+        let dns: Vec<String> = running.dns.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            configuration,
+            json!({
+                "resolvers": [
+                    {"name": "pod", "servers": [dns[0], dns[2]]},
+                    {"name": "node", "servers": [dns[1]], "mustAgree": true},
+                ],
+                "classify": {
+                    "private": ["127.0.1.0/24", "127.0.3.0/24", "::1/128"],
+                    "public": [],
+                },
+                "tls": {"caFiles": [running.ca_file()], "expiryWarning": "1h"},
+                "targets": [{"port": running.port, "host": "kv.test", "owner": "payments"}],
+                "timeout": "3s",
+            })
+        );
+        running.stop().await;
+    }
+}
