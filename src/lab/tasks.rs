@@ -23,7 +23,7 @@ impl Tasks {
     pub(super) fn hold(&self, value: impl Send + 'static) {
         self.spawn(async move {
             let _held = value;
-            pending().await
+            pending::<()>().await;
         });
     }
 
