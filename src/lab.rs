@@ -8,6 +8,7 @@
 
 mod answer;
 mod certificate;
+<<<<<<< HEAD
 mod dns;
 mod endpoint;
 mod fault;
@@ -21,6 +22,29 @@ mod world;
 pub use self::dns::{Question, Transport};
 pub use self::running::{LabError, RunningWorld};
 pub use self::world::{ExpectedVerdict, Outcome, Scene, World, WorldError};
+=======
+mod directory;
+mod dns;
+mod endpoint;
+mod error;
+mod expected;
+mod fault;
+mod records;
+mod recursor;
+mod running;
+mod sequence;
+mod serve;
+mod span;
+mod tasks;
+mod tls;
+mod world;
+
+pub use self::dns::{Question, Transport};
+pub use self::error::LabError;
+pub use self::expected::{ExpectedVerdict, Outcome};
+pub use self::running::RunningWorld;
+pub use self::world::{Scene, World, WorldError};
+>>>>>>> lab
 
 /// The world that `demo` shows: many targets, each broken in its own way.
 ///

@@ -5,12 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+<<<<<<< HEAD
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SignatureAlgorithm,
+=======
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+>>>>>>> lab
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+<<<<<<< HEAD
 use serde::Deserialize;
 
 use super::span::Span;
@@ -97,6 +102,11 @@ enum Version {
     Tls12,
     Tls13,
 }
+=======
+
+use super::span::Span;
+use super::tls::{Intermediate, IssuedBy, Tls, Usage, Version};
+>>>>>>> lab
 
 /// What could not be made, and why.
 #[derive(Debug)]
@@ -228,6 +238,7 @@ impl Tls {
     }
 }
 
+<<<<<<< HEAD
 impl Algorithm {
     const fn signature(self) -> &'static SignatureAlgorithm {
         match self {
@@ -249,6 +260,8 @@ impl Version {
     }
 }
 
+=======
+>>>>>>> lab
 impl std::fmt::Display for CertificateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -276,6 +289,7 @@ certificate_error_from!(
     rustls::server::VerifierBuilderError
 );
 
+<<<<<<< HEAD
 fn long_ago() -> Span {
     Span::days(-90)
 }
@@ -284,6 +298,8 @@ fn far_away() -> Span {
     Span::days(365)
 }
 
+=======
+>>>>>>> lab
 fn authority(name: &str) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();

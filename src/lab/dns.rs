@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! DNS: one recursive server of the lab: what it says to a question, and its ports.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,18 @@ use serde::Deserialize;
 use super::answer::{Authority, answer};
 use super::fault::{Action, Reply, Rule};
 use super::records::{Line, Records};
+=======
+//! DNS: a server of the lab as the data file describes it, and the questions that it hears.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use super::answer::Authority;
+use super::fault::Rule;
+use super::records::Line;
+>>>>>>> lab
 
 /// What one server is and knows, in the data file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -71,6 +84,7 @@ pub struct Question {
     /// Whether it carried EDNS.
     pub edns: bool,
 }
+<<<<<<< HEAD
 
 /// A running server: what it knows, and what it was asked.
 #[derive(Clone, Debug)]
@@ -493,3 +507,5 @@ mod tests {
         assert!(recursor.reply(&response, Transport::Udp).is_none());
     }
 }
+=======
+>>>>>>> lab

@@ -1,11 +1,16 @@
 //! Running: a world whose servers and services are up. Dropping it takes everything down.
 
 use std::collections::BTreeMap;
+<<<<<<< HEAD
 use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
+=======
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+>>>>>>> lab
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +20,18 @@ use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{Authorities, CertificateError};
+<<<<<<< HEAD
 use super::dns::{Question, Recursor, Server};
 use super::endpoint::{self, Behaviour, Connections, Endpoint, Share};
 use super::records::Line;
+=======
+use super::directory::Directory;
+use super::dns::{Question, Server};
+use super::endpoint::{self, Behaviour, Connections, Endpoint, Share};
+use super::error::LabError;
+use super::records::Line;
+use super::recursor::Recursor;
+>>>>>>> lab
 use super::serve;
 use super::tasks::Tasks;
 use super::world::World;
@@ -37,6 +51,7 @@ pub struct RunningWorld {
     tasks: Tasks,
 }
 
+<<<<<<< HEAD
 /// Why a world could not be started.
 #[derive(Debug)]
 pub enum LabError {
@@ -65,6 +80,8 @@ pub enum LabError {
     World(String),
 }
 
+=======
+>>>>>>> lab
 impl RunningWorld {
     pub(super) async fn start(world: &World) -> Result<Self, LabError> {
         let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
@@ -121,7 +138,11 @@ impl RunningWorld {
 
     /// A directory of this world's own, removed with it. Tests may put files there.
     pub fn directory(&self) -> &Path {
+<<<<<<< HEAD
         &self.directory.0
+=======
+        self.directory.path()
+>>>>>>> lab
     }
 
     /// The file with [`Self::ca_pem`].
@@ -185,6 +206,7 @@ impl Drop for RunningWorld {
     }
 }
 
+<<<<<<< HEAD
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -210,6 +232,8 @@ impl std::error::Error for LabError {
     }
 }
 
+=======
+>>>>>>> lab
 const CA_FILE: &str = "ca.pem";
 
 /// An endpoint and the port it has got.
@@ -274,6 +298,7 @@ fn certificate_error(what: &str) -> impl FnOnce(CertificateError) -> LabError {
     }
 }
 
+<<<<<<< HEAD
 /// A directory that is removed when dropped.
 #[derive(Debug)]
 struct Directory(PathBuf);
@@ -301,6 +326,8 @@ impl Drop for Directory {
     }
 }
 
+=======
+>>>>>>> lab
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -376,12 +403,20 @@ mod tests {
             ("127.0.1.2", "UnknownIssuer"),
             ("127.0.1.4", "UnknownIssuer"),
             ("127.0.1.5", "refused"),
+<<<<<<< HEAD
             ("127.0.1.6", "elapsed"),
+=======
+            ("127.0.1.6", "timed out"),
+>>>>>>> lab
             ("127.0.1.7", "InvalidContentType"),
             ("127.0.1.8", "eof"),
             ("127.0.1.9", "reset"),
             ("127.0.1.10", "HandshakeFailure"),
+<<<<<<< HEAD
             ("127.0.1.11", "elapsed"),
+=======
+            ("127.0.1.11", "timed out"),
+>>>>>>> lab
         ] {
             let told = told(handshake(&running, ip).await);
             assert!(told.contains(expected), "{ip}: {told}");
@@ -400,8 +435,15 @@ mod tests {
     #[tokio::test]
     async fn a_black_hole_swallows_every_connection() {
         let running = start("endpoints: {127.0.1.1: blackhole, 127.0.1.2: blackhole}").await;
+<<<<<<< HEAD
         for _ in 0..3 {
             let error = connect(&running, "127.0.1.1").await.expect_err("swallowed");
+=======
+        // Longer than a second, after which the kernel repeats its SYN.
+        let tried = ["127.0.1.1", "127.0.1.1", "127.0.1.2"].map(|ip| connect(&running, ip));
+        for tried in futures_util::future::join_all(tried).await {
+            let error = tried.expect_err("swallowed");
+>>>>>>> lab
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
         running.stop().await;
@@ -451,7 +493,11 @@ mod tests {
         let at = SocketAddr::new("127.0.1.1".parse().expect("an address"), running.port);
         let (directory, ca) = (running.directory().to_owned(), running.ca_file());
         assert_eq!(
+<<<<<<< HEAD
             fs::read_to_string(ca).expect("the authority"),
+=======
+            std::fs::read_to_string(ca).expect("the authority"),
+>>>>>>> lab
             running.ca_pem
         );
         drop(running);

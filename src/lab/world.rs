@@ -9,9 +9,20 @@
 //!     - kv-prod.vault.azure.net CNAME kv-prod.privatelink.vaultcore.azure.net
 //!     - kv-prod.privatelink.vaultcore.azure.net CNAME data-prod-weu.vaultcore.azure.net
 //!     - data-prod-weu.vaultcore.azure.net 60 A 127.0.2.10
+<<<<<<< HEAD
 //!     - privatelink.vaultcore.azure.net SOA public
 //! endpoints:                                  # at one port for all, unless the key names another
 //!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
+=======
+//!     - privatelink.vaultcore.azure.net SOA public  # or `private`, or `mname rname`
+//!   faults:                                   # the first that matches; all but `then` is optional
+//!     - {name: "kv-*", type: AAAA, transport: udp, edns: false, times: 2, then: servfail}
+//!   sequences:                                # every A question for the name begins a phase
+//!     flaps.test: [[flaps.test A 127.0.1.1], [flaps.test A 127.0.2.1]]
+//! endpoints:                                  # at one port for all, unless the key names another
+//!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
+//!   127.0.2.10:5671: closed
+>>>>>>> lab
 //! ```
 //!
 //! Several stories share a world as `scenes`, each with its own target, verdict, records and
@@ -25,9 +36,17 @@ use serde_json::{Map, Value, json};
 
 use super::dns::Server;
 use super::endpoint::{Endpoint, Place};
+<<<<<<< HEAD
 use super::fault::Rule;
 use super::records::Line;
 use super::running::{LabError, RunningWorld};
+=======
+use super::error::LabError;
+use super::expected::ExpectedVerdict;
+use super::fault::Rule;
+use super::records::Line;
+use super::running::RunningWorld;
+>>>>>>> lab
 
 /// A data file, read and checked.
 #[derive(Clone, Debug)]
@@ -55,6 +74,7 @@ pub struct Scene {
     pub verdict: ExpectedVerdict,
 }
 
+<<<<<<< HEAD
 /// What the agent must say.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,6 +107,8 @@ pub enum Outcome {
     Fail,
 }
 
+=======
+>>>>>>> lab
 /// A data file that is none, with the place where it is wrong.
 #[derive(Debug)]
 pub struct WorldError(String);
@@ -94,8 +116,15 @@ pub struct WorldError(String);
 impl World {
     /// Reads a data file. Unknown fields are errors.
     pub fn parse(yaml: &str) -> Result<Self, WorldError> {
+<<<<<<< HEAD
         let file: File =
             serde_saphyr::from_str(yaml).map_err(|error| WorldError(error.to_string()))?;
+=======
+        // `no` is a word, as in YAML 1.2, not a boolean.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let file: File = serde_saphyr::from_str_with_options(yaml, options)
+            .map_err(|error| WorldError(error.to_string()))?;
+>>>>>>> lab
         file.check().map_err(WorldError)
     }
 
@@ -158,6 +187,7 @@ impl Scene {
     }
 }
 
+<<<<<<< HEAD
 impl Outcome {
     /// The contract's word.
     pub const fn as_str(self) -> &'static str {
@@ -169,6 +199,8 @@ impl Outcome {
     }
 }
 
+=======
+>>>>>>> lab
 impl fmt::Display for WorldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot read the lab's world: {}", self.0)
@@ -299,10 +331,13 @@ fn merge(under: &mut Value, over: &Value) {
     }
 }
 
+<<<<<<< HEAD
 fn ok() -> String {
     "ok".to_owned()
 }
 
+=======
+>>>>>>> lab
 const fn once() -> u32 {
     1
 }
@@ -318,6 +353,17 @@ mod tests {
     }
 
     #[test]
+<<<<<<< HEAD
+=======
+    fn the_example_above_is_a_world() {
+        let header = include_str!("world.rs").lines().filter_map(|line| line.strip_prefix("//! "));
+        let example = header.skip_while(|line| *line != "```yaml").skip(1);
+        let example: Vec<&str> = example.take_while(|line| *line != "```").collect();
+        World::parse(&example.join("\n")).expect("a world");
+    }
+
+    #[test]
+>>>>>>> lab
     fn a_mistake_is_told_with_its_line_and_its_text() {
         for (mistake, told) in [
             ("dns: {recrods: []}", "recrods"),
