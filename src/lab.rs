@@ -8,21 +8,6 @@
 
 mod answer;
 mod certificate;
-<<<<<<< HEAD
-mod dns;
-mod endpoint;
-mod fault;
-mod records;
-mod running;
-mod serve;
-mod span;
-mod tasks;
-mod world;
-
-pub use self::dns::{Question, Transport};
-pub use self::running::{LabError, RunningWorld};
-pub use self::world::{ExpectedVerdict, Outcome, Scene, World, WorldError};
-=======
 mod directory;
 mod dns;
 mod endpoint;
@@ -44,7 +29,6 @@ pub use self::error::LabError;
 pub use self::expected::{ExpectedVerdict, Outcome};
 pub use self::running::RunningWorld;
 pub use self::world::{Scene, World, WorldError};
->>>>>>> lab
 
 /// The world that `demo` shows: many targets, each broken in its own way.
 ///

@@ -5,108 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-<<<<<<< HEAD
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SignatureAlgorithm,
-=======
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
->>>>>>> lab
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
-<<<<<<< HEAD
-use serde::Deserialize;
-
-use super::span::Span;
-
-/// A TLS service.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Tls {
-    /// The subject's alternative names: DNS names and addresses. Empty: a certificate without.
-    pub(super) names: Vec<String>,
-    /// By default the subject is empty, as in most certificates today.
-    common_name: Option<String>,
-    #[serde(default)]
-    issuer: IssuedBy,
-    #[serde(default)]
-    intermediate: Intermediate,
-    /// Relative to the start of the world.
-    #[serde(default = "long_ago")]
-    not_before: Span,
-    #[serde(default = "far_away")]
-    not_after: Span,
-    #[serde(default)]
-    usage: Usage,
-    #[serde(default)]
-    algorithm: Algorithm,
-    #[serde(default)]
-    require_client_certificate: bool,
-    /// Both by default.
-    #[serde(default)]
-    versions: Vec<Version>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum IssuedBy {
-    /// The lab's own authority, which the configuration trusts.
-    #[default]
-    Lab,
-    /// The service itself.
-    SelfSigned,
-    /// The service itself, with a certificate that says it is an authority.
-    SelfSignedCa,
-    /// An authority that nobody trusts, such as a firewall that inspects TLS. It is sent along.
-    Unknown,
-    /// Somebody who has taken the name of the lab's authority.
-    Forged,
-}
-
-/// An authority between the issuer and the service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Intermediate {
-    #[default]
-    None,
-    /// Sent along, as it must be.
-    Sent,
-    /// Forgotten: a frequent mistake. Only with the lab's authority.
-    Missing,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Usage {
-    #[default]
-    Server,
-    /// For clients only: no server may use it.
-    Client,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Algorithm {
-    #[default]
-    P256,
-    P384,
-    P521,
-    Ed25519,
-    Rsa,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Version {
-    Tls12,
-    Tls13,
-}
-=======
 
 use super::span::Span;
 use super::tls::{Intermediate, IssuedBy, Tls, Usage, Version};
->>>>>>> lab
 
 /// What could not be made, and why.
 #[derive(Debug)]
@@ -238,30 +145,6 @@ impl Tls {
     }
 }
 
-<<<<<<< HEAD
-impl Algorithm {
-    const fn signature(self) -> &'static SignatureAlgorithm {
-        match self {
-            Self::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            Self::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-            Self::P521 => &rcgen::PKCS_ECDSA_P521_SHA512,
-            Self::Ed25519 => &rcgen::PKCS_ED25519,
-            Self::Rsa => &rcgen::PKCS_RSA_SHA256,
-        }
-    }
-}
-
-impl Version {
-    const fn supported(self) -> &'static SupportedProtocolVersion {
-        match self {
-            Self::Tls12 => &rustls::version::TLS12,
-            Self::Tls13 => &rustls::version::TLS13,
-        }
-    }
-}
-
-=======
->>>>>>> lab
 impl std::fmt::Display for CertificateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -289,17 +172,6 @@ certificate_error_from!(
     rustls::server::VerifierBuilderError
 );
 
-<<<<<<< HEAD
-fn long_ago() -> Span {
-    Span::days(-90)
-}
-
-fn far_away() -> Span {
-    Span::days(365)
-}
-
-=======
->>>>>>> lab
 fn authority(name: &str) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();

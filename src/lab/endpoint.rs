@@ -13,13 +13,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-<<<<<<< HEAD
-use super::certificate::Tls;
-use super::tasks::Tasks;
-=======
 use super::tasks::Tasks;
 use super::tls::Tls;
->>>>>>> lab
 
 /// Where something listens: an address, at the world's service port unless it names its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -64,11 +59,7 @@ pub(super) enum Behaviour {
 pub(super) type Connections = Arc<BTreeMap<SocketAddr, AtomicU64>>;
 
 /// How long a connection is held for a client that does nothing.
-<<<<<<< HEAD
-const HOLD: Duration = Duration::from_secs(60);
-=======
 const HOLD: Duration = Duration::from_mins(1);
->>>>>>> lab
 
 /// How long a connection attempt may take on loopback before it counts as lost. The kernel repeats
 /// a SYN after a second; on loopback an answered one takes well under a millisecond.
@@ -185,11 +176,6 @@ async fn serve(
 
 impl Behaviour {
     async fn meet(self, mut stream: TcpStream) -> io::Result<()> {
-<<<<<<< HEAD
-        // Enough for the first flight of any client; what matters is that there was one.
-        let mut hello = [0; 4096];
-=======
->>>>>>> lab
         let endpoint = match self {
             Self::Tls(acceptor) => {
                 let mut stream = acceptor.accept(stream).await?;
@@ -200,27 +186,12 @@ impl Behaviour {
         };
         match endpoint {
             Endpoint::Plain => {
-<<<<<<< HEAD
-                stream.read(&mut hello).await?;
-=======
                 hello(&mut stream).await?;
->>>>>>> lab
                 let reply =
                     b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 stream.write_all(reply).await
             }
             Endpoint::Interrupt => {
-<<<<<<< HEAD
-                stream.read(&mut hello).await?;
-                Ok(())
-            }
-            Endpoint::Reset => {
-                stream.read(&mut hello).await?;
-                stream.set_zero_linger()
-            }
-            Endpoint::Alert(description) => {
-                stream.read(&mut hello).await?;
-=======
                 hello(&mut stream).await?;
                 Ok(())
             }
@@ -230,7 +201,6 @@ impl Behaviour {
             }
             Endpoint::Alert(description) => {
                 hello(&mut stream).await?;
->>>>>>> lab
                 // Record type alert, version 1.2, two bytes: fatal, description.
                 stream.write_all(&[21, 3, 3, 0, 2, 2, description]).await
             }
@@ -251,8 +221,6 @@ impl Behaviour {
     }
 }
 
-<<<<<<< HEAD
-=======
 /// Waits for the client's first flight; what it says makes no difference.
 async fn hello(stream: &mut TcpStream) -> io::Result<()> {
     let length = stream.read(&mut [0; 4096]).await?;
@@ -262,7 +230,6 @@ async fn hello(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
->>>>>>> lab
 impl TryFrom<String> for Place {
     type Error = String;
 

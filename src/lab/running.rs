@@ -1,16 +1,8 @@
 //! Running: a world whose servers and services are up. Dropping it takes everything down.
 
 use std::collections::BTreeMap;
-<<<<<<< HEAD
-use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
-=======
-use std::io;
-use std::net::{IpAddr, SocketAddr};
->>>>>>> lab
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,18 +12,12 @@ use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{Authorities, CertificateError};
-<<<<<<< HEAD
-use super::dns::{Question, Recursor, Server};
-use super::endpoint::{self, Behaviour, Connections, Endpoint, Share};
-use super::records::Line;
-=======
 use super::directory::Directory;
 use super::dns::{Question, Server};
 use super::endpoint::{self, Behaviour, Connections, Endpoint, Share};
 use super::error::LabError;
 use super::records::Line;
 use super::recursor::Recursor;
->>>>>>> lab
 use super::serve;
 use super::tasks::Tasks;
 use super::world::World;
@@ -51,37 +37,6 @@ pub struct RunningWorld {
     tasks: Tasks,
 }
 
-<<<<<<< HEAD
-/// Why a world could not be started.
-#[derive(Debug)]
-pub enum LabError {
-    /// A port could not be opened or kept.
-    Open {
-        /// What was to be opened, and where.
-        what: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A certificate could not be made.
-    Certificate {
-        /// For what.
-        what: String,
-        /// What the certificate library said.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The directory for the authority's file could not be written.
-    Directory {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The data file says something that cannot be played.
-    World(String),
-}
-
-=======
->>>>>>> lab
 impl RunningWorld {
     pub(super) async fn start(world: &World) -> Result<Self, LabError> {
         let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
@@ -138,11 +93,7 @@ impl RunningWorld {
 
     /// A directory of this world's own, removed with it. Tests may put files there.
     pub fn directory(&self) -> &Path {
-<<<<<<< HEAD
-        &self.directory.0
-=======
         self.directory.path()
->>>>>>> lab
     }
 
     /// The file with [`Self::ca_pem`].
@@ -206,34 +157,6 @@ impl Drop for RunningWorld {
     }
 }
 
-<<<<<<< HEAD
-impl fmt::Display for LabError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open { what, .. } => write!(f, "cannot open {what} for the lab"),
-            Self::Certificate { what, .. } => write!(f, "cannot make a certificate for {what}"),
-            Self::Directory { path, .. } => write!(
-                f,
-                "cannot write the lab's files to {}: set TMPDIR to a directory that can be written",
-                path.display()
-            ),
-            Self::World(wrong) => write!(f, "the lab's world cannot be played: {wrong}"),
-        }
-    }
-}
-
-impl std::error::Error for LabError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Open { source, .. } | Self::Directory { source, .. } => Some(source),
-            Self::Certificate { source, .. } => Some(&**source),
-            Self::World(_) => None,
-        }
-    }
-}
-
-=======
->>>>>>> lab
 const CA_FILE: &str = "ca.pem";
 
 /// An endpoint and the port it has got.
@@ -298,36 +221,6 @@ fn certificate_error(what: &str) -> impl FnOnce(CertificateError) -> LabError {
     }
 }
 
-<<<<<<< HEAD
-/// A directory that is removed when dropped.
-#[derive(Debug)]
-struct Directory(PathBuf);
-
-impl Directory {
-    /// A new directory under the system's temporary one, for this user alone.
-    fn with_file(file: &str, content: &str) -> Result<Self, LabError> {
-        let name = format!("privatelink-lab-{:016x}", fastrand::u64(..));
-        let path = std::env::temp_dir().join(name);
-        let written = fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .and_then(|()| {
-                let directory = Self(path.clone());
-                fs::write(path.join(file), content).map(|()| directory)
-            });
-        written.map_err(|source| LabError::Directory { path, source })
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What cannot be removed is left to whoever cleans the temporary directory.
-        _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-=======
->>>>>>> lab
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -403,20 +296,12 @@ mod tests {
             ("127.0.1.2", "UnknownIssuer"),
             ("127.0.1.4", "UnknownIssuer"),
             ("127.0.1.5", "refused"),
-<<<<<<< HEAD
-            ("127.0.1.6", "elapsed"),
-=======
             ("127.0.1.6", "timed out"),
->>>>>>> lab
             ("127.0.1.7", "InvalidContentType"),
             ("127.0.1.8", "eof"),
             ("127.0.1.9", "reset"),
             ("127.0.1.10", "HandshakeFailure"),
-<<<<<<< HEAD
-            ("127.0.1.11", "elapsed"),
-=======
             ("127.0.1.11", "timed out"),
->>>>>>> lab
         ] {
             let told = told(handshake(&running, ip).await);
             assert!(told.contains(expected), "{ip}: {told}");
@@ -435,15 +320,10 @@ mod tests {
     #[tokio::test]
     async fn a_black_hole_swallows_every_connection() {
         let running = start("endpoints: {127.0.1.1: blackhole, 127.0.1.2: blackhole}").await;
-<<<<<<< HEAD
-        for _ in 0..3 {
-            let error = connect(&running, "127.0.1.1").await.expect_err("swallowed");
-=======
         // Longer than a second, after which the kernel repeats its SYN.
         let tried = ["127.0.1.1", "127.0.1.1", "127.0.1.2"].map(|ip| connect(&running, ip));
         for tried in futures_util::future::join_all(tried).await {
             let error = tried.expect_err("swallowed");
->>>>>>> lab
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
         running.stop().await;
@@ -493,11 +373,7 @@ mod tests {
         let at = SocketAddr::new("127.0.1.1".parse().expect("an address"), running.port);
         let (directory, ca) = (running.directory().to_owned(), running.ca_file());
         assert_eq!(
-<<<<<<< HEAD
-            fs::read_to_string(ca).expect("the authority"),
-=======
             std::fs::read_to_string(ca).expect("the authority"),
->>>>>>> lab
             running.ca_pem
         );
         drop(running);

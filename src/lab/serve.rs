@@ -9,14 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{sleep, timeout};
 
-<<<<<<< HEAD
-use super::dns::{Port, Recursor, Server, Transport};
-use super::fault::{Action, Reply};
-=======
 use super::dns::{Port, Server, Transport};
 use super::fault::{Action, Reply};
 use super::recursor::Recursor;
->>>>>>> lab
 use super::tasks::Tasks;
 
 /// Pairs of ports tried until one is free for UDP and TCP.
@@ -74,14 +69,9 @@ async fn serve_udp(socket: UdpSocket, recursor: Recursor, tasks: Tasks) {
     let socket = Arc::new(socket);
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
-<<<<<<< HEAD
-        // An ICMP error of an earlier reply is no reason to stop.
-        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-=======
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
             // The system is short of memory, most likely: give it time.
             sleep(Duration::from_millis(10)).await;
->>>>>>> lab
             continue;
         };
         let message = buffer.get(..length).unwrap_or_default();

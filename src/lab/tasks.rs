@@ -23,11 +23,7 @@ impl Tasks {
     pub(super) fn hold(&self, value: impl Send + 'static) {
         self.spawn(async move {
             let _held = value;
-<<<<<<< HEAD
-            pending().await
-=======
             pending::<()>().await;
->>>>>>> lab
         });
     }
 

@@ -9,11 +9,6 @@
 //!     - kv-prod.vault.azure.net CNAME kv-prod.privatelink.vaultcore.azure.net
 //!     - kv-prod.privatelink.vaultcore.azure.net CNAME data-prod-weu.vaultcore.azure.net
 //!     - data-prod-weu.vaultcore.azure.net 60 A 127.0.2.10
-<<<<<<< HEAD
-//!     - privatelink.vaultcore.azure.net SOA public
-//! endpoints:                                  # at one port for all, unless the key names another
-//!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
-=======
 //!     - privatelink.vaultcore.azure.net SOA public  # or `private`, or `mname rname`
 //!   faults:                                   # the first that matches; all but `then` is optional
 //!     - {name: "kv-*", type: AAAA, transport: udp, edns: false, times: 2, then: servfail}
@@ -22,7 +17,6 @@
 //! endpoints:                                  # at one port for all, unless the key names another
 //!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
 //!   127.0.2.10:5671: closed
->>>>>>> lab
 //! ```
 //!
 //! Several stories share a world as `scenes`, each with its own target, verdict, records and
@@ -36,17 +30,11 @@ use serde_json::{Map, Value, json};
 
 use super::dns::Server;
 use super::endpoint::{Endpoint, Place};
-<<<<<<< HEAD
-use super::fault::Rule;
-use super::records::Line;
-use super::running::{LabError, RunningWorld};
-=======
 use super::error::LabError;
 use super::expected::ExpectedVerdict;
 use super::fault::Rule;
 use super::records::Line;
 use super::running::RunningWorld;
->>>>>>> lab
 
 /// A data file, read and checked.
 #[derive(Clone, Debug)]
@@ -74,41 +62,6 @@ pub struct Scene {
     pub verdict: ExpectedVerdict,
 }
 
-<<<<<<< HEAD
-/// What the agent must say.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExpectedVerdict {
-    /// `pass`, `warn` or `fail`.
-    pub outcome: Outcome,
-    /// The primary reason.
-    #[serde(default = "ok")]
-    pub reason: String,
-    /// Every finding's reason, in the agent's order; `None`: not looked at.
-    pub findings: Option<Vec<String>>,
-    /// Reasons that must not be found.
-    #[serde(default)]
-    pub absent: Vec<String>,
-    /// Values in the target's object of `check -o json`, by JSON pointer (RFC 6901), such as
-    /// `/dns/zoneAuthority: public`.
-    #[serde(default)]
-    pub facts: BTreeMap<String, Value>,
-}
-
-/// The outcome of a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// Nothing wrong.
-    Pass,
-    /// Works, but not as it should.
-    Warn,
-    /// Broken.
-    Fail,
-}
-
-=======
->>>>>>> lab
 /// A data file that is none, with the place where it is wrong.
 #[derive(Debug)]
 pub struct WorldError(String);
@@ -116,15 +69,10 @@ pub struct WorldError(String);
 impl World {
     /// Reads a data file. Unknown fields are errors.
     pub fn parse(yaml: &str) -> Result<Self, WorldError> {
-<<<<<<< HEAD
-        let file: File =
-            serde_saphyr::from_str(yaml).map_err(|error| WorldError(error.to_string()))?;
-=======
         // `no` is a word, as in YAML 1.2, not a boolean.
         let options = serde_saphyr::options! { strict_booleans: true };
         let file: File = serde_saphyr::from_str_with_options(yaml, options)
             .map_err(|error| WorldError(error.to_string()))?;
->>>>>>> lab
         file.check().map_err(WorldError)
     }
 
@@ -187,20 +135,6 @@ impl Scene {
     }
 }
 
-<<<<<<< HEAD
-impl Outcome {
-    /// The contract's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-=======
->>>>>>> lab
 impl fmt::Display for WorldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot read the lab's world: {}", self.0)
@@ -331,13 +265,6 @@ fn merge(under: &mut Value, over: &Value) {
     }
 }
 
-<<<<<<< HEAD
-fn ok() -> String {
-    "ok".to_owned()
-}
-
-=======
->>>>>>> lab
 const fn once() -> u32 {
     1
 }
@@ -353,8 +280,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
-=======
     fn the_example_above_is_a_world() {
         let header = include_str!("world.rs").lines().filter_map(|line| line.strip_prefix("//! "));
         let example = header.skip_while(|line| *line != "```yaml").skip(1);
@@ -363,7 +288,6 @@ mod tests {
     }
 
     #[test]
->>>>>>> lab
     fn a_mistake_is_told_with_its_line_and_its_text() {
         for (mistake, told) in [
             ("dns: {recrods: []}", "recrods"),
