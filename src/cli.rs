@@ -8,7 +8,6 @@ mod generate;
 mod node;
 mod progress;
 mod run;
-mod rounds;
 pub mod services;
 mod shutdown;
 pub mod validate;

@@ -14,4 +14,5 @@ pub mod http;
 pub mod lab;
 pub mod probe;
 pub mod report;
+pub mod rounds;
 pub mod schedule;

@@ -10,13 +10,14 @@ use privatelink_verdict::verdict::Outcome;
 use tokio::time::sleep;
 
 use super::flags::HostFlags;
-use super::rounds::Rounds;
+use super::progress::Progress;
 use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
 use crate::board::Probed;
 use crate::config::{self, plan::Plan};
 use crate::report::json::Report;
 use crate::report::tree;
+use crate::rounds::Rounds;
 
 /// Probe once, now, and print what was found, per target.
 #[derive(Args, Debug)]
@@ -88,7 +89,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let mut rounds = Rounds::new(&plan);
         loop {
-            let probed = rounds.probe().await;
+            let probed = probe(&mut rounds, plan.targets.len()).await;
             if watch.is_some() && stdout().is_terminal() && output != Output::Json {
                 write!(anstream::stdout(), "\x1b[2J\x1b[H")?;
             }
@@ -103,6 +104,12 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
             }
         }
     })
+}
+
+/// Probes every target once, with a progress line where somebody watches.
+pub(super) async fn probe(rounds: &mut Rounds, targets: usize) -> Vec<Probed> {
+    let mut progress = Progress::new(targets);
+    rounds.probe(|probed| progress.step(&probed.target.name)).await
 }
 
 /// Prints what was found of each target.

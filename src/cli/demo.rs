@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::check::{Output, print};
-use super::rounds::Rounds;
+use super::check::{Output, print, probe};
 use super::run::Station;
 use super::{EXIT_OK, Failure, runtime};
 use crate::config::reload::Watcher;
@@ -14,6 +13,7 @@ use crate::http;
 use crate::lab;
 use crate::report::log;
 use crate::report::metrics::Histograms;
+use crate::rounds::Rounds;
 
 /// Show an embedded lab: healthy and broken services, on loopback, without root or network.
 #[derive(Args, Debug)]
@@ -46,7 +46,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
         let mut rounds = Rounds::new(&plan);
         let mut probed = Vec::new();
         for _ in 0..world.rounds {
-            probed = rounds.probe().await;
+            probed = probe(&mut rounds, plan.targets.len()).await;
         }
         print(&probed, output)?;
         if !once {

@@ -18,7 +18,7 @@ impl Progress {
         progress
     }
 
-    /// One more step is done.
+    /// One more step is done: `what`.
     pub(super) fn step(&mut self, what: &str) {
         self.done += 1;
         self.draw(what);

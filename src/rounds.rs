@@ -8,14 +8,13 @@ use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::target::Target;
 
-use super::progress::Progress;
 use crate::board::Probed;
 use crate::config::plan::Plan;
 use crate::probe::{Memory, Prober};
 
 /// The targets of a plan, and what is remembered of them from round to round.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub struct Rounds {
     prober: Prober,
     at_once: usize,
     seats: Vec<Seat>,
@@ -30,7 +29,7 @@ struct Seat {
 
 impl Rounds {
     /// Probes the targets of `plan`.
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let seat = |target: &Arc<Target>| Seat {
             target: Arc::clone(target),
             memory: Memory::default(),
@@ -43,9 +42,10 @@ impl Rounds {
         }
     }
 
-    /// Probes every target once; the results are in the plan's order.
-    pub(super) async fn probe(&mut self) -> Vec<Probed> {
-        let (prober, mut progress) = (&self.prober, Progress::new(self.seats.len()));
+    /// Probes every target once; the results are in the plan's order. `done` hears of each one as
+    /// it comes.
+    pub async fn probe(&mut self, mut done: impl FnMut(&Probed)) -> Vec<Probed> {
+        let prober = &self.prober;
         let probes = self.seats.iter_mut().enumerate().map(|(index, seat)| async move {
             prober.ready().await;
             let observation = prober.probe(&seat.target, &mut seat.memory).await;
@@ -56,7 +56,7 @@ impl Rounds {
         let mut probes = iter(probes).buffer_unordered(self.at_once);
         let mut results = Vec::new();
         while let Some((index, probed)) = probes.next().await {
-            progress.step(&probed.target.name);
+            done(&probed);
             results.push((index, probed));
         }
         results.sort_by_key(|(index, _)| *index);

@@ -1,0 +1,157 @@
+//! Scenarios: a scripted world in a data file, and the verdict that the real agent must come to.
+//!
+//! Every file below `tests/scenarios/` is one story. `SCENARIO=part-of-a-path cargo test --test
+//! scenarios` runs only those that match.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt;
+use futures_util::stream::iter;
+use privatelink_prober::board::Probed;
+use privatelink_prober::config;
+use privatelink_prober::lab::{Scene, World};
+use privatelink_prober::rounds::Rounds;
+use privatelink_verdict::judge::zone_authority;
+use privatelink_verdict::reason::Reason;
+
+/// Worlds that are played side by side: they mostly wait.
+const AT_ONCE: usize = 12;
+
+#[test]
+fn every_scenario_gets_the_verdict_its_file_promises() {
+    let wanted = std::env::var("SCENARIO").unwrap_or_default();
+    let files: Vec<PathBuf> = scenario_files()
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains(&wanted))
+        .collect();
+    assert!(!files.is_empty(), "no scenario matches {wanted:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let complaints: Vec<String> = runtime.expect("a runtime").block_on(async {
+        let played = iter(files.iter().map(|file| play(file)));
+        played.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.concat()
+    });
+    println!("{} scenarios played", files.len());
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn every_reason_of_the_agents_stages_has_scenarios_and_near_misses() {
+    let mut promised: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut denied: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in scenario_files() {
+        for scene in &read(&file).scenes {
+            let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+            for reason in reasons {
+                let verdict = &scene.verdict;
+                let found = verdict.findings.iter().flatten().any(|finding| finding == reason);
+                *promised.entry(reason).or_default() += usize::from(found || verdict.reason == reason);
+                *denied.entry(reason).or_default() +=
+                    usize::from(verdict.absent.iter().any(|absent| absent == reason));
+            }
+        }
+    }
+    let of_this_agent = |reason: &&Reason| {
+        !matches!(reason.stage().as_str(), "http" | "none")
+            // What only our own environment or a broken machine brings about is tested elsewhere.
+            && !matches!(reason.as_str(), "agent_error" | "proxy_would_be_used" | "connect_unreachable" | "connect_reset")
+    };
+    for reason in Reason::ALL.iter().filter(of_this_agent).map(|reason| reason.as_str()) {
+        assert!(promised[reason] >= 1, "no scenario promises {reason}");
+        assert!(denied[reason] >= 1, "no scenario denies {reason}");
+    }
+}
+
+fn scenario_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory of scenarios") {
+            let path = entry.expect("a directory entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn read(file: &Path) -> World {
+    let text = fs::read_to_string(file).expect("a scenario file");
+    World::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Plays one file; returns what is not as it promises.
+async fn play(file: &Path) -> Vec<String> {
+    let world = read(file);
+    let running = world.start().await.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let name = file.display().to_string();
+    let plan = config::load_text(&name, &world.configuration(&running))
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut rounds = Rounds::new(&plan);
+    let mut probed = Vec::new();
+    for _ in 0..world.rounds {
+        probed = rounds.probe(|_| {}).await;
+    }
+    running.stop().await;
+
+    let mut complaints = Vec::new();
+    for scene in &world.scenes {
+        let mine = probed.iter().filter(|probed| belongs(probed, scene)).collect::<Vec<_>>();
+        if mine.is_empty() {
+            complaints.push(format!("{name}: no target called {}", scene.name()));
+        }
+        for probed in mine {
+            let differences = differences(probed, scene);
+            if !differences.is_empty() {
+                complaints.push(format!(
+                    "{name}: {}\n  story: {}\n  {}\n  seen: {:?} {} {}\n  findings: {:#?}",
+                    probed.target.name,
+                    scene.story,
+                    differences.join("\n  "),
+                    probed.verdict.outcome,
+                    probed.verdict.reason,
+                    probed.verdict.summary,
+                    probed.verdict.findings,
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+/// A scene's own target, and the data endpoints that the configuration makes of it.
+fn belongs(probed: &Probed, scene: &Scene) -> bool {
+    let name = &probed.target.name;
+    name == scene.name() || name.strip_prefix(scene.name()).is_some_and(|rest| rest.starts_with(":data:"))
+}
+
+fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
+    let (verdict, expected) = (&probed.verdict, &scene.verdict);
+    let mut differences = Vec::new();
+    let mut hold = |what: &str, wanted: String, got: String| {
+        if wanted != got {
+            differences.push(format!("{what}: wanted {wanted}, got {got}"));
+        }
+    };
+    hold("outcome", expected.outcome.as_str().to_owned(), verdict.outcome.to_string());
+    hold("reason", expected.reason.clone(), verdict.reason.to_string());
+    let found: Vec<String> = verdict.findings.iter().map(|f| f.reason.to_string()).collect();
+    if let Some(wanted) = &expected.findings {
+        hold("findings", wanted.join(", "), found.join(", "));
+    }
+    for absent in &expected.absent {
+        if found.contains(absent) {
+            hold("absent", format!("no {absent}"), found.join(", "));
+        }
+    }
+    if let Some(wanted) = &expected.zone_authority {
+        let got = zone_authority(&probed.target, &probed.observation);
+        hold("zoneAuthority", wanted.clone(), got.to_string());
+    }
+    differences
+}
