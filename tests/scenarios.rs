@@ -12,9 +12,10 @@ use futures_util::stream::iter;
 use privatelink_prober::board::Probed;
 use privatelink_prober::config;
 use privatelink_prober::lab::{Scene, World};
+use privatelink_prober::report::json::TargetReport;
 use privatelink_prober::rounds::Rounds;
-use privatelink_verdict::judge::zone_authority;
 use privatelink_verdict::reason::Reason;
+use serde_json::Value;
 
 /// Worlds that are played side by side: they mostly wait.
 const AT_ONCE: usize = 12;
@@ -149,9 +150,10 @@ fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
             hold("absent", format!("no {absent}"), found.join(", "));
         }
     }
-    if let Some(wanted) = &expected.zone_authority {
-        let got = zone_authority(&probed.target, &probed.observation);
-        hold("zoneAuthority", wanted.clone(), got.to_string());
+    let report = serde_json::to_value(TargetReport::from(probed)).expect("a report");
+    for (pointer, wanted) in &expected.facts {
+        let got = report.pointer(pointer).unwrap_or(&Value::Null);
+        hold(pointer, wanted.to_string(), got.to_string());
     }
     differences
 }
