@@ -1,0 +1,414 @@
+//! Convert: from what was observed and judged to the versioned types.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use privatelink_verdict::observation::{Address, Certificate, Comparison, Connection, Query};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::remedy;
+use privatelink_verdict::target::Target;
+use privatelink_verdict::verdict::Finding;
+use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+
+use super::word::{Word, WordOrSkipped};
+use super::{
+    AddressReport, CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport,
+    QueryReport, Report, ResolverReport, SCHEMA_VERSION, TargetReport, TransitionReport, VERSION,
+};
+use crate::board::{Board, Entry, Probed, Transition};
+use crate::report::authority::{has_alias, zone_authority};
+use crate::report::text::{self, WIRE_NAMES, from_wire, millis_utc, seconds_utc, sentence};
+
+/// The most addresses of one answer that are listed. An answer over TCP could carry thousands.
+const ADDRESSES: usize = 256;
+
+/// Every target of a board as it stands, each converted only while it is written: at no time is
+/// there more than one converted target in memory.
+#[derive(Clone, Debug)]
+pub struct Snapshot(Vec<(Arc<Target>, Option<Arc<Probed>>)>);
+
+impl Report {
+    /// What `check` found, from `node`, since `started_at`.
+    pub fn of_check<'a>(
+        node: &str,
+        started_at: SystemTime,
+        probed: impl IntoIterator<Item = &'a Probed>,
+    ) -> Self {
+        let targets = probed.into_iter().map(TargetReport::from).collect();
+        Self::around(targets, node, started_at)
+    }
+
+    /// The one target of `entry`, with its history.
+    pub fn of_entry(board: &Board, entry: &Entry) -> Self {
+        let mut target = TargetReport::new(&entry.target, entry.latest.as_deref());
+        target.history = Some(HistoryReport::from(entry));
+        Self::around(vec![target], &board.node, board.started_at)
+    }
+}
+
+impl Report<Snapshot> {
+    /// Every target of `board`. Cheap: the targets are shared, not copied.
+    pub fn of_board(board: &Board) -> Self {
+        let targets = board.entries.iter();
+        let targets = targets.map(|entry| (Arc::clone(&entry.target), entry.latest.clone()));
+        Self::around(Snapshot(targets.collect()), &board.node, board.started_at)
+    }
+}
+
+impl<T> Report<T> {
+    fn around(targets: T, node: &str, started_at: SystemTime) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            version: VERSION,
+            node: node.to_owned(),
+            agent_started_at: millis_utc(started_at),
+            targets,
+        }
+    }
+}
+
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for (target, probed) in &self.0 {
+            list.serialize_element(&TargetReport::new(target, probed.as_deref()))?;
+        }
+        list.end()
+    }
+}
+
+impl From<&Probed> for TargetReport {
+    fn from(probed: &Probed) -> Self {
+        Self::new(&probed.target, Some(probed))
+    }
+}
+
+impl TargetReport {
+    /// `target` with its latest probe, if there was one.
+    pub fn new(target: &Target, probed: Option<&Probed>) -> Self {
+        let blank = Self {
+            target: target.name.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            protocol: Word(target.protocol),
+            service: target.service_slug().to_owned(),
+            source: Word(target.source),
+            expect: Word(target.expect),
+            expect_effective: None,
+            checked_at: None,
+            duration_seconds: None,
+            outcome: None,
+            reason: None,
+            stage: None,
+            summary: None,
+            remedy: None,
+            findings: Vec::new(),
+            dns: None,
+            resolvers: Vec::new(),
+            connections: Vec::new(),
+            history: None,
+        };
+        match probed {
+            Some(probed) => blank.filled(probed),
+            None => blank,
+        }
+    }
+
+    fn filled(self, probed: &Probed) -> Self {
+        let (observation, verdict) = (&probed.observation, &probed.verdict);
+        let comparisons = observation.comparisons.iter();
+        let connections = observation.connections.iter().take(2 * ADDRESSES);
+        Self {
+            expect_effective: Some(Word(verdict.expect_effective)),
+            checked_at: millis_utc(observation.checked_at),
+            duration_seconds: Some(text::seconds(observation.timing.total)),
+            outcome: Some(Word(verdict.outcome)),
+            reason: Some(Word(verdict.reason)),
+            stage: Some(Word(verdict.stage())),
+            summary: Some(sentence(&verdict.summary).into_owned()),
+            remedy: remedy_of(verdict.reason).map(str::to_owned),
+            findings: verdict.findings.iter().map(FindingReport::from).collect(),
+            dns: DnsReport::of(probed),
+            resolvers: comparisons
+                .map(|comparison| ResolverReport::of(probed, comparison))
+                .collect(),
+            connections: connections.map(ConnectionReport::from).collect(),
+            ..self
+        }
+    }
+}
+
+/// What to do about `reason`, where there is something to do.
+pub fn remedy_of(reason: Reason) -> Option<&'static str> {
+    let remedy = remedy::remedy(reason);
+    (reason != Reason::Ok && !remedy.is_empty()).then_some(remedy)
+}
+
+impl From<&Finding> for FindingReport {
+    fn from(finding: &Finding) -> Self {
+        let command = finding.command.as_deref();
+        Self {
+            reason: Word(finding.reason),
+            severity: Word(finding.severity),
+            stage: Word(finding.reason.stage()),
+            address: finding.address,
+            detail: sentence(&finding.detail).into_owned(),
+            meaning: remedy::meaning(finding.reason).to_owned(),
+            confidence: Word(finding.confidence),
+            command: command.map(|command| sentence(command).into_owned()),
+        }
+    }
+}
+
+impl DnsReport {
+    fn of(probed: &Probed) -> Option<Self> {
+        let (target, observation) = (&probed.target, &probed.observation);
+        let resolution = &observation.resolution;
+        if resolution.queries.is_empty() {
+            return None;
+        }
+        Some(Self {
+            resolver: resolution.resolver.clone(),
+            privatelink: has_alias(target, observation),
+            zone_authority: Word(zone_authority(target, observation)),
+            chain: names(resolution.chain()),
+            queries: resolution.queries.iter().map(QueryReport::from).collect(),
+            addresses: addresses(&resolution.addresses),
+        })
+    }
+}
+
+fn names(names: &[String]) -> Vec<String> {
+    let names = names.iter().take(WIRE_NAMES);
+    names.map(|name| from_wire(name).into_owned()).collect()
+}
+
+fn addresses(addresses: &[Address]) -> Vec<AddressReport> {
+    let addresses = addresses.iter().take(ADDRESSES);
+    addresses.map(AddressReport::from).collect()
+}
+
+impl From<&Query> for QueryReport {
+    fn from(query: &Query) -> Self {
+        Self {
+            record_type: query.family.record_type(),
+            server: query.server.map(|server| server.to_string()),
+            transport: Word(query.transport),
+            outcome: Word(query.outcome),
+            rcode: query.rcode.map(|rcode| rcode.to_string()),
+            seconds: text::seconds(query.elapsed),
+            tries: query.tries,
+        }
+    }
+}
+
+impl From<&Address> for AddressReport {
+    fn from(address: &Address) -> Self {
+        Self {
+            ip: address.ip,
+            class: Word(address.class),
+            ttl_seconds: address.ttl,
+        }
+    }
+}
+
+impl ResolverReport {
+    fn of(probed: &Probed, comparison: &Comparison) -> Self {
+        let resolution = &comparison.resolution;
+        Self {
+            resolver: resolution.resolver.clone(),
+            server: resolution.server().map(|server| server.to_string()),
+            outcome: WordOrSkipped(resolution.outcome()),
+            agrees: comparison.agrees_with(&probed.observation.resolution),
+            addresses: addresses(&resolution.addresses),
+        }
+    }
+}
+
+impl From<&Connection> for ConnectionReport {
+    fn from(connection: &Connection) -> Self {
+        Self {
+            ip: connection.ip,
+            port: connection.port,
+            tcp: Word(connection.tcp),
+            tcp_seconds: connection.tcp_elapsed.map(text::seconds),
+            tls: Word(connection.tls()),
+            tls_seconds: connection.handshake_elapsed.map(text::seconds),
+            certificate: connection.certificate.as_ref().map(Into::into),
+            http: None,
+        }
+    }
+}
+
+impl From<&Certificate> for CertificateReport {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            names: names(&certificate.names),
+            issuer: from_wire(&certificate.issuer).into_owned(),
+            not_before: seconds_utc(certificate.not_before),
+            not_after: seconds_utc(certificate.not_after),
+            fingerprint_sha256: hex(&certificate.fingerprint),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+impl From<&Entry> for HistoryReport {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            history: entry.transitions.iter().map(Into::into).collect(),
+            history_since: millis_utc(entry.since),
+            last_non_private_at: entry.last_non_private_at.and_then(millis_utc),
+        }
+    }
+}
+
+impl From<&Transition> for TransitionReport {
+    fn from(transition: &Transition) -> Self {
+        Self {
+            at: millis_utc(transition.at),
+            outcome: Word(transition.outcome),
+            reason: Word(transition.reason),
+            summary: sentence(&transition.summary).into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::report::fixtures;
+
+    fn as_json<T: Serialize>(value: &T) -> Value {
+        serde_json::to_value(value).expect("serializable")
+    }
+
+    fn keys(value: &Value) -> Vec<&str> {
+        let object = value.as_object().expect("an object");
+        object.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_report_has_the_contracts_fields_in_the_contracts_order() {
+        let fallback = fixtures::public_fallback();
+        let report = as_json(&Report::of_check("aks-a-0", fixtures::now(), [&fallback]));
+        assert_eq!(
+            keys(&report),
+            ["schemaVersion", "version", "node", "agentStartedAt", "targets"]
+        );
+        let target = &report["targets"][0];
+        let words = "target host port protocol service source expect expectEffective checkedAt \
+                     durationSeconds outcome reason stage summary remedy findings dns resolvers \
+                     connections";
+        assert_eq!(keys(target).join(" "), words);
+        assert_eq!(
+            keys(&target["findings"][0]).join(" "),
+            "reason severity stage address detail meaning confidence command"
+        );
+        assert_eq!(
+            keys(&target["dns"]).join(" "),
+            "resolver privatelink zoneAuthority chain queries addresses"
+        );
+        assert_eq!(
+            keys(&target["connections"][0]).join(" "),
+            "ip port tcp tcpSeconds tls tlsSeconds certificate http"
+        );
+        assert_eq!(
+            keys(&target["connections"][0]["certificate"]).join(" "),
+            "names issuer notBefore notAfter fingerprintSha256"
+        );
+        assert_eq!(
+            target["dns"]["queries"][0],
+            json!({"type": "A", "server": "10.0.0.10:53", "transport": "udp",
+                   "outcome": "answer", "rcode": "NOERROR", "seconds": 0.0021, "tries": 1})
+        );
+        assert_eq!(
+            target["dns"]["addresses"],
+            json!([{"ip": "52.168.109.101", "class": "public", "ttlSeconds": 60}])
+        );
+        assert_eq!(
+            target["resolvers"],
+            json!([{"resolver": "node", "server": "10.0.0.10:53", "outcome": "answer",
+                    "agrees": false, "addresses":
+                    [{"ip": "10.1.2.4", "class": "private", "ttlSeconds": 60}]}])
+        );
+        assert_eq!(target["service"], "key-vault");
+        assert_eq!(target["checkedAt"], "2026-11-03T08:15:30.250Z");
+        let certificate = &target["connections"][0]["certificate"];
+        assert_eq!(certificate["notAfter"], "2027-03-04T08:15:30Z");
+    }
+
+    #[test]
+    fn a_stage_that_did_not_run_says_null_skipped_or_nothing() {
+        let silent = as_json(&TargetReport::from(&fixtures::connect_timeout()));
+        let connection = &silent["connections"][0];
+        assert_eq!(connection["tcp"], "timeout");
+        assert_eq!(connection["tls"], "skipped");
+        assert_eq!(connection["tlsSeconds"], Value::Null);
+        assert_eq!(connection["certificate"], Value::Null);
+        assert_eq!(connection["http"], Value::Null);
+
+        let mut fault = fixtures::dns_timeout();
+        fault.observation.resolution.queries.clear();
+        fault.observation.comparisons = vec![Comparison {
+            must_agree: true,
+            resolution: fault.observation.resolution.clone(),
+            checked_at: fixtures::now(),
+        }];
+        let fault = as_json(&TargetReport::from(&fault));
+        assert_eq!(fault["dns"], Value::Null);
+        assert_eq!(fault["connections"], json!([]));
+        assert_eq!(fault["resolvers"][0]["outcome"], "skipped");
+        assert_eq!(fault["resolvers"][0]["agrees"], Value::Null);
+    }
+
+    #[test]
+    fn a_target_that_was_never_probed_claims_nothing() {
+        let report = as_json(&Report::of_board(&fixtures::board()));
+        let never = &report["targets"][5];
+        assert_eq!(never["target"], "kv-new.vault.azure.net");
+        for field in ["outcome", "reason", "stage", "checkedAt", "summary", "remedy", "dns"] {
+            assert_eq!(never[field], Value::Null, "{field}");
+        }
+        assert_eq!(never["findings"], json!([]));
+    }
+
+    #[test]
+    fn strings_from_the_wire_are_bounded_and_cannot_act() {
+        let mut hostile = fixtures::name_mismatch();
+        let query = &mut hostile.observation.resolution.queries[0];
+        query.chain = vec!["x".repeat(5_000); 40];
+        let certificate = hostile.observation.connections[0].certificate.as_mut();
+        certificate.expect("a certificate").names = vec!["\u{1b}]0;\u{7}".repeat(999); 999];
+        let report = as_json(&TargetReport::from(&hostile));
+        let names = &report["connections"][0]["certificate"]["names"];
+        for list in [&report["dns"]["chain"], names] {
+            let list = list.as_array().expect("a list");
+            assert_eq!(list.len(), WIRE_NAMES);
+            for name in list.iter().filter_map(Value::as_str) {
+                assert!(name.len() <= text::WIRE_BYTES);
+                assert!(!name.chars().any(char::is_control), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_target_alone_also_has_its_history() {
+        let board = fixtures::board();
+        let entry = board.entry("kv-prod.vault.azure.net").expect("the target");
+        let report = as_json(&Report::of_entry(&board, entry));
+        let target = &report["targets"][0];
+        assert_eq!(target["history"][0]["reason"], "public_fallback");
+        assert_eq!(target["historySince"], "2026-11-03T08:10:30.250Z");
+        assert_eq!(target["lastNonPrivateAt"], "2026-11-03T08:15:30.250Z");
+    }
+}
