@@ -259,8 +259,7 @@ pub(crate) fn public_fallback() -> Probed {
         Some("52.168.109.101"),
         "the alias kv-prod.privatelink.vaultcore.azure.net leads to 52.168.109.101 (public)",
     );
-    primary.command =
-        Some("dig +norec SOA privatelink.vaultcore.azure.net @10.0.0.10".to_owned());
+    primary.command = Some("dig +norec SOA privatelink.vaultcore.azure.net @10.0.0.10".to_owned());
     let other = finding(
         Reason::ResolverDisagreement,
         None,
@@ -282,15 +281,27 @@ pub(crate) fn dns_timeout() -> Probed {
         ],
         ..Resolution::default()
     };
-    let primary = finding(Reason::DnsTimeout, None, "10.0.0.10:53 did not answer in 5 s");
+    let primary = finding(
+        Reason::DnsTimeout,
+        None,
+        "10.0.0.10:53 did not answer in 5 s",
+    );
     let summary = "No DNS server answered for kv-dns.vault.azure.net within 5 s.";
-    probed(host, observation(answer, vec![]), verdict(vec![primary], summary))
+    probed(
+        host,
+        observation(answer, vec![]),
+        verdict(vec![primary], summary),
+    )
 }
 
 /// A private address that answers to nobody.
 pub(crate) fn connect_timeout() -> Probed {
     let host = "kv-fw.vault.azure.net";
-    let answer = resolution("pod", &[host, "kv-fw.privatelink.vaultcore.azure.net"], &["10.1.2.9"]);
+    let answer = resolution(
+        "pod",
+        &[host, "kv-fw.privatelink.vaultcore.azure.net"],
+        &["10.1.2.9"],
+    );
     let silent = Connection {
         tcp: TcpOutcome::Timeout,
         tcp_elapsed: Some(Duration::from_millis(2_500)),
@@ -304,14 +315,23 @@ pub(crate) fn connect_timeout() -> Probed {
         Some("10.1.2.9"),
         "10.1.2.9:443 did not answer in 2.5 s",
     );
-    let summary = "kv-fw.vault.azure.net resolves to 10.1.2.9 (private), but nothing answers there.";
-    probed(host, observation(answer, vec![silent]), verdict(vec![primary], summary))
+    let summary =
+        "kv-fw.vault.azure.net resolves to 10.1.2.9 (private), but nothing answers there.";
+    probed(
+        host,
+        observation(answer, vec![silent]),
+        verdict(vec![primary], summary),
+    )
 }
 
 /// A certificate for other names, which tries to act on the terminal and the page.
 pub(crate) fn name_mismatch() -> Probed {
     let host = "kv-tls.vault.azure.net";
-    let answer = resolution("pod", &[host, "kv-tls.privatelink.vaultcore.azure.net"], &["10.1.2.7"]);
+    let answer = resolution(
+        "pod",
+        &[host, "kv-tls.privatelink.vaultcore.azure.net"],
+        &["10.1.2.7"],
+    );
     let mut other = connection("10.1.2.7");
     if let Some(certificate) = &mut other.certificate {
         certificate.names = vec!["proxy.example.com".to_owned()];
@@ -331,11 +351,19 @@ pub(crate) fn name_mismatch() -> Probed {
             Some("10.1.2.7"),
             "issued by CN=<script>alert(1)</script>\u{1b}[31m",
         ),
-        finding(Reason::TlsCertificateExpiring, Some("10.1.2.7"), "it ends in 3 days"),
+        finding(
+            Reason::TlsCertificateExpiring,
+            Some("10.1.2.7"),
+            "it ends in 3 days",
+        ),
     ];
     let summary = "10.1.2.7 presents a certificate for proxy.example.com, not for \
                    kv-tls.vault.azure.net.";
-    probed(host, observation(answer, vec![other]), verdict(findings, summary))
+    probed(
+        host,
+        observation(answer, vec![other]),
+        verdict(findings, summary),
+    )
 }
 
 /// Every fixture.

@@ -142,10 +142,11 @@ impl<'a> VerdictChanged<'a> {
             };
         }
         match (verdict.outcome, self.previous) {
-            (Outcome::Fail, _) => line!(warn, "target is broken"),
-            (Outcome::Warn, _) => line!(info, "target works, but not as it should"),
-            (Outcome::Pass, None) => line!(debug, "target is as it should be"),
-            (Outcome::Pass, Some(_)) => line!(info, "target has recovered"),
+            (Outcome::Fail, None) => line!(warn, "first verdict"),
+            (Outcome::Warn, None) => line!(info, "first verdict"),
+            (Outcome::Pass, None) => line!(debug, "first verdict"),
+            (Outcome::Fail, Some(_)) => line!(warn, "verdict changed"),
+            (Outcome::Warn | Outcome::Pass, Some(_)) => line!(info, "verdict changed"),
         }
     }
 }
@@ -241,7 +242,10 @@ impl ConfigLoaded<'_> {
     pub fn emit(&self) {
         info!(targets = self.targets, "configuration loaded");
         for warning in self.warnings {
-            warn!(warning = &*text::sentence(warning), "the configuration is doubtful");
+            warn!(
+                warning = &*text::sentence(warning),
+                "the configuration is doubtful"
+            );
         }
     }
 }
@@ -297,7 +301,12 @@ pub struct AgentReady {
 impl AgentReady {
     /// Writes the line.
     pub fn emit(&self) {
-        let Counts { pass, warn, fail, unknown } = self.counts;
+        let Counts {
+            pass,
+            warn,
+            fail,
+            unknown,
+        } = self.counts;
         info!(pass, warn, fail, unknown, "agent ready");
     }
 }
@@ -352,7 +361,9 @@ mod tests {
     fn a_broken_target_is_one_warning_with_the_fields_that_scripts_read() {
         let board = fixtures::board();
         let fallback = fixtures::public_fallback();
-        let text = lines(Format::Json, "info", || VerdictChanged::on(&board, &fallback).emit());
+        let text = lines(Format::Json, "info", || {
+            VerdictChanged::on(&board, &fallback).emit()
+        });
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(line["level"], "WARN");
@@ -361,7 +372,11 @@ mod tests {
         assert_eq!(line["reason"], "public_fallback");
         assert_eq!(line["stage"], "address");
         assert_eq!(line.get("previous"), None, "there was none");
-        assert!(line["summary"].as_str().is_some_and(|text| text.contains("52.168.109.101")));
+        assert!(
+            line["summary"]
+                .as_str()
+                .is_some_and(|text| text.contains("52.168.109.101"))
+        );
     }
 
     #[test]
@@ -370,7 +385,9 @@ mod tests {
         let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
         let repaired = Arc::new(repaired);
         board.record(Arc::clone(&repaired));
-        let text = lines(Format::Json, "info", || VerdictChanged::on(&board, &repaired).emit());
+        let text = lines(Format::Json, "info", || {
+            VerdictChanged::on(&board, &repaired).emit()
+        });
         let line: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["previous"], "public_fallback");
@@ -399,7 +416,9 @@ mod tests {
         let mut hostile = fixtures::name_mismatch();
         hostile.verdict.summary = "\u{1b}[2J\nforged line".to_owned();
         let board = fixtures::board();
-        let text = lines(Format::Text, "info", || VerdictChanged::on(&board, &hostile).emit());
+        let text = lines(Format::Text, "info", || {
+            VerdictChanged::on(&board, &hostile).emit()
+        });
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }

@@ -89,7 +89,10 @@ impl Metrics {
         registry.register(Box::new(facts)).map_err(&set_up)?;
         let process = ProcessCollector::for_self();
         registry.register(Box::new(process)).map_err(&set_up)?;
-        Ok(Self { registry, durations })
+        Ok(Self {
+            registry,
+            durations,
+        })
     }
 
     /// Counts the durations of a completed probe; everything else is read from the board.
@@ -180,7 +183,12 @@ impl Facts {
     fn new(board: SharedBoard, durations: Option<Durations>) -> prometheus::Result<Self> {
         let descriptions = SPECS.iter().map(|spec| {
             let labels = spec.labels.iter().map(|&label| label.to_owned()).collect();
-            Desc::new(spec.name.to_owned(), spec.help.to_owned(), labels, HashMap::new())
+            Desc::new(
+                spec.name.to_owned(),
+                spec.help.to_owned(),
+                labels,
+                HashMap::new(),
+            )
         });
         Ok(Self {
             board,

@@ -50,10 +50,19 @@ pub fn reasons_markdown(out: &mut impl Write) -> io::Result<()> {
         "| stage | reason | severity | meaning | what to do |\n|---|---|---|---|---|"
     )?;
     for row in reason_rows() {
-        let ReasonRow { reason, stage, severity, meaning, remedy } = row;
+        let ReasonRow {
+            reason,
+            stage,
+            severity,
+            meaning,
+            remedy,
+        } = row;
         let (reason, stage, severity) = (reason.0, stage.0, severity.0);
         let (meaning, remedy) = (cell(meaning), cell(remedy));
-        writeln!(out, "| {stage} | `{reason}` | {severity} | {meaning} | {remedy} |")?;
+        writeln!(
+            out,
+            "| {stage} | `{reason}` | {severity} | {meaning} | {remedy} |"
+        )?;
     }
     Ok(())
 }
@@ -87,7 +96,14 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
             "\n## {title}\n\n| metric | type | labels | meaning | exists |\n|---|---|---|---|---|"
         )?;
         for spec in SPECS.iter().filter(|spec| spec.scope == scope) {
-            let Spec { name, kind, labels, help, exists, .. } = spec;
+            let Spec {
+                name,
+                kind,
+                labels,
+                help,
+                exists,
+                ..
+            } = spec;
             let (kind, labels) = (kind.as_str(), labels.join(", "));
             let (help, exists) = (cell(help), cell(exists));
             writeln!(out, "| `{name}` | {kind} | {labels} | {help} | {exists} |")?;

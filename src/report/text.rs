@@ -150,7 +150,10 @@ mod tests {
     fn times_are_rfc_3339_in_utc() {
         assert_eq!(seconds_utc(0).as_deref(), Some("1970-01-01T00:00:00Z"));
         let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_250);
-        assert_eq!(millis_utc(time).as_deref(), Some("1970-01-01T00:00:01.500Z"));
+        assert_eq!(
+            millis_utc(time).as_deref(),
+            Some("1970-01-01T00:00:01.500Z")
+        );
         assert_eq!(seconds_utc(i64::MAX), None);
     }
 

@@ -112,7 +112,11 @@ impl Node {
     fn write_branches(&self, out: &mut impl Write, indent: &str) -> io::Result<()> {
         for (index, branch) in self.branches.iter().enumerate() {
             let last = index + 1 == self.branches.len();
-            let (fork, below) = if last { ("└─", "   ") } else { ("├─", "│  ") };
+            let (fork, below) = if last {
+                ("└─", "   ")
+            } else {
+                ("├─", "│  ")
+            };
             for (index, line) in branch.lines.iter().enumerate() {
                 let stem = if index == 0 { fork } else { below.trim_end() };
                 writeln!(out, "{indent}{DIM}{stem:2}{DIM:#} {line}")?;
@@ -138,19 +142,29 @@ fn tree(probed: &Probed) -> Node {
         head += &format!("  {}:{}", probed.target.host, probed.target.port);
     }
     if verdict.reason != Reason::Ok {
-        head += &format!("  {}", paint(style_of(verdict.outcome), verdict.reason.as_str()));
+        head += &format!(
+            "  {}",
+            paint(style_of(verdict.outcome), verdict.reason.as_str())
+        );
     }
     let mut root = Node::new(head);
     root.lines.push(sentence(&verdict.summary).into_owned());
     if let Some(fault) = &observation.fault {
-        let text = format!("{}: {}", from_wire(&fault.operation), from_wire(&fault.cause));
+        let text = format!(
+            "{}: {}",
+            from_wire(&fault.operation),
+            from_wire(&fault.cause)
+        );
         root.branches.push(Node::new(text));
     }
     root.branches.extend(resolution(probed));
     root.branches.extend(addresses(observation));
-    root.branches.extend(observation.comparisons.iter().map(|comparison| {
-        self::comparison(comparison, &observation.resolution)
-    }));
+    root.branches.extend(
+        observation
+            .comparisons
+            .iter()
+            .map(|comparison| self::comparison(comparison, &observation.resolution)),
+    );
     // The primary finding is the summary's.
     let told = usize::from(verdict.reason != Reason::Ok);
     let others = verdict.findings.iter().skip(told);
@@ -166,7 +180,10 @@ fn remedy(probed: &Probed) -> Option<Node> {
     }
     let remedy = remedy_of(verdict.reason).unwrap_or("see the runbook");
     let mut advice = Node::new(format!("→ {remedy}"));
-    let mut commands = verdict.findings.iter().filter_map(|one| one.command.as_ref());
+    let mut commands = verdict
+        .findings
+        .iter()
+        .filter_map(|one| one.command.as_ref());
     if let Some(command) = commands.next() {
         let command = format!("$ {}", sentence(command));
         advice.lines.push(format!("  {}", paint(DIM, &command)));
@@ -190,12 +207,17 @@ fn resolution(probed: &Probed) -> Option<Node> {
     let chain = resolution.chain();
     if chain.len() > 1 || privatelink_zone(&probed.target.host).is_some() {
         let mut alias_seen = false;
-        node.branches.extend(chain.iter().take(ADDRESSES).map(|name| {
-            let first_alias = !alias_seen && privatelink_zone(name).is_some();
-            alias_seen |= first_alias;
-            let note = if first_alias { alias_note(probed) } else { String::new() };
-            Node::new(format!("{}{note}", from_wire(name)))
-        }));
+        node.branches
+            .extend(chain.iter().take(ADDRESSES).map(|name| {
+                let first_alias = !alias_seen && privatelink_zone(name).is_some();
+                alias_seen |= first_alias;
+                let note = if first_alias {
+                    alias_note(probed)
+                } else {
+                    String::new()
+                };
+                Node::new(format!("{}{note}", from_wire(name)))
+            }));
     }
     Some(node)
 }
@@ -253,7 +275,11 @@ fn classified(address: &Address) -> String {
         Class::Public => style_of(Outcome::Warn),
         Class::Reserved => style_of(Outcome::Fail),
     };
-    format!("{} {}", address.ip, paint(style, &format!("({})", address.class)))
+    format!(
+        "{} {}",
+        address.ip,
+        paint(style, &format!("({})", address.class))
+    )
 }
 
 fn inline_addresses(resolution: &Resolution) -> String {
@@ -285,7 +311,11 @@ fn connection(connection: &Connection) -> Vec<Node> {
         tcp += &format!("  {}", paint(DIM, &short_duration(elapsed)));
     }
     if let Some((port, open)) = connection.other_port {
-        let state = if open { "opens" } else { "does not open either" };
+        let state = if open {
+            "opens"
+        } else {
+            "does not open either"
+        };
         tcp += &format!("  port {port} {state}");
     }
     tcp += &detail(connection.tcp_detail.as_deref());
@@ -306,16 +336,25 @@ fn connection(connection: &Connection) -> Vec<Node> {
 
 fn ended(word: &str, well: bool) -> String {
     let quiet = well || word == TcpOutcome::Skipped.as_str();
-    if quiet { word.to_owned() } else { paint(style_of(Outcome::Fail), word) }
+    if quiet {
+        word.to_owned()
+    } else {
+        paint(style_of(Outcome::Fail), word)
+    }
 }
 
 fn detail(detail: Option<&str>) -> String {
-    detail.map_or_else(String::new, |text| format!("  {}", paint(DIM, &from_wire(text))))
+    detail.map_or_else(String::new, |text| {
+        format!("  {}", paint(DIM, &from_wire(text)))
+    })
 }
 
 fn certificate(certificate: &Certificate) -> Node {
     let shown = certificate.names.iter().take(INLINE);
-    let mut names = shown.map(|name| from_wire(name)).collect::<Vec<_>>().join(", ");
+    let mut names = shown
+        .map(|name| from_wire(name))
+        .collect::<Vec<_>>()
+        .join(", ");
     if certificate.names.len() > INLINE {
         names += &format!(" +{}", certificate.names.len() - INLINE);
     }

@@ -303,7 +303,13 @@ mod tests {
         let report = as_json(&Report::of_check("aks-a-0", fixtures::now(), [&fallback]));
         assert_eq!(
             keys(&report),
-            ["schemaVersion", "version", "node", "agentStartedAt", "targets"]
+            [
+                "schemaVersion",
+                "version",
+                "node",
+                "agentStartedAt",
+                "targets"
+            ]
         );
         let target = &report["targets"][0];
         let words = "target host port protocol service source expect expectEffective checkedAt \
@@ -376,7 +382,15 @@ mod tests {
         let report = as_json(&Report::of_board(&fixtures::board()));
         let never = &report["targets"][5];
         assert_eq!(never["target"], "kv-new.vault.azure.net");
-        for field in ["outcome", "reason", "stage", "checkedAt", "summary", "remedy", "dns"] {
+        for field in [
+            "outcome",
+            "reason",
+            "stage",
+            "checkedAt",
+            "summary",
+            "remedy",
+            "dns",
+        ] {
             assert_eq!(never[field], Value::Null, "{field}");
         }
         assert_eq!(never["findings"], json!([]));

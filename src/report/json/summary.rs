@@ -97,9 +97,7 @@ impl Summary {
             config_hash: format!("{:016x}", board.config.hash),
             config_loaded: board.config.last_reload_ok,
             counts: Counts::of(board),
-            targets: targets
-                .map(|entry| TargetSummary::of(entry, now))
-                .collect(),
+            targets: targets.map(|entry| TargetSummary::of(entry, now)).collect(),
         }
     }
 

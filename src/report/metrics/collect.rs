@@ -82,17 +82,27 @@ impl Families {
         let (config, scheduler) = (&board.config, &board.scheduler);
         for &source in Source::ALL {
             let targets = board.entries.iter();
-            let declared = targets.filter(|entry| entry.target.source == source).count();
+            let declared = targets
+                .filter(|entry| entry.target.source == source)
+                .count();
             let rejected = match source {
                 Source::Config => config.rejected.config,
                 Source::Crd => config.rejected.crd,
                 Source::Discovered => config.rejected.discovered,
             };
             self.set(Id::Targets, &[source.as_str()], count(declared as u64));
-            self.set(Id::TargetsRejected, &[source.as_str()], count(rejected as u64));
+            self.set(
+                Id::TargetsRejected,
+                &[source.as_str()],
+                count(rejected as u64),
+            );
         }
         self.set(Id::ConfigLoaded, &[], flag(config.last_reload_ok));
-        self.set(Id::ConfigLoadedAt, &[], unix_seconds(config.last_success_at));
+        self.set(
+            Id::ConfigLoadedAt,
+            &[],
+            unix_seconds(config.last_success_at),
+        );
         self.set(Id::ConfigHash, &[], count(config.hash & HASH_BITS));
         self.set(Id::InFlight, &[], count(scheduler.in_flight));
         self.set(Id::Skipped, &[], count(scheduler.skipped));
@@ -160,7 +170,10 @@ impl Families {
         if let Some(ttl) = observation.ttl() {
             self.set(Id::DnsTtl, &[name], f64::from(ttl));
         }
-        if resolution.outcome().is_some_and(|outcome: QueryOutcome| !outcome.is_failure()) {
+        if resolution
+            .outcome()
+            .is_some_and(|outcome: QueryOutcome| !outcome.is_failure())
+        {
             let alias = has_alias(&probed.target, observation);
             self.set(Id::DnsPrivatelinkAlias, &[name], flag(alias));
             for class in Class::ALL {
@@ -180,7 +193,10 @@ impl Families {
 
     fn connections(&mut self, name: &str, observation: &Observation) {
         let connections = &observation.connections;
-        if connections.iter().any(|connection| connection.was_dialled()) {
+        if connections
+            .iter()
+            .any(|connection| connection.was_dialled())
+        {
             let open = connections.iter().filter(|one| one.tcp == TcpOutcome::Ok);
             self.set(Id::ReachableAddresses, &[name], count(open.count() as u64));
         }
@@ -214,7 +230,9 @@ impl Families {
 }
 
 /// The stages of a probe that ran, with `total`, and how long they took.
-pub(super) fn stage_seconds(observation: &Observation) -> impl Iterator<Item = (&'static str, f64)> {
+pub(super) fn stage_seconds(
+    observation: &Observation,
+) -> impl Iterator<Item = (&'static str, f64)> {
     let timing = &observation.timing;
     let stages = [
         (Stage::Dns.as_str(), timing.dns),
@@ -253,12 +271,18 @@ fn flag(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "every sample is a float, exact up to 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "every sample is a float, exact up to 2^53"
+)]
 fn count(value: u64) -> f64 {
     value as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "every sample is a float, exact up to 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "every sample is a float, exact up to 2^53"
+)]
 fn signed(value: i64) -> f64 {
     value as f64
 }

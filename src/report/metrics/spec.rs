@@ -189,7 +189,9 @@ mod tests {
     #[test]
     fn essential_is_the_contracts_list() {
         let essential = SPECS.iter().filter(|spec| spec.scope == Scope::Essential);
-        let names: Vec<_> = essential.map(|spec| &spec.name["privatelink_".len()..]).collect();
+        let names: Vec<_> = essential
+            .map(|spec| &spec.name["privatelink_".len()..])
+            .collect();
         assert_eq!(
             names,
             [

@@ -52,7 +52,10 @@ fn the_three_headline_gauges_tell_the_broken_from_the_healthy() {
     assert_eq!(get("reachable_addresses", HEALTHY), Some(1.0));
     assert_eq!(get("reachable_addresses", SILENT_TCP), Some(0.0));
     let agrees = ["resolver=\"node\"", HEALTHY];
-    assert_eq!(value(&text, "privatelink_resolver_agrees", &agrees), Some(1.0));
+    assert_eq!(
+        value(&text, "privatelink_resolver_agrees", &agrees),
+        Some(1.0)
+    );
     let timeouts = ["stage=\"connect\"", SILENT_TCP];
     let timeouts = value(&text, "privatelink_probe_timeouts_total", &timeouts);
     assert_eq!(timeouts, Some(1.0));
@@ -64,7 +67,9 @@ fn what_a_probe_did_not_learn_is_absent() {
     let names = |target: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains(target));
         let names = lines.filter_map(|line| line.split('{').next());
-        names.map(|name| name["privatelink_".len()..].to_owned()).collect()
+        names
+            .map(|name| name["privatelink_".len()..].to_owned())
+            .collect()
     };
     for (target, unknown) in [
         (SILENT_DNS, "dns_public_fallback"),
@@ -81,7 +86,10 @@ fn what_a_probe_did_not_learn_is_absent() {
         (NEVER, "probe_duration_seconds"),
     ] {
         let names = names(target);
-        assert!(!names.iter().any(|name| name == unknown), "{target} {unknown}");
+        assert!(
+            !names.iter().any(|name| name == unknown),
+            "{target} {unknown}"
+        );
         assert!(names.iter().any(|name| name == "probes_total"));
     }
     assert!(!text.contains("NaN"));
@@ -100,7 +108,10 @@ fn counters_start_at_zero_for_every_value() {
         let failures = value(&text, "privatelink_probe_failures_total", &[NEVER, &stage]);
         assert_eq!(failures, Some(0.0), "{stage}");
     }
-    assert_eq!(value(&text, "privatelink_dns_class_changes_total", &[NEVER]), Some(0.0));
+    assert_eq!(
+        value(&text, "privatelink_dns_class_changes_total", &[NEVER]),
+        Some(0.0)
+    );
 }
 
 #[test]
@@ -113,7 +124,13 @@ fn a_public_address_counts_only_where_it_could_be_used() {
     v6.class = Class::Public;
     resolution.addresses.push(v6.clone());
     board.record(Arc::new(probed.clone()));
-    let fallback = |board: Board| value(&scrape(board), "privatelink_dns_public_fallback", &[HEALTHY]);
+    let fallback = |board: Board| {
+        value(
+            &scrape(board),
+            "privatelink_dns_public_fallback",
+            &[HEALTHY],
+        )
+    };
     assert_eq!(fallback(board), Some(1.0));
 
     let mut unroutable = probed.observation.connections[0].clone();
@@ -132,11 +149,17 @@ fn a_public_address_counts_only_where_it_could_be_used() {
 #[test]
 fn a_target_has_exactly_one_reason() {
     let mut board = fixtures::board();
-    board.record(Arc::new(fixtures::named("kv-prod.vault.azure.net", fixtures::healthy())));
+    board.record(Arc::new(fixtures::named(
+        "kv-prod.vault.azure.net",
+        fixtures::healthy(),
+    )));
     let text = scrape(board);
     let reason = ["reason=\"ok\"", "stage=\"none\"", FALLBACK];
     assert_eq!(value(&text, "privatelink_probe_reason", &reason), Some(1.0));
-    assert_eq!(value(&text, "privatelink_probe_reason", &[FALLBACK]), Some(1.0));
+    assert_eq!(
+        value(&text, "privatelink_probe_reason", &[FALLBACK]),
+        Some(1.0)
+    );
     let failures = ["stage=\"address\"", FALLBACK];
     let failures = value(&text, "privatelink_probe_failures_total", &failures);
     assert_eq!(failures, Some(1.0));
@@ -189,7 +212,13 @@ fn labels_carry_what_was_configured_and_nothing_from_the_wire() {
     board.entries[0] = Entry::new(Arc::new(target), now);
     let text = scrape(board);
     assert!(text.contains(r#"owner="pay\"ments\\\n""#), "{text}");
-    for wire in ["10.1.2", "52.168", "Microsoft Corp", "privatelink.vaultcore", "proxy.example"] {
+    for wire in [
+        "10.1.2",
+        "52.168",
+        "Microsoft Corp",
+        "privatelink.vaultcore",
+        "proxy.example",
+    ] {
         assert!(!text.contains(wire), "{wire}");
     }
 }
@@ -203,7 +232,10 @@ fn histograms_have_no_target_unless_asked_for() {
             metrics.observe(&probed);
         }
         let before = metrics.encode().expect("text");
-        board.lock().entries.retain(|entry| entry.target.name == "kv-dev.vault.azure.net");
+        board
+            .lock()
+            .entries
+            .retain(|entry| entry.target.name == "kv-dev.vault.azure.net");
         (before, metrics.encode().expect("text"))
     };
     let count = "privatelink_probe_stage_duration_seconds_count";
@@ -213,7 +245,10 @@ fn histograms_have_no_target_unless_asked_for() {
     let (off, _) = text_with(Histograms::Off);
     assert!(!off.contains("stage_duration"));
     let (before, after) = text_with(Histograms::Target);
-    assert_eq!(value(&before, count, &["stage=\"dns\"", FALLBACK]), Some(1.0));
+    assert_eq!(
+        value(&before, count, &["stage=\"dns\"", FALLBACK]),
+        Some(1.0)
+    );
     assert_eq!(value(&after, count, &["stage=\"dns\"", HEALTHY]), Some(1.0));
     assert_eq!(value(&after, count, &[FALLBACK]), None, "removed at reload");
 }
@@ -255,7 +290,11 @@ fn a_scrape_of_five_hundred_targets() {
         assert!(lines > 500 * 34);
         #[expect(clippy::print_stderr, reason = "a measurement is read by a person")]
         {
-            eprintln!("{lines} lines, {} bytes in {:?}", text.len(), start.elapsed());
+            eprintln!(
+                "{lines} lines, {} bytes in {:?}",
+                text.len(),
+                start.elapsed()
+            );
         }
     }
 }

@@ -138,7 +138,10 @@ fn a_name_of_its_own_comes_with_the_host() {
     target.name = "vault".to_owned();
     probed.target = Arc::new(target);
     let text = tree_of(&probed);
-    assert!(text.starts_with("✓ PASS  vault  kv-dev.vault.azure.net:443\n"), "{text}");
+    assert!(
+        text.starts_with("✓ PASS  vault  kv-dev.vault.azure.net:443\n"),
+        "{text}"
+    );
 }
 
 #[test]

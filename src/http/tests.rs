@@ -1,0 +1,261 @@
+use std::time::SystemTime;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use super::*;
+use crate::report::fixtures;
+use crate::report::metrics::Histograms;
+
+struct Server {
+    address: SocketAddr,
+    board: SharedBoard,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::start_within(BOUNDS).await
+    }
+
+    async fn start_within(bounds: Bounds) -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = bind(Some(listen)).await.expect("loopback");
+        let address = listener.local_addr().expect("an address");
+        let board = fixtures::shared();
+        let metrics = Metrics::new(board.clone(), Histograms::On).expect("metrics");
+        let shutdown = CancellationToken::new();
+        let router = routes::router(board.clone(), metrics);
+        let task = tokio::spawn(serve_within(bounds, listener, router, shutdown.clone()));
+        Self {
+            address,
+            board,
+            shutdown,
+            task,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address)
+            .await
+            .expect("a connection")
+    }
+
+    /// The whole reply to a GET, with one more header line.
+    async fn get_with(&self, path: &str, header: &str) -> String {
+        let mut stream = self.connect().await;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.expect("a reply");
+        reply
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let reply = self.get_with(path, "").await;
+        let (head, body) = reply.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains("x-content-type-options: nosniff"), "{head}");
+        assert!(
+            head.contains("content-security-policy: default-src 'none'"),
+            "{head}"
+        );
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    async fn json(&self, path: &str) -> (u16, Value) {
+        let (status, body) = self.get(path).await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+#[tokio::test]
+async fn every_path_of_the_contract_answers() {
+    let server = Server::start().await;
+    for (path, part) in [
+        ("/", "<!doctype html>"),
+        ("/?open=kv-prod.vault.azure.net", "class=\"more\""),
+        ("/style.css", "color-scheme"),
+        ("/metrics", "privatelink_build_info{"),
+        ("/healthz", "ok"),
+    ] {
+        let (status, body) = server.get(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(body.contains(part), "{path}: {body}");
+    }
+    let (status, all) = server.json("/api/v1/targets").await;
+    assert_eq!((status, &all["node"]), (200, &Value::from("aks-a-0")));
+    assert_eq!(all["targets"].as_array().map(Vec::len), Some(6));
+    let (status, one) = server.json("/api/v1/targets/kv-prod.vault.azure.net").await;
+    assert_eq!(status, 200);
+    assert_eq!(one["targets"][0]["history"][0]["reason"], "public_fallback");
+    let (status, body) = server.get("/nowhere%0a").await;
+    assert_eq!(status, 404);
+    assert!(body.contains("/api/v1/targets/NAME"), "{body}");
+}
+
+#[tokio::test]
+async fn a_misspelt_target_is_answered_with_the_nearest() {
+    let server = Server::start().await;
+    let (status, body) = server.json("/api/v1/targets/kv-prd.vault.azure.net").await;
+    assert_eq!(status, 404);
+    assert_eq!(body["nearest"][0], "kv-prod.vault.azure.net");
+    let (_, body) = server.json("/api/v1/targets/zzzzzz").await;
+    assert_eq!(body["nearest"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn health_is_lost_only_with_the_schedulers_heartbeat() {
+    let server = Server::start().await;
+    let beat = |ago| {
+        let then = Instant::now().checked_sub(Duration::from_secs(ago));
+        server.board.lock().scheduler.heartbeat = then;
+    };
+    beat(29);
+    assert_eq!(server.get("/healthz").await.0, 200);
+    beat(31);
+    let (status, body) = server.get("/healthz").await;
+    assert_eq!(status, 503, "{body}");
+}
+
+#[tokio::test]
+async fn readiness_explains_itself_and_survives_a_refused_configuration() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(
+        body.starts_with("not ready yet: 5 of 6 targets probed"),
+        "{body}"
+    );
+    server.board.lock().scheduler.ready = true;
+    server
+        .board
+        .lock()
+        .refuse("config.yaml:3:1: unknown field".to_owned());
+    let (status, body) = server.get("/readyz").await;
+    assert_eq!(status, 200);
+    assert!(
+        body.contains("refused") && body.contains("config.yaml:3:1"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn the_summary_costs_nothing_while_nothing_changes() {
+    let server = Server::start().await;
+    // The fixtures' times lie elsewhere: make every probe a fresh one.
+    for probed in fixtures::all() {
+        let mut probed = probed;
+        probed.observation.checked_at = SystemTime::now();
+        server.board.lock().record(Arc::new(probed));
+    }
+    let first = server.get_with("/api/v1/summary", "").await;
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    let tag = first.lines().find_map(|line| line.strip_prefix("etag: "));
+    let condition = format!("If-None-Match: {}\r\n", tag.expect("a tag"));
+    let again = server.get_with("/api/v1/summary", &condition).await;
+    assert!(again.starts_with("HTTP/1.1 304"), "{again}");
+    assert!(again.ends_with("\r\n\r\n"), "no body: {again}");
+    let mut repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
+    repaired.observation.checked_at = SystemTime::now();
+    server.board.lock().record(Arc::new(repaired));
+    let changed = server.get_with("/api/v1/summary", &condition).await;
+    assert!(changed.starts_with("HTTP/1.1 200"), "{changed}");
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_let_go() {
+    let bounds = Bounds {
+        head: Duration::from_millis(50),
+        ..BOUNDS
+    };
+    let server = Server::start_within(bounds).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\n")
+        .await
+        .expect("half a head");
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    timeout(Duration::from_secs(5), read)
+        .await
+        .expect("closed")
+        .ok();
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_is_let_go() {
+    let short = Duration::from_millis(100);
+    let bounds = Bounds {
+        head: short,
+        age: short,
+        grace: short,
+    };
+    let server = Server::start_within(bounds).await;
+    let mut stream = server.connect().await;
+    let requests = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
+    let _ = timeout(short, stream.write_all(requests.as_bytes())).await;
+    sleep(Duration::from_secs(1)).await;
+    let (status, _) = server.get("/healthz").await;
+    assert_eq!(status, 200);
+    server.shutdown.cancel();
+    timeout(short, server.task)
+        .await
+        .expect("no connection left")
+        .expect("no panic");
+}
+
+#[tokio::test]
+async fn silent_peers_in_any_number_only_delay_the_others() {
+    let bounds = Bounds {
+        head: Duration::from_millis(200),
+        ..BOUNDS
+    };
+    let server = Server::start_within(bounds).await;
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS {
+        silent.push(server.connect().await);
+    }
+    let reply = timeout(Duration::from_secs(5), server.get("/healthz")).await;
+    assert_eq!(reply.expect("a reply").0, 200);
+}
+
+#[tokio::test]
+async fn an_overlong_head_is_refused() {
+    let server = Server::start().await;
+    let header = format!("X: {}\r\n", "x".repeat(2 * HEAD));
+    let reply = server.get_with("/", &header).await;
+    assert!(reply.starts_with("HTTP/1.1 431"), "{reply}");
+}
+
+#[tokio::test]
+async fn shutdown_ends_idle_connections_at_once() {
+    let server = Server::start().await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("a request");
+    let mut reply = [0; 12];
+    idle.read_exact(&mut reply).await.expect("a reply");
+    server.shutdown.cancel();
+    timeout(Duration::from_secs(1), server.task)
+        .await
+        .expect("ended")
+        .expect("no panic");
+}
+
+#[tokio::test]
+async fn a_taken_port_says_what_to_do() {
+    let server = Server::start().await;
+    let error = bind(Some(server.address)).await.expect_err("taken");
+    assert!(error.to_string().contains("--listen"), "{error}");
+}
