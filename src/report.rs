@@ -2,7 +2,6 @@
 //!
 //! Nothing here decides anything: a report shows what the judge said and what the board knows.
 
-pub mod authority;
 pub mod json;
 pub mod log;
 pub mod metrics;

@@ -194,7 +194,7 @@ async fn a_peer_that_says_nothing_is_let_go() {
 
 #[tokio::test]
 async fn a_peer_that_never_reads_is_let_go() {
-    let short = Duration::from_millis(100);
+    let short = Duration::from_millis(400);
     let bounds = Bounds {
         head: short,
         age: short,
@@ -204,11 +204,11 @@ async fn a_peer_that_never_reads_is_let_go() {
     let mut stream = server.connect().await;
     let requests = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
     let _ = timeout(short, stream.write_all(requests.as_bytes())).await;
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_millis(1_500)).await;
     let (status, _) = server.get("/healthz").await;
     assert_eq!(status, 200);
     server.shutdown.cancel();
-    timeout(short, server.task)
+    timeout(Duration::from_secs(2), server.task)
         .await
         .expect("no connection left")
         .expect("no panic");

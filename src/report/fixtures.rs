@@ -29,6 +29,7 @@ static KEY_VAULT: LazyLock<Service> = LazyLock::new(|| Service {
     suffixes: vec!["vault.azure.net"],
     primary: vec!["vault.azure.net"],
     private_only: vec![],
+    only_hosts: vec![],
     ports: vec![ServicePort {
         number: 443,
         protocol: Protocol::Tls,
@@ -56,6 +57,7 @@ pub(crate) fn target(host: &str) -> Target {
         host: host.to_owned(),
         port: 443,
         protocol: Protocol::Tls,
+        dns_only: false,
         service: Some(&KEY_VAULT),
         source: Source::Config,
         expect: Expectation::PrivateEndpoint,

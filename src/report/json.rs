@@ -10,6 +10,7 @@ pub mod word;
 use std::net::IpAddr;
 
 use privatelink_verdict::address::Class;
+use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
 use privatelink_verdict::target::{Expectation, Protocol, Source};
@@ -18,7 +19,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::word::{Word, WordOrSkipped};
-use crate::report::authority::ZoneAuthority;
 
 /// The version of the types below.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -362,7 +362,7 @@ mod tests {
         let board = fixtures::board();
         let fallback = fixtures::public_fallback();
         let text = lines(Format::Json, "info", || {
-            VerdictChanged::on(&board, &fallback).emit()
+            VerdictChanged::on(&board, &fallback).emit();
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: Value = serde_json::from_str(&text).expect("JSON");
@@ -386,7 +386,7 @@ mod tests {
         let repaired = Arc::new(repaired);
         board.record(Arc::clone(&repaired));
         let text = lines(Format::Json, "info", || {
-            VerdictChanged::on(&board, &repaired).emit()
+            VerdictChanged::on(&board, &repaired).emit();
         });
         let line: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(line["level"], "INFO");
@@ -417,7 +417,7 @@ mod tests {
         hostile.verdict.summary = "\u{1b}[2J\nforged line".to_owned();
         let board = fixtures::board();
         let text = lines(Format::Text, "info", || {
-            VerdictChanged::on(&board, &hostile).emit()
+            VerdictChanged::on(&board, &hostile).emit();
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");

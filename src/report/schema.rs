@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn every_reason_and_every_metric_has_one_row() {
-        let reasons = printed(|out| reasons_markdown(out));
+        let reasons = printed(reasons_markdown);
         assert_eq!(reasons.lines().count(), Reason::ALL.len() + 2);
-        let metrics = printed(|out| metrics_markdown(out));
+        let metrics = printed(metrics_markdown);
         for spec in SPECS {
             let row = format!("| `{}` |", spec.name);
             assert_eq!(metrics.matches(&row).count(), 1, "{}", spec.name);
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn the_json_forms_parse() {
         for text in [
-            printed(|out| report(out)),
-            printed(|out| summary(out)),
-            printed(|out| reasons_json(out)),
-            printed(|out| metrics_json(out)),
+            printed(report),
+            printed(summary),
+            printed(reasons_json),
+            printed(metrics_json),
         ] {
             let value: Value = serde_json::from_str(&text).expect("JSON");
             assert!(value.is_object() || value.is_array());
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_report_keeps_to_its_schema() {
-        let schema: Value = serde_json::from_str(&printed(|out| report(out))).expect("JSON");
+        let schema: Value = serde_json::from_str(&printed(report)).expect("JSON");
         let board = fixtures::board();
         let report = Report::of_entry(&board, &board.entries[1]);
         let report = serde_json::to_value(report).expect("JSON");

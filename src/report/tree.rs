@@ -3,22 +3,22 @@
 //! Everything is written with its colours; whoever writes to a pipe strips them at the edge
 //! (`anstream` does).
 
+mod address;
+
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
 use privatelink_verdict::address::Class;
-use privatelink_verdict::name::privatelink_zone;
-use privatelink_verdict::observation::{
-    Address, Certificate, Comparison, Connection, Observation, Query, Resolution, Skip, TcpOutcome,
-    TlsOutcome,
-};
+use privatelink_verdict::alias::alias;
+use privatelink_verdict::judge::{ZoneAuthority, zone_authority};
+use privatelink_verdict::observation::{Address, Comparison, Query, Resolution};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::{Finding, Outcome};
 
 use crate::board::Probed;
-use crate::report::authority::{ZoneAuthority, zone_authority};
 use crate::report::json::convert::remedy_of;
-use crate::report::text::{expiry, from_wire, sentence, short_duration};
+use crate::report::text::{from_wire, sentence, short_duration};
 
 /// The most addresses of one answer that are drawn.
 const ADDRESSES: usize = 16;
@@ -29,21 +29,21 @@ const DIM: Style = Style::new().effects(Effects::DIMMED);
 const BOLD: Style = Style::new().bold();
 
 /// Writes a tree for each of `probes`, and a closing line with counts.
-pub fn write_trees<'a>(
+pub fn tree<'a>(
     out: &mut impl Write,
     probes: impl IntoIterator<Item = &'a Probed>,
 ) -> io::Result<()> {
     let mut counts = Counts::default();
     for probed in probes {
         counts.add(probed);
-        tree(probed).write(out)?;
+        root(probed).write(out)?;
         writeln!(out)?;
     }
     counts.write(out)
 }
 
 /// Writes a line for each of `probes`, and a closing line with counts.
-pub fn write_short<'a>(
+pub fn short<'a>(
     out: &mut impl Write,
     probes: impl IntoIterator<Item = &'a Probed> + Clone,
 ) -> io::Result<()> {
@@ -128,7 +128,7 @@ impl Node {
     }
 }
 
-fn tree(probed: &Probed) -> Node {
+fn root(probed: &Probed) -> Node {
     let (observation, verdict) = (&probed.observation, &probed.verdict);
     let mark = match verdict.outcome {
         Outcome::Pass => "✓",
@@ -137,17 +137,15 @@ fn tree(probed: &Probed) -> Node {
     };
     let mark = paint(style_of(verdict.outcome), mark);
     let name = paint(BOLD, &probed.target.name);
-    let mut head = format!("{mark} {}  {name}", word(verdict.outcome));
+    let mut head = vec![format!("{mark} {}", word(verdict.outcome)), name];
     if probed.target.name != probed.target.host {
-        head += &format!("  {}:{}", probed.target.host, probed.target.port);
+        head.push(format!("{}:{}", probed.target.host, probed.target.port));
     }
     if verdict.reason != Reason::Ok {
-        head += &format!(
-            "  {}",
-            paint(style_of(verdict.outcome), verdict.reason.as_str())
-        );
+        let reason = verdict.reason.as_str();
+        head.push(paint(style_of(verdict.outcome), reason));
     }
-    let mut root = Node::new(head);
+    let mut root = Node::new(head.join("  "));
     root.lines.push(sentence(&verdict.summary).into_owned());
     if let Some(fault) = &observation.fault {
         let text = format!(
@@ -158,7 +156,7 @@ fn tree(probed: &Probed) -> Node {
         root.branches.push(Node::new(text));
     }
     root.branches.extend(resolution(probed));
-    root.branches.extend(addresses(observation));
+    root.branches.extend(address::addresses(observation));
     root.branches.extend(
         observation
             .comparisons
@@ -204,20 +202,17 @@ fn resolution(probed: &Probed) -> Option<Node> {
         server.unwrap_or_default(),
         queries.join(", ")
     ));
+    let alias = alias(&probed.target, resolution);
     let chain = resolution.chain();
-    if chain.len() > 1 || privatelink_zone(&probed.target.host).is_some() {
-        let mut alias_seen = false;
-        node.branches
-            .extend(chain.iter().take(ADDRESSES).map(|name| {
-                let first_alias = !alias_seen && privatelink_zone(name).is_some();
-                alias_seen |= first_alias;
-                let note = if first_alias {
-                    alias_note(probed)
-                } else {
-                    String::new()
-                };
-                Node::new(format!("{}{note}", from_wire(name)))
-            }));
+    if chain.len() > 1 || alias.is_some() {
+        let names = chain.iter().take(ADDRESSES);
+        node.branches.extend(names.map(|name| {
+            if alias == Some(name) {
+                Node::new(format!("{}  {}", from_wire(name), alias_note(probed)))
+            } else {
+                Node::new(from_wire(name).into_owned())
+            }
+        }));
     }
     Some(node)
 }
@@ -229,7 +224,7 @@ fn alias_note(probed: &Probed) -> String {
         ZoneAuthority::Unknown => ", who answers for its zone is unknown",
         ZoneAuthority::NotAsked => "",
     };
-    format!("  {}", paint(DIM, &format!("← privatelink alias{zone}")))
+    paint(DIM, &format!("← privatelink alias{zone}"))
 }
 
 fn query(query: &Query) -> String {
@@ -246,27 +241,6 @@ fn query(query: &Query) -> String {
     } else {
         text
     }
-}
-
-fn addresses(observation: &Observation) -> Vec<Node> {
-    let all = &observation.resolution.addresses;
-    let mut nodes: Vec<_> = all
-        .iter()
-        .take(ADDRESSES)
-        .map(|address| {
-            let ttl = paint(DIM, &format!("ttl {} s", address.ttl));
-            let mut node = Node::new(format!("{}  {ttl}", classified(address)));
-            let mut connections = observation.connections.iter();
-            if let Some(connection) = connections.find(|one| one.ip == address.ip) {
-                node.branches = self::connection(connection);
-            }
-            node
-        })
-        .collect();
-    if let Some(more) = all.len().checked_sub(ADDRESSES).filter(|more| *more > 0) {
-        nodes.push(Node::new(format!("… {more} more addresses")));
-    }
-    nodes
 }
 
 fn classified(address: &Address) -> String {
@@ -291,88 +265,9 @@ fn inline_addresses(resolution: &Resolution) -> String {
     let shown = resolution.addresses.iter().take(INLINE);
     let mut text = shown.map(classified).collect::<Vec<_>>().join(", ");
     if resolution.addresses.len() > INLINE {
-        text += &format!(" +{}", resolution.addresses.len() - INLINE);
+        let _ = write!(text, " +{}", resolution.addresses.len() - INLINE);
     }
     text
-}
-
-fn connection(connection: &Connection) -> Vec<Node> {
-    let dialled = format!("tcp {}", connection.port);
-    let width = dialled.len();
-    let mut tcp = format!("{dialled}  ");
-    tcp += &ended(connection.tcp.as_str(), connection.tcp == TcpOutcome::Ok);
-    match connection.skip {
-        Some(Skip::Reserved) => tcp += ": a reserved or denied address is not dialled",
-        Some(Skip::NoRoute) => tcp += ": no route for this family, so it is not counted",
-        Some(Skip::TooMany) => tcp += ": more addresses than are dialled at once",
-        None => {}
-    }
-    if let Some(elapsed) = connection.tcp_elapsed {
-        tcp += &format!("  {}", paint(DIM, &short_duration(elapsed)));
-    }
-    if let Some((port, open)) = connection.other_port {
-        let state = if open {
-            "opens"
-        } else {
-            "does not open either"
-        };
-        tcp += &format!("  port {port} {state}");
-    }
-    tcp += &detail(connection.tcp_detail.as_deref());
-    let mut nodes = vec![Node::new(tcp)];
-    let tls = connection.tls();
-    if !matches!(tls, TlsOutcome::Skipped | TlsOutcome::NotApplicable) {
-        let mut line = format!("{:width$}  ", "tls");
-        line += &ended(tls.as_str(), tls == TlsOutcome::Ok);
-        if let Some(elapsed) = connection.handshake_elapsed {
-            line += &format!("  {}", paint(DIM, &short_duration(elapsed)));
-        }
-        line += &detail(connection.handshake_detail.as_deref());
-        nodes.push(Node::new(line));
-    }
-    nodes.extend(connection.certificate.as_ref().map(certificate));
-    nodes
-}
-
-fn ended(word: &str, well: bool) -> String {
-    let quiet = well || word == TcpOutcome::Skipped.as_str();
-    if quiet {
-        word.to_owned()
-    } else {
-        paint(style_of(Outcome::Fail), word)
-    }
-}
-
-fn detail(detail: Option<&str>) -> String {
-    detail.map_or_else(String::new, |text| {
-        format!("  {}", paint(DIM, &from_wire(text)))
-    })
-}
-
-fn certificate(certificate: &Certificate) -> Node {
-    let shown = certificate.names.iter().take(INLINE);
-    let mut names = shown
-        .map(|name| from_wire(name))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if certificate.names.len() > INLINE {
-        names += &format!(" +{}", certificate.names.len() - INLINE);
-    }
-    if names.is_empty() {
-        names = format!("no names, subject {}", from_wire(&certificate.subject));
-    }
-    let expires = expiry(certificate.not_after, certificate.verified_at);
-    let issuer = from_wire(&certificate.issuer);
-    let facts = format!("by {}, {expires}", common_name(&issuer));
-    Node::new(format!("certificate for {names}  {}", paint(DIM, &facts)))
-}
-
-/// The common name of an RFC 4514 name, or all of it.
-fn common_name(name: &str) -> &str {
-    let mut parts = name.split(',').map(str::trim);
-    parts
-        .find_map(|part| part.strip_prefix("CN="))
-        .unwrap_or(name)
 }
 
 fn comparison(comparison: &Comparison, path: &Resolution) -> Node {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use privatelink_verdict::judge::{has_alias, zone_authority};
 use privatelink_verdict::observation::{Address, Certificate, Comparison, Connection, Query};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::remedy;
@@ -17,7 +18,6 @@ use super::{
     QueryReport, Report, ResolverReport, SCHEMA_VERSION, TargetReport, TransitionReport, VERSION,
 };
 use crate::board::{Board, Entry, Probed, Transition};
-use crate::report::authority::{has_alias, zone_authority};
 use crate::report::text::{self, WIRE_NAMES, from_wire, millis_utc, seconds_utc, sentence};
 
 /// The most addresses of one answer that are listed. An answer over TCP could carry thousands.

@@ -138,7 +138,7 @@ pub fn is_stale(entry: &Entry, now: SystemTime) -> bool {
         .as_ref()
         .map_or(entry.since, |probed| probed.observation.checked_at);
     let age = now.duration_since(last).unwrap_or_default();
-    age > 3 * entry.target.interval + Duration::from_secs(60)
+    age > 3 * entry.target.interval + Duration::from_mins(1)
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use privatelink_verdict::address::Class;
+use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
 use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
-
-use crate::report::authority::ZoneAuthority;
 
 /// A closed set of words.
 pub trait Vocabulary: Copy + 'static {

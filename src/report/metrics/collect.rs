@@ -2,7 +2,10 @@
 //! outlive the fact it is about.
 
 use privatelink_verdict::address::{Class, Family};
-use privatelink_verdict::observation::{Observation, QueryOutcome, TcpOutcome, TlsOutcome};
+use privatelink_verdict::judge::has_alias;
+use privatelink_verdict::observation::{
+    Connection, Observation, QueryOutcome, TcpOutcome, TlsOutcome,
+};
 use privatelink_verdict::reason::Stage;
 use privatelink_verdict::target::{Expectation, Source, Target};
 use privatelink_verdict::verdict::Outcome;
@@ -11,7 +14,6 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 use super::spec::{Id, Kind, SPECS, Scope};
 use crate::board::{Board, Entry, Probed};
 use crate::config::plan::Detail;
-use crate::report::authority::has_alias;
 use crate::report::json::VERSION;
 use crate::report::text::unix_seconds;
 
@@ -193,10 +195,7 @@ impl Families {
 
     fn connections(&mut self, name: &str, observation: &Observation) {
         let connections = &observation.connections;
-        if connections
-            .iter()
-            .any(|connection| connection.was_dialled())
-        {
+        if connections.iter().any(Connection::was_dialled) {
             let open = connections.iter().filter(|one| one.tcp == TcpOutcome::Ok);
             self.set(Id::ReachableAddresses, &[name], count(open.count() as u64));
         }

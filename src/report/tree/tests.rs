@@ -16,7 +16,7 @@ fn plain(write: impl FnOnce(&mut anstream::StripStream<Vec<u8>>) -> io::Result<(
 }
 
 fn tree_of(probed: &Probed) -> String {
-    plain(|out| write_trees(out, [probed]))
+    plain(|out| tree(out, [probed]))
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_foreign_certificate_is_shown_without_its_escapes() {
 #[test]
 fn the_short_form_is_a_line_each() {
     let probes = fixtures::all();
-    insta::assert_snapshot!(plain(|out| write_short(out, &probes)), @r#"
+    insta::assert_snapshot!(plain(|out| short(out, &probes)), @r#"
     PASS  kv-dev.vault.azure.net   ok                 10.1.2.3 (private)
     FAIL  kv-prod.vault.azure.net  public_fallback    52.168.109.101 (public)
     FAIL  kv-dns.vault.azure.net   dns_timeout        no address: timeout
@@ -127,8 +127,8 @@ fn an_answer_with_very_many_addresses_stays_readable() {
     probed.observation.resolution.addresses = vec![address; 200];
     let text = tree_of(&probed);
     assert!(text.contains("… 184 more addresses"), "{text}");
-    let short = plain(|out| write_short(out, [&probed]));
-    assert!(short.contains(" +197"), "{short}");
+    let line = plain(|out| short(out, [&probed]));
+    assert!(line.contains(" +197"), "{line}");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_name_of_its_own_comes_with_the_host() {
 #[test]
 fn colours_are_written_and_nothing_else_acts() {
     let mut out = Vec::new();
-    write_trees(&mut out, [&fixtures::name_mismatch()]).expect("memory to write to");
+    tree(&mut out, [&fixtures::name_mismatch()]).expect("memory to write to");
     let text = String::from_utf8(out).expect("text");
     assert!(text.contains("\u{1b}[1m\u{1b}[31m"), "red for a failure");
     assert!(!text.contains("CN=<script>alert(1)</script>\u{1b}[31m"));
