@@ -28,10 +28,16 @@ fn every_scenario_gets_the_verdict_its_file_promises() {
         .filter(|file| file.to_string_lossy().contains(&wanted))
         .collect();
     assert!(!files.is_empty(), "no scenario matches {wanted:?}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let complaints: Vec<String> = runtime.expect("a runtime").block_on(async {
         let played = iter(files.iter().map(|file| play(file)));
-        played.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.concat()
+        played
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await
+            .concat()
     });
     println!("{} scenarios played", files.len());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
@@ -46,8 +52,13 @@ fn every_reason_of_the_agents_stages_has_scenarios_and_near_misses() {
             let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
             for reason in reasons {
                 let verdict = &scene.verdict;
-                let found = verdict.findings.iter().flatten().any(|finding| finding == reason);
-                *promised.entry(reason).or_default() += usize::from(found || verdict.reason == reason);
+                let found = verdict
+                    .findings
+                    .iter()
+                    .flatten()
+                    .any(|finding| finding == reason);
+                *promised.entry(reason).or_default() +=
+                    usize::from(found || verdict.reason == reason);
                 *denied.entry(reason).or_default() +=
                     usize::from(verdict.absent.iter().any(|absent| absent == reason));
             }
@@ -58,7 +69,11 @@ fn every_reason_of_the_agents_stages_has_scenarios_and_near_misses() {
             // What only our own environment or a broken machine brings about is tested elsewhere.
             && !matches!(reason.as_str(), "agent_error" | "proxy_would_be_used" | "connect_unreachable" | "connect_reset")
     };
-    for reason in Reason::ALL.iter().filter(of_this_agent).map(|reason| reason.as_str()) {
+    for reason in Reason::ALL
+        .iter()
+        .filter(of_this_agent)
+        .map(|reason| reason.as_str())
+    {
         assert!(promised[reason] >= 1, "no scenario promises {reason}");
         assert!(denied[reason] >= 1, "no scenario denies {reason}");
     }
@@ -72,7 +87,10 @@ fn scenario_files() -> Vec<PathBuf> {
             let path = entry.expect("a directory entry").path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+            {
                 files.push(path);
             }
         }
@@ -89,7 +107,10 @@ fn read(file: &Path) -> World {
 /// Plays one file; returns what is not as it promises.
 async fn play(file: &Path) -> Vec<String> {
     let world = read(file);
-    let running = world.start().await.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let running = world
+        .start()
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let name = file.display().to_string();
     let plan = config::load_text(&name, &world.configuration(&running))
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -102,7 +123,10 @@ async fn play(file: &Path) -> Vec<String> {
 
     let mut complaints = Vec::new();
     for scene in &world.scenes {
-        let mine = probed.iter().filter(|probed| belongs(probed, scene)).collect::<Vec<_>>();
+        let mine = probed
+            .iter()
+            .filter(|probed| belongs(probed, scene))
+            .collect::<Vec<_>>();
         if mine.is_empty() {
             complaints.push(format!("{name}: no target called {}", scene.name()));
         }
@@ -128,7 +152,10 @@ async fn play(file: &Path) -> Vec<String> {
 /// A scene's own target, and the data endpoints that the configuration makes of it.
 fn belongs(probed: &Probed, scene: &Scene) -> bool {
     let name = &probed.target.name;
-    name == scene.name() || name.strip_prefix(scene.name()).is_some_and(|rest| rest.starts_with(":data:"))
+    name == scene.name()
+        || name
+            .strip_prefix(scene.name())
+            .is_some_and(|rest| rest.starts_with(":data:"))
 }
 
 fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
@@ -139,9 +166,21 @@ fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
             differences.push(format!("{what}: wanted {wanted}, got {got}"));
         }
     };
-    hold("outcome", expected.outcome.as_str().to_owned(), verdict.outcome.to_string());
-    hold("reason", expected.reason.clone(), verdict.reason.to_string());
-    let found: Vec<String> = verdict.findings.iter().map(|f| f.reason.to_string()).collect();
+    hold(
+        "outcome",
+        expected.outcome.as_str().to_owned(),
+        verdict.outcome.to_string(),
+    );
+    hold(
+        "reason",
+        expected.reason.clone(),
+        verdict.reason.to_string(),
+    );
+    let found: Vec<String> = verdict
+        .findings
+        .iter()
+        .map(|f| f.reason.to_string())
+        .collect();
     if let Some(wanted) = &expected.findings {
         hold("findings", wanted.join(", "), found.join(", "));
     }
