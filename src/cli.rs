@@ -10,6 +10,7 @@ mod progress;
 mod run;
 pub mod services;
 mod shutdown;
+mod table;
 pub mod validate;
 
 use std::error::Error;

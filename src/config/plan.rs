@@ -97,9 +97,42 @@ pub struct Rejected {
     pub discovered: usize,
 }
 
+/// What one node asks of the network, a second, when nothing fails and every name has one address.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Demand {
+    /// DNS messages.
+    pub dns_queries: f64,
+    /// Connections opened, with their handshakes.
+    pub connections: f64,
+    /// Requests to the services themselves (section 2, step 5).
+    pub service_requests: f64,
+}
+
 impl Plan {
     /// The resolver with this name.
     pub fn resolver(&self, name: &str) -> Option<&Resolver> {
         self.resolvers.iter().find(|resolver| resolver.name == name)
+    }
+
+    /// What one node asks of the network once everything is steady.
+    pub fn demand(&self) -> Demand {
+        // Other resolvers are asked at every fifth probe, with one query more for EDE; the
+        // relative name at every twentieth.
+        let others = self.resolvers.len().saturating_sub(1);
+        let mut demand = Demand::default();
+        for target in &self.targets {
+            let families = f64::from(u8::try_from(target.families.len()).unwrap_or(u8::MAX));
+            let others = f64::from(u32::try_from(others).unwrap_or(u32::MAX));
+            let queries = families + (others * families + 1.0) / 5.0 + families / 20.0;
+            let probes = 1.0 / target.interval.as_secs_f64();
+            demand.dns_queries += queries * probes;
+            if !target.dns_only {
+                demand.connections += probes;
+            }
+            if target.http {
+                demand.service_requests += 1.0 / self.http_interval.as_secs_f64();
+            }
+        }
+        demand
     }
 }

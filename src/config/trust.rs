@@ -76,23 +76,34 @@ impl std::error::Error for CaFileError {
 }
 
 impl Roots {
-    /// The built-in roots and those of `files`.
-    pub fn load<P: AsRef<Path>>(files: &[P]) -> Result<Self, CaFileError> {
-        let mut roots = Self {
+    /// The built-in roots alone.
+    pub fn built_in() -> Self {
+        Self {
             built_in: RootCertStore {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             },
             ca_files: RootCertStore::empty(),
             ca_certificates: Vec::new(),
-        };
+        }
+    }
+
+    /// The built-in roots and those of `files`.
+    pub fn load<P: AsRef<Path>>(files: &[P]) -> Result<Self, CaFileError> {
+        let mut roots = Self::built_in();
         for path in files {
-            roots.add(path.as_ref())?;
+            let path = path.as_ref();
+            roots.add_file(path, std::fs::read(path))?;
         }
         Ok(roots)
     }
 
-    fn add(&mut self, path: &Path) -> Result<(), CaFileError> {
-        let pem = std::fs::read(path).map_err(|source| CaFileError::Read {
+    /// Adds the certificates of the file `path`, given what reading it gave.
+    pub fn add_file(
+        &mut self,
+        path: &Path,
+        content: std::io::Result<Vec<u8>>,
+    ) -> Result<(), CaFileError> {
+        let pem = content.map_err(|source| CaFileError::Read {
             path: path.to_owned(),
             source,
         })?;

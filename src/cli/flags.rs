@@ -1,0 +1,80 @@
+//! Flags: what `check` may be told of its hosts on the command line.
+
+use clap::{ArgAction, Args};
+
+/// What the command line says of the hosts to check. Values are read as those of a configuration
+/// file are, so that the same rules and messages apply.
+#[derive(Args, Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that is typed by itself"
+)]
+#[command(next_help_heading = "What to expect and how to ask")]
+pub struct HostFlags {
+    /// DNS server to ask, instead of every configured resolver; repeat to compare.
+    ///
+    /// The first is called `system` and judged; the others are called by their address, and a
+    /// difference to the first is a finding. Without it, /etc/resolv.conf is used.
+    #[arg(long = "resolver", value_name = "IP[:PORT]")]
+    pub resolvers: Vec<String>,
+
+    /// What the address should be: privateEndpoint, serviceEndpoint, public or auto.
+    ///
+    /// Hosts given on the command line default to privateEndpoint: a public address fails, however
+    /// well the connection goes.
+    #[arg(long, value_name = "EXPECTATION")]
+    pub expect: Option<String>,
+
+    /// Network in which the private endpoint lives; repeat for more. Any other private address
+    /// fails.
+    #[arg(long = "expected-cidr", value_name = "CIDR")]
+    pub expected_cidrs: Vec<String>,
+
+    /// Network whose addresses are private here, though they do not look it; repeat for more.
+    #[arg(long, value_name = "CIDR")]
+    pub classify_private: Vec<String>,
+
+    /// Network whose addresses are public here, though they do not look it; repeat for more.
+    #[arg(long, value_name = "CIDR")]
+    pub classify_public: Vec<String>,
+
+    /// Private DNS zone of a service that the catalogue does not know.
+    #[arg(long, value_name = "ZONE")]
+    pub private_zone: Option<String>,
+
+    /// Name the certificate must cover, if it is not the host.
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+
+    /// PEM bundle of root certificates, added to the built-in ones; repeat for more.
+    #[arg(long = "ca-file", value_name = "FILE")]
+    pub ca_files: Vec<String>,
+
+    /// Port, if it is not the service's usual one (443 outside the catalogue).
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<String>,
+
+    /// How the handshake begins: tls, tcp (connect only), tds, postgres or mysql.
+    #[arg(long, value_name = "PROTOCOL")]
+    pub protocol: Option<String>,
+
+    /// Budget of one probe, at least 2s.
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+
+    /// Ask the service itself for evidence, without credentials.
+    #[arg(long, action = ArgAction::SetTrue, overrides_with = "no_http")]
+    pub http: bool,
+
+    /// Ask the service nothing: stop after the handshake.
+    #[arg(long, action = ArgAction::SetTrue, overrides_with = "http")]
+    pub no_http: bool,
+
+    /// Ask for IPv4 addresses only.
+    #[arg(short = '4', long = "ipv4-only", conflicts_with = "ipv6_only")]
+    pub ipv4_only: bool,
+
+    /// Ask for IPv6 addresses only.
+    #[arg(short = '6', long = "ipv6-only")]
+    pub ipv6_only: bool,
+}

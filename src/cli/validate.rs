@@ -1,0 +1,266 @@
+//! Validate: explains a configuration without probing anything.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use privatelink_verdict::target::{Protocol, Target};
+
+use crate::cli::{EXIT_OK, EXIT_USAGE, Failure, table};
+use crate::config::plan::{Demand, Plan, Resolver, Servers};
+use crate::config::problem::{ConfigError, Problem};
+use crate::config::{self, duration};
+
+/// Explains a configuration: what would be probed, how, and what is wrong or doubtful with it.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArgs {
+    /// Configuration file; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// How many nodes the load is estimated for.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub nodes: u32,
+
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+
+    /// Treat warnings as errors: exit 2.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How a command prints what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Reads the file, or standard input, and explains it on `out`. Returns the exit code: 0, or 2
+/// where JSON says that the configuration cannot be used; in a table's stead that is an error.
+pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let plan = if args.file.as_os_str() == "-" {
+        // Bounded: a pipe may never end. What is cut off would not be valid anyway.
+        let mut text = String::new();
+        io::stdin()
+            .lock()
+            .take(16 << 20)
+            .read_to_string(&mut text)?;
+        config::load_text("-", &text)
+    } else {
+        config::load(std::slice::from_ref(&args.file))
+    };
+    explain(plan, args, out)
+}
+
+fn explain(
+    plan: Result<Plan, ConfigError>,
+    args: &ValidateArgs,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    if args.output == Format::Json {
+        let refused = plan
+            .as_ref()
+            .map_or(true, |plan| args.strict && !plan.warnings.is_empty());
+        let json = as_json(&plan, args.nodes, !refused);
+        writeln!(out, "{json:#}")?;
+        return Ok(if refused { EXIT_USAGE } else { EXIT_OK });
+    }
+    let plan = plan?;
+    print(&plan, args.nodes, out)?;
+    match plan.warnings.len() {
+        1 if args.strict => Err("there is a warning, and --strict allows none".into()),
+        count if count > 0 && args.strict => {
+            Err(format!("there are {count} warnings, and --strict allows none").into())
+        }
+        _ => Ok(EXIT_OK),
+    }
+}
+
+fn print(plan: &Plan, nodes: u32, out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<[String; 7]> = plan
+        .targets
+        .iter()
+        .map(|target| {
+            [
+                target.name.clone(),
+                format!("{}:{}", target.host, target.port),
+                target.service_slug().to_owned(),
+                spoken(target).to_owned(),
+                target.expect.to_string(),
+                target.resolver.clone(),
+                duration::show(target.interval),
+            ]
+        })
+        .collect();
+    let head = [
+        "TARGET", "HOST", "SERVICE", "PROTOCOL", "EXPECT", "PATH", "EVERY",
+    ];
+    table::write(out, head, &rows)?;
+    writeln!(out)?;
+    let rows: Vec<[String; 3]> = plan
+        .resolvers
+        .iter()
+        .map(|resolver| {
+            let agreement = if resolver.must_agree {
+                "a difference is a finding"
+            } else {
+                ""
+            };
+            [
+                resolver.name.clone(),
+                servers(resolver).join(", "),
+                agreement.to_owned(),
+            ]
+        })
+        .collect();
+    table::write(out, ["RESOLVER", "SERVERS", ""], &rows)?;
+
+    let demand = plan.demand();
+    writeln!(
+        out,
+        "\nEach node asks about {} DNS queries, opens {} connections and sends {} service requests \
+         a second (limits.maxDnsQps: {}).",
+        rate(demand.dns_queries),
+        rate(demand.connections),
+        rate(demand.service_requests),
+        plan.limits.max_dns_qps
+    )?;
+    if nodes > 1 {
+        let all = times(demand, nodes);
+        writeln!(
+            out,
+            "{nodes} nodes: {} DNS queries, {} connections and {} service requests a second.",
+            rate(all.dns_queries),
+            rate(all.connections),
+            rate(all.service_requests)
+        )?;
+    }
+    for (index, warning) in plan.warnings.iter().enumerate() {
+        let gap = if index == 0 { "\n" } else { "" };
+        writeln!(out, "{gap}warning: {warning}")?;
+    }
+    Ok(())
+}
+
+fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
+    let mut json = json!({
+        "schemaVersion": 1,
+        "valid": valid,
+        "errors": [],
+        "warnings": [],
+        "targets": [],
+        "resolvers": [],
+        "demand": null,
+    });
+    match plan {
+        Err(error) => json["errors"] = error.problems.iter().map(problem).collect(),
+        Ok(plan) => {
+            json["warnings"] = plan.warnings.iter().map(String::as_str).collect();
+            json["targets"] = plan.targets.iter().map(|found| target(found)).collect();
+            json["resolvers"] = plan
+                .resolvers
+                .iter()
+                .map(|resolver| {
+                    json!({
+                        "name": resolver.name,
+                        "servers": servers(resolver),
+                        "mustAgree": resolver.must_agree,
+                    })
+                })
+                .collect();
+            let demand = plan.demand();
+            let rates = |demand: Demand| {
+                json!({
+                    "dnsQueriesPerSecond": demand.dns_queries,
+                    "connectionsPerSecond": demand.connections,
+                    "serviceRequestsPerSecond": demand.service_requests,
+                })
+            };
+            json["demand"] = json!({
+                "nodes": nodes,
+                "perNode": rates(demand),
+                "total": rates(times(demand, nodes)),
+            });
+        }
+    }
+    json
+}
+
+fn problem(problem: &Problem) -> Value {
+    let place = problem.snippet.as_ref();
+    json!({
+        "message": problem.message,
+        "file": place.map(|place| &place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "help": problem.help,
+    })
+}
+
+fn target(target: &Target) -> Value {
+    json!({
+        "target": target.name,
+        "host": target.host,
+        "port": target.port,
+        "protocol": target.protocol.as_str(),
+        "service": target.service_slug(),
+        "source": target.source.as_str(),
+        "expect": target.expect.as_str(),
+        "path": target.resolver,
+        "intervalSeconds": target.interval.as_secs_f64(),
+        "timeoutSeconds": target.timeout.as_secs_f64(),
+        "serverName": target.server_name,
+        "http": target.http,
+        "dnsOnly": target.dns_only,
+        "privateZone": target.private_zone,
+        "expectedCidrs": target.rules.expected.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "owner": target.owner,
+    })
+}
+
+/// What is spoken with the target.
+fn spoken(target: &Target) -> &'static str {
+    match target.protocol {
+        _ if target.dns_only => "DNS alone",
+        Protocol::Tls if target.http => "tls, http",
+        protocol => protocol.as_str(),
+    }
+}
+
+fn servers(resolver: &Resolver) -> Vec<String> {
+    match &resolver.servers {
+        Servers::Listed(servers) => servers.iter().map(ToString::to_string).collect(),
+        Servers::ResolvConf(path) => vec![path.display().to_string()],
+    }
+}
+
+fn times(demand: Demand, nodes: u32) -> Demand {
+    let nodes = f64::from(nodes);
+    Demand {
+        dns_queries: demand.dns_queries * nodes,
+        connections: demand.connections * nodes,
+        service_requests: demand.service_requests * nodes,
+    }
+}
+
+/// Two digits that mean something.
+fn rate(rate: f64) -> String {
+    match rate {
+        0.0 => "no".to_owned(),
+        rate if rate >= 10.0 => format!("{rate:.0}"),
+        rate if rate >= 1.0 => format!("{rate:.1}"),
+        rate if rate >= 0.01 => format!("{rate:.2}"),
+        rate => format!("{rate:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

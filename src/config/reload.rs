@@ -1,0 +1,70 @@
+//! Reload: a configuration that is read again when the content of its files changes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use crate::config::files::Files;
+use crate::config::plan::Plan;
+use crate::config::problem::ConfigError;
+use crate::config::read_files;
+
+/// How often the files are looked at. Kubelet needs up to a minute to swap a `ConfigMap`; five
+/// seconds add nothing to that, and the files are small.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Watches the files of a configuration, CA files included.
+#[derive(Debug)]
+pub struct Watcher {
+    paths: Vec<PathBuf>,
+    /// What the last attempt read, good or bad.
+    seen: Files,
+    looks: Interval,
+    /// `None` where the process cannot listen to SIGHUP; then only the clock makes it look.
+    hangup: Option<Signal>,
+}
+
+impl Watcher {
+    /// Reads the configuration and begins to watch it. Needs a runtime.
+    pub fn start(paths: &[PathBuf]) -> Result<(Plan, Self), ConfigError> {
+        let mut seen = Files::default();
+        let plan = read_files(paths, &mut seen)?;
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let watcher = Self {
+            paths: paths.to_vec(),
+            seen,
+            looks,
+            hangup: signal(SignalKind::hangup()).ok(),
+        };
+        Ok((plan, watcher))
+    }
+
+    /// Waits until the content of a file differs from what was read last, and reads it all again.
+    ///
+    /// The same content is reported once, good or bad. Cancel safe: nothing is read before the
+    /// last await.
+    pub async fn changed(&mut self) -> Result<Plan, ConfigError> {
+        loop {
+            match &mut self.hangup {
+                Some(hangup) => tokio::select! {
+                    _ = self.looks.tick() => {}
+                    signal = hangup.recv() => if signal.is_none() {
+                        self.hangup = None;
+                    }
+                },
+                None => {
+                    self.looks.tick().await;
+                }
+            }
+            if self.seen.changed() {
+                let mut seen = Files::default();
+                let plan = read_files(&self.paths, &mut seen);
+                self.seen = seen;
+                return plan;
+            }
+        }
+    }
+}
