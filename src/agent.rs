@@ -97,7 +97,10 @@ impl Agent {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let next = self.schedule.next_at().unwrap_or_else(|| Instant::now() + HEARTBEAT);
+            let next = self
+                .schedule
+                .next_at()
+                .unwrap_or_else(|| Instant::now() + HEARTBEAT);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -145,7 +148,11 @@ impl Agent {
                 self.prober = Arc::new(Prober::new(&plan));
                 self.permits = Arc::new(Semaphore::new(plan.limits.max_concurrent));
                 self.arrange(&plan);
-                ConfigLoaded { targets: plan.targets.len(), warnings: &plan.warnings }.emit();
+                ConfigLoaded {
+                    targets: plan.targets.len(),
+                    warnings: &plan.warnings,
+                }
+                .emit();
             }
             Err(error) => {
                 let error = error.to_string();
@@ -176,13 +183,21 @@ impl Agent {
             if skipped > 0 {
                 self.board.lock().scheduler.skipped += skipped;
                 let target = &self.slots[beat.index].target.name;
-                BeatSkipped { target, beats: skipped }.emit();
+                BeatSkipped {
+                    target,
+                    beats: skipped,
+                }
+                .emit();
             }
         }
     }
 
     fn history(&self, target: &str) -> History {
-        self.board.lock().entry(target).map(|entry| entry.history.clone()).unwrap_or_default()
+        self.board
+            .lock()
+            .entry(target)
+            .map(|entry| entry.history.clone())
+            .unwrap_or_default()
     }
 
     fn start(&mut self, target: Arc<Target>, mut memory: Memory, history: History) -> Id {
@@ -197,7 +212,15 @@ impl Agent {
             let _flight = Flight::new(board);
             let observation = prober.probe(&target, &mut memory).await;
             let verdict = judge(&target, &observation, &history);
-            Done { probed: Probed { target, observation, verdict }, memory, waited }
+            Done {
+                probed: Probed {
+                    target,
+                    observation,
+                    verdict,
+                },
+                memory,
+                waited,
+            }
         });
         self.probing.insert(handle.id(), name);
         handle.id()
@@ -214,16 +237,23 @@ impl Agent {
             }
         };
         self.probing.remove(&id);
-        let mine = |slot: &&mut Slot| matches!(slot.state, State::Probing(probing) if probing == id);
+        let mine =
+            |slot: &&mut Slot| matches!(slot.state, State::Probing(probing) if probing == id);
         // A target that left, or was changed, while it was probed: nobody asks for the result.
-        let Some(slot) = self.slots.iter_mut().find(mine) else { return };
+        let Some(slot) = self.slots.iter_mut().find(mine) else {
+            return;
+        };
         let Some(done) = done else {
             slot.state = State::Idle(Memory::default());
             return;
         };
         slot.state = State::Idle(done.memory);
         if done.waited > LONG_WAIT {
-            LimitWaiting { limit: "maxConcurrent or maxDnsQps", waited: done.waited }.emit();
+            LimitWaiting {
+                limit: "maxConcurrent or maxDnsQps",
+                waited: done.waited,
+            }
+            .emit();
         }
         self.record(Arc::new(done.probed));
     }
@@ -235,7 +265,11 @@ impl Agent {
             let text = panic.downcast_ref::<&str>().copied();
             text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         });
-        ProbePanicked { target, message: message.unwrap_or("no message") }.emit();
+        ProbePanicked {
+            target,
+            message: message.unwrap_or("no message"),
+        }
+        .emit();
     }
 
     fn record(&self, probed: Arc<Probed>) {
@@ -255,7 +289,10 @@ impl Agent {
             let probed = board.entries.iter().all(|entry| entry.latest.is_some());
             board.scheduler.ready = probed || self.started.elapsed() >= READY_AFTER;
             if board.scheduler.ready {
-                AgentReady { counts: Counts::of(&board) }.emit();
+                AgentReady {
+                    counts: Counts::of(&board),
+                }
+                .emit();
             }
         }
     }
@@ -271,7 +308,10 @@ async fn changed(watcher: &mut Option<Watcher>) -> Result<Plan, ConfigError> {
 
 impl Slot {
     fn new(target: Arc<Target>) -> Self {
-        Self { target, state: State::Idle(Memory::default()) }
+        Self {
+            target,
+            state: State::Idle(Memory::default()),
+        }
     }
 }
 

@@ -92,7 +92,8 @@ pub fn main() -> ExitCode {
 /// Prints an error with its causes. A reader that has gone away (`… | head`) is no error.
 fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     let gone = |e: &(dyn Error + 'static)| {
-        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        e.downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     };
     if gone(error) {
         return EXIT_OK.into();
@@ -109,7 +110,9 @@ fn failed(error: &(dyn Error + 'static)) -> ExitCode {
 
 /// The runtime of every command: one thread, since nothing here computes for long.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 #[cfg(test)]

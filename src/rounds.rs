@@ -46,13 +46,24 @@ impl Rounds {
     /// it comes.
     pub async fn probe(&mut self, mut done: impl FnMut(&Probed)) -> Vec<Probed> {
         let prober = &self.prober;
-        let probes = self.seats.iter_mut().enumerate().map(|(index, seat)| async move {
-            prober.ready().await;
-            let observation = prober.probe(&seat.target, &mut seat.memory).await;
-            let verdict = judge(&seat.target, &observation, &seat.history);
-            seat.history.record(&observation);
-            (index, Probed { target: Arc::clone(&seat.target), observation, verdict })
-        });
+        let probes = self
+            .seats
+            .iter_mut()
+            .enumerate()
+            .map(|(index, seat)| async move {
+                prober.ready().await;
+                let observation = prober.probe(&seat.target, &mut seat.memory).await;
+                let verdict = judge(&seat.target, &observation, &seat.history);
+                seat.history.record(&observation);
+                (
+                    index,
+                    Probed {
+                        target: Arc::clone(&seat.target),
+                        observation,
+                        verdict,
+                    },
+                )
+            });
         let mut probes = iter(probes).buffer_unordered(self.at_once);
         let mut results = Vec::new();
         while let Some((index, probed)) = probes.next().await {

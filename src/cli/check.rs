@@ -80,7 +80,15 @@ enum FailOn {
 }
 
 pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
-    let CheckArgs { hosts, config, target, flags, output, watch, fail_on } = args;
+    let CheckArgs {
+        hosts,
+        config,
+        target,
+        flags,
+        output,
+        watch,
+        fail_on,
+    } = args;
     let mut plan = config::for_check(&config, &hosts, &flags)?;
     choose(&mut plan, &target)?;
     for warning in &plan.warnings {
@@ -94,7 +102,9 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
                 write!(anstream::stdout(), "\x1b[2J\x1b[H")?;
             }
             print(&probed, output)?;
-            let Some(pause) = watch else { return Ok(exit_code(&probed, fail_on)) };
+            let Some(pause) = watch else {
+                return Ok(exit_code(&probed, fail_on));
+            };
             tokio::select! {
                 told = told_to_stop() => {
                     told?;
@@ -109,7 +119,9 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
 /// Probes every target once, with a progress line where somebody watches.
 pub(super) async fn probe(rounds: &mut Rounds, targets: usize) -> Vec<Probed> {
     let mut progress = Progress::new(targets);
-    rounds.probe(|probed| progress.step(&probed.target.name)).await
+    rounds
+        .probe(|probed| progress.step(&probed.target.name))
+        .await
 }
 
 /// Prints what was found of each target.
@@ -138,7 +150,9 @@ fn choose(plan: &mut Plan, names: &[String]) -> Result<(), Failure> {
                 .map(|target| (strsim::jaro_winkler(&target.name, name), &target.name))
                 .filter(|(likeness, _)| *likeness > 0.7)
                 .max_by(|(a, _), (b, _)| a.total_cmp(b));
-            let hint = nearest.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+            let hint = nearest
+                .map(|(_, name)| format!("; did you mean {name}?"))
+                .unwrap_or_default();
             return Err(format!("the configuration has no target called {name}{hint}").into());
         }
     }

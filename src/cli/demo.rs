@@ -17,9 +17,11 @@ use crate::rounds::Rounds;
 
 /// Show an embedded lab: healthy and broken services, on loopback, without root or network.
 #[derive(Args, Debug)]
-#[command(after_help = "Everything is real but the world: a DNS server and TLS services on \
+#[command(
+    after_help = "Everything is real but the world: a DNS server and TLS services on \
     loopback stand for Azure, and the agent that runs in clusters probes them. Every target's name \
-    says what is wrong with it.")]
+    says what is wrong with it."
+)]
 pub(super) struct DemoArgs {
     /// Probe as many times as the slowest verdict needs, print what was found, and exit.
     #[arg(long)]
@@ -30,12 +32,21 @@ pub(super) struct DemoArgs {
     output: Output,
 
     /// Where to serve the page and the metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9797", conflicts_with = "once")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9797",
+        conflicts_with = "once"
+    )]
     listen: SocketAddr,
 }
 
 pub(super) fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
-    let DemoArgs { once, output, listen } = args;
+    let DemoArgs {
+        once,
+        output,
+        listen,
+    } = args;
     runtime()?.block_on(async {
         let world = lab::demo()?;
         let running = world.start().await?;
@@ -64,7 +75,12 @@ pub(super) fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
             );
             let node = "demo".to_owned();
             let histograms = Histograms::On;
-            let station = Station { node, histograms, listener, watcher: Some(watcher) };
+            let station = Station {
+                node,
+                histograms,
+                listener,
+                watcher: Some(watcher),
+            };
             station.serve(&plan).await?;
         }
         running.stop().await;

@@ -10,7 +10,10 @@ pub(super) fn name(given: Option<&str>) -> String {
 
 fn hostname() -> String {
     let read = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = read.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let name = read
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     name.unwrap_or("unknown").to_owned()
 }
 

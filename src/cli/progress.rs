@@ -13,7 +13,11 @@ pub(super) struct Progress {
 impl Progress {
     /// A line for `total` steps.
     pub(super) fn new(total: usize) -> Self {
-        let progress = Self { shown: stderr().is_terminal() && total > 0, total, done: 0 };
+        let progress = Self {
+            shown: stderr().is_terminal() && total > 0,
+            total,
+            done: 0,
+        };
         progress.draw("");
         progress
     }
@@ -27,7 +31,12 @@ impl Progress {
     fn draw(&self, what: &str) {
         if self.shown {
             // A terminal that cannot be written to is no reason to stop probing.
-            let _ = write!(stderr(), "\r\x1b[Kprobed {}/{} {what}", self.done, self.total);
+            let _ = write!(
+                stderr(),
+                "\r\x1b[Kprobed {}/{} {what}",
+                self.done,
+                self.total
+            );
             let _ = stderr().flush();
         }
     }

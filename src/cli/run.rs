@@ -52,13 +52,25 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    let RunArgs { config, listen, node_name, log_format, log_level, histograms } = args;
+    let RunArgs {
+        config,
+        listen,
+        node_name,
+        log_format,
+        log_level,
+        histograms,
+    } = args;
     log::init(log_format, &log_level)?;
     runtime()?.block_on(async {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;
         let node = node::name(node_name.as_deref());
-        let station = Station { node, histograms, listener, watcher: Some(watcher) };
+        let station = Station {
+            node,
+            histograms,
+            listener,
+            watcher: Some(watcher),
+        };
         let cause = station.serve(&plan).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())
@@ -81,12 +93,26 @@ pub(super) struct Station {
 impl Station {
     /// Probes and serves until the process is told to stop; returns by what.
     pub(super) async fn serve(self, plan: &Plan) -> Result<&'static str, Failure> {
-        let Self { node, histograms, listener, watcher } = self;
+        let Self {
+            node,
+            histograms,
+            listener,
+            watcher,
+        } = self;
         let board = SharedBoard::new(Board::new(node.clone(), plan, SystemTime::now()));
         let metrics = Metrics::new(board.clone(), histograms)?;
         let listen = listener.local_addr()?;
-        AgentStarted { node: &node, listen, targets: plan.targets.len() }.emit();
-        ConfigLoaded { targets: plan.targets.len(), warnings: &plan.warnings }.emit();
+        AgentStarted {
+            node: &node,
+            listen,
+            targets: plan.targets.len(),
+        }
+        .emit();
+        ConfigLoaded {
+            targets: plan.targets.len(),
+            warnings: &plan.warnings,
+        }
+        .emit();
 
         let shutdown = CancellationToken::new();
         let agent = Agent::new(plan, board.clone(), metrics.clone());

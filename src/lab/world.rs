@@ -281,7 +281,9 @@ mod tests {
 
     #[test]
     fn the_example_above_is_a_world() {
-        let header = include_str!("world.rs").lines().filter_map(|line| line.strip_prefix("//! "));
+        let header = include_str!("world.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! "));
         let example = header.skip_while(|line| *line != "```yaml").skip(1);
         let example: Vec<&str> = example.take_while(|line| *line != "```").collect();
         World::parse(&example.join("\n")).expect("a world");

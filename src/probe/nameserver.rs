@@ -10,7 +10,7 @@ use privatelink_verdict::observation::AgentFault;
 use crate::config::plan::Servers;
 
 /// The port of a server without one.
-pub const DNS_PORT: u16 = 53;
+const DNS_PORT: u16 = 53;
 
 /// Name servers beyond these are ignored, as the C library does (`MAXNS`).
 const MAX_SERVERS: usize = 3;
