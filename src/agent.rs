@@ -255,7 +255,7 @@ impl Agent {
             }
             .emit();
         }
-        self.record(Arc::new(done.probed));
+        self.record(&Arc::new(done.probed));
     }
 
     fn panicked(&self, target: &str, error: JoinError) {
@@ -272,12 +272,12 @@ impl Agent {
         .emit();
     }
 
-    fn record(&self, probed: Arc<Probed>) {
-        self.metrics.observe(&probed);
-        ProbeCompleted(&probed).emit();
+    fn record(&self, probed: &Arc<Probed>) {
+        self.metrics.observe(probed);
+        ProbeCompleted(probed).emit();
         let mut board = self.board.lock();
-        if board.record(Arc::clone(&probed)).is_some() {
-            VerdictChanged::on(&board, &probed).emit();
+        if board.record(Arc::clone(probed)).is_some() {
+            VerdictChanged::on(&board, probed).emit();
         }
     }
 

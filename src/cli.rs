@@ -53,7 +53,7 @@ enum Command {
     /// Run the agent: probe every target at its interval, export metrics, serve the status page.
     Run(run::RunArgs),
     /// Probe once, now, and print what was found, per target.
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Explain a configuration: its targets as they are understood, warnings, and what it costs.
     Validate(validate::ValidateArgs),
     /// List the Azure services that are known, or what is known of one host.
@@ -77,11 +77,11 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = match command {
         Command::Run(args) => run::run(args),
-        Command::Check(args) => check::check(args),
+        Command::Check(args) => check::check(*args),
         Command::Validate(args) => validate::run(&args, &mut anstream::stdout()).map(Into::into),
         Command::Services(args) => services::run(&args, &mut anstream::stdout()).map(Into::into),
         #[cfg(feature = "lab")]
-        Command::Demo(args) => demo::demo(args),
+        Command::Demo(args) => demo::demo(&args),
         Command::Schema(args) => generate::schema(&args),
         Command::Completion(args) => generate::completion(&args),
         Command::Man => generate::man(),

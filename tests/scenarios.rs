@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
@@ -39,7 +40,7 @@ fn every_scenario_gets_the_verdict_its_file_promises() {
             .await
             .concat()
     });
-    println!("{} scenarios played", files.len());
+    let _ = writeln!(std::io::stderr(), "{} scenarios played", files.len());
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 

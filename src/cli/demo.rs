@@ -41,18 +41,18 @@ pub(super) struct DemoArgs {
     listen: SocketAddr,
 }
 
-pub(super) fn demo(args: DemoArgs) -> Result<ExitCode, Failure> {
+pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let DemoArgs {
         once,
         output,
         listen,
-    } = args;
+    } = *args;
     runtime()?.block_on(async {
         let world = lab::demo()?;
         let running = world.start().await?;
         let file = running.directory().join("config.yaml");
         std::fs::write(&file, world.configuration(&running))?;
-        let (plan, watcher) = Watcher::start(&[file.clone()])?;
+        let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let mut rounds = Rounds::new(&plan);
         let mut probed = Vec::new();

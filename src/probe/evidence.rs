@@ -30,7 +30,7 @@ const COMPARE_EVERY: u64 = 5;
 /// Every so many probes the relative name is asked.
 const SEARCH_EVERY: u64 = 20;
 /// A zone's SOA is asked at most so often per resolver.
-const ZONE_INTERVAL: Duration = Duration::from_secs(60);
+const ZONE_INTERVAL: Duration = Duration::from_mins(1);
 /// The most that gathering evidence may add to a probe.
 const MAX_BUDGET: Duration = Duration::from_secs(3);
 /// Zones that are remembered; more than a configuration can name.

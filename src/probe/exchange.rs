@@ -91,7 +91,7 @@ struct Failure {
 
 type Pending<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Tried> + Send + 'a>>>;
 
-impl<'a> Ask<'a> {
+impl Ask<'_> {
     /// Puts the question to one server after another, in rounds, until one answers or time is up.
     /// SERVFAIL, REFUSED, NOTIMP, FORMERR, an unreadable message and silence lead to the next.
     pub(super) async fn exchange(self) -> Exchanged {

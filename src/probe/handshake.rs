@@ -118,7 +118,7 @@ impl Shaker {
     }
 }
 
-/// Says goodbye (close_notify, RFC 8446 section 6.1), so that the peer logs no error.
+/// Says goodbye (`close_notify`, RFC 8446 section 6.1), so that the peer logs no error.
 async fn take_leave(mut stream: TlsStream<TcpStream>) {
     let soon = Instant::now() + Duration::from_millis(100);
     // It says nothing about the service whether the farewell was read.

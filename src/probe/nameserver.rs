@@ -173,9 +173,8 @@ mod tests {
 
     #[test]
     fn only_the_first_three_servers_count() {
-        let text: String = (1..=5)
-            .map(|n| format!("nameserver 10.0.0.{n}\n"))
-            .collect();
+        let lines = (1..=5).map(|n| format!("nameserver 10.0.0.{n}"));
+        let text = lines.collect::<Vec<_>>().join("\n");
         assert_eq!(Nameservers::parse(&text).servers.len(), 3);
     }
 

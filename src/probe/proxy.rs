@@ -1,6 +1,6 @@
 //! Proxy: whether the environment sends applications through a proxy instead of to the host.
 //!
-//! AKS injects HTTP(S)_PROXY and NO_PROXY into pods; HTTP clients of most languages follow them.
+//! AKS injects `HTTPS_PROXY` and `NO_PROXY` into pods; HTTP clients of most languages follow them.
 
 use std::env;
 

@@ -1,7 +1,7 @@
 //! Address: what an IP address means to a target: its class, and whether it may be dialled.
 //!
-//! Sources: RFC 1918, RFC 6598 (100.64/10), RFC 4193 (fc00::/7), RFC 6890 (special-purpose blocks),
-//! RFC 6052 (64:ff9b::/96); 168.63.129.16 is Azure's virtual public address for DNS and `WireServer`.
+//! Sources: RFC 1918, RFC 6598 (100.64/10), RFC 4193 (`fc00::/7`), RFC 6890 (special-purpose blocks),
+//! RFC 6052 (`64:ff9b::/96`); 168.63.129.16 is Azure's virtual public address for DNS and `WireServer`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -207,7 +207,7 @@ impl Rules {
 }
 
 /// The address that `ip` is judged as: IPv4-mapped (RFC 4291 section 2.5.5.2) and NAT64
-/// (RFC 6052, 64:ff9b::/96) addresses are judged as the IPv4 address they carry.
+/// (RFC 6052, `64:ff9b::/96`) addresses are judged as the IPv4 address they carry.
 pub fn judged_as(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => match v6.octets() {
@@ -216,7 +216,7 @@ pub fn judged_as(ip: IpAddr) -> IpAddr {
             }
             _ => IpAddr::V6(v6),
         },
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -213,7 +213,6 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     }
     let (path, other) = (&case.observation.resolution, &comparison.resolution);
     match comparison.agrees_with(path) {
-        Some(true) => {}
         Some(false) => {
             let detail = format!(
                 "the path {} gives {}, {} gives {}{}",
@@ -239,7 +238,8 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
             let detail = format!("the resolver {} did not answer: {outcome}", other.resolver);
             findings.add(Reason::ResolverUnavailable, None, detail);
         }
-        None => {}
+        // They agree, or there is nothing to compare with.
+        Some(true) | None => {}
     }
 }
 
