@@ -1,0 +1,32 @@
+# Thin on purpose: what a target does is written in the script or the command it calls.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all tools generate fmt lint mutants
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## watch the agent tell eighteen ways of being broken apart, offline
+	cargo run --locked -- demo
+
+test: ## what needs the Rust toolchain alone; with CI=true everything, as test-all
+	tests/run
+
+test-all: ## everything, installing what it needs: also lints, licences, real DNS servers, a real Prometheus
+	tests/run all
+
+tools: ## install what test-all needs, and nothing else
+	tests/tools/install
+
+generate: ## write the generated files anew
+	tests/generate
+
+fmt: ## format the sources
+	cargo fmt --all
+
+lint: ## formatting and clippy
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+mutants: ## change the judge in every way cargo-mutants knows and see that a test notices (an hour)
+	tests/mutants

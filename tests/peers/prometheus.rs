@@ -1,0 +1,125 @@
+//! Prometheus: a real one that scrapes the agent every second and evaluates the rules.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::agent::get;
+use super::child::{Child, Folder, eventually, free_port};
+use super::dns::loopback;
+
+pub(crate) struct Prometheus {
+    _child: Child,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    pub(crate) fn start(folder: &Folder, agent: SocketAddr) -> Self {
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/privatelink.yaml");
+        let config = folder.write(
+            "prometheus.yml",
+            &format!(
+                "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
+                 rule_files: [\"{rules}\"]\n\
+                 scrape_configs:\n\
+                 - job_name: privatelink-prober\n  \
+                   honor_labels: true\n  \
+                   static_configs: [{{targets: [\"{agent}\"], labels: {{cluster: lab}}}}]\n"
+            ),
+        );
+        let address = loopback(free_port());
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("tsdb").display()
+            ))
+            .arg(format!("--web.listen-address={address}"));
+        let mut child = Child::start(command, folder.path());
+        child.wait_until(|| get(address, "/-/ready").is_some_and(|reply| reply.status == 200));
+        Self {
+            _child: child,
+            address,
+        }
+    }
+
+    /// The value of an expression that yields one series or none.
+    pub(crate) fn value(&self, expression: &str) -> Option<f64> {
+        let reply = self.ask(&format!("/api/v1/query?query={}", encoded(expression)));
+        let series = reply["data"]["result"]
+            .as_array()
+            .expect("an instant query yields a vector");
+        assert!(series.len() <= 1, "{expression} yields {series:?}");
+        let value = series.first()?["value"][1].as_str()?;
+        Some(value.parse().expect("Prometheus writes numbers"))
+    }
+
+    /// Waits until the expression has the value, or no value; panics with the one it had instead.
+    pub(crate) fn expect(&self, limit: Duration, expression: &str, wanted: Option<f64>) {
+        let reached = eventually(limit, || (self.value(expression) == wanted).then_some(()));
+        assert!(
+            reached.is_some(),
+            "{expression} is {:?} and not {wanted:?} after {limit:?}",
+            self.value(expression),
+        );
+    }
+
+    /// What is wrong with the rules as this Prometheus evaluates them: name and error of each.
+    pub(crate) fn broken_rules(&self) -> Vec<String> {
+        let reply = self.ask("/api/v1/rules");
+        let rules = reply["data"]["groups"][0]["rules"]
+            .as_array()
+            .expect("the group has rules");
+        assert!(!rules.is_empty(), "{reply}");
+        rules
+            .iter()
+            .filter(|rule| rule["health"] != "ok")
+            .map(|rule| format!("{}: {}", rule["name"], rule["lastError"]))
+            .collect()
+    }
+
+    fn ask(&self, path: &str) -> Value {
+        let reply = get(self.address, path).expect("Prometheus answers");
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        serde_json::from_str(&reply.body).expect("Prometheus answers in JSON")
+    }
+}
+
+/// What promtool finds wrong with metrics in the text format; empty when nothing is.
+pub(crate) fn lint(metrics: &str) -> String {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool runs; tests/tools/install installs it");
+    let mut input = promtool.stdin.take().expect("a pipe was asked for");
+    input
+        .write_all(metrics.as_bytes())
+        .expect("promtool reads to the end");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let mut said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if !output.status.success() {
+        writeln!(said, "{}", output.status).expect("a string takes all");
+    }
+    said
+}
+
+/// Percent-encoding of all but letters and digits (RFC 3986 section 2.1).
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a string takes all");
+        }
+        encoded
+    })
+}
