@@ -237,25 +237,28 @@ impl Agent {
             }
         };
         self.probing.remove(&id);
-        let mine =
-            |slot: &&mut Slot| matches!(slot.state, State::Probing(probing) if probing == id);
+        let mine = |slot: &Slot| matches!(slot.state, State::Probing(probing) if probing == id);
         // A target that left, or was changed, while it was probed: nobody asks for the result.
-        let Some(slot) = self.slots.iter_mut().find(mine) else {
+        let Some(index) = self.slots.iter().position(mine) else {
             return;
         };
         let Some(done) = done else {
-            slot.state = State::Idle(Memory::default());
+            self.slots[index].state = State::Idle(Memory::default());
             return;
         };
-        slot.state = State::Idle(done.memory);
         if done.waited > LONG_WAIT {
+            let limit = "maxConcurrent or maxDnsQps";
             LimitWaiting {
-                limit: "maxConcurrent or maxDnsQps",
+                limit,
                 waited: done.waited,
             }
             .emit();
         }
-        self.record(&Arc::new(done.probed));
+        let mut memory = done.memory;
+        if self.record(&Arc::new(done.probed)) {
+            memory.judged_otherwise();
+        }
+        self.slots[index].state = State::Idle(memory);
     }
 
     fn panicked(&self, target: &str, error: JoinError) {
@@ -272,13 +275,17 @@ impl Agent {
         .emit();
     }
 
-    fn record(&self, probed: &Arc<Probed>) {
+    /// Records a probe; whether its verdict is another than the target's one before.
+    fn record(&self, probed: &Arc<Probed>) -> bool {
         self.metrics.observe(probed);
         ProbeCompleted(probed).emit();
         let mut board = self.board.lock();
-        if board.record(Arc::clone(probed)).is_some() {
-            VerdictChanged::on(&board, probed).emit();
+        if board.record(Arc::clone(probed)).is_none() {
+            return false;
         }
+        let change = VerdictChanged::on(&board, probed);
+        change.emit();
+        change.previous.is_some()
     }
 
     /// Ready once every target was probed, or a minute after the start; and from then on.

@@ -283,6 +283,7 @@ impl Counters {
             (Stage::Dns, observation.dns_timed_out()),
             (Stage::Connect, observation.connect_timed_out()),
             (Stage::Tls, observation.tls_timed_out()),
+            (Stage::Http, observation.http_timed_out()),
         ] {
             self.timeouts[stage as usize] += u64::from(timed_out);
         }

@@ -11,28 +11,33 @@ mod nameserver;
 mod pace;
 mod proxy;
 mod resolve;
+mod service;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use privatelink_verdict::observation::{
     AgentFault, Connection, Handshake, Observation, Resolution, Skip, TcpOutcome, Timing,
 };
+use privatelink_verdict::service::request;
 use privatelink_verdict::target::{Protocol, Target};
 use tokio::time::Instant;
 
 use self::connect::{Candidate, candidates, dial};
 pub use self::evidence::Memory;
 use self::evidence::Zones;
-use self::handshake::Shaker;
+use self::handshake::{Shaker, take_leave};
 pub use self::nameserver::Nameservers;
 pub use self::pace::Pace;
 use self::proxy::Proxy;
 use self::resolve::Path;
 use crate::config::plan::{Plan, Resolver};
 
+/// The most that asking a service may add to a probe.
+const MAX_SERVICE_TIME: Duration = Duration::from_secs(3);
 /// Characters of a text from the wire that are kept.
 const MAX_TEXT: usize = 256;
 
@@ -44,6 +49,7 @@ pub struct Prober {
     pace: Arc<Pace>,
     proxy: Proxy,
     zones: Zones,
+    http_interval: Duration,
 }
 
 impl Prober {
@@ -55,6 +61,7 @@ impl Prober {
             pace: Arc::new(Pace::new(plan.limits.max_dns_qps)),
             proxy: Proxy::from_environment(),
             zones: Zones::default(),
+            http_interval: plan.http_interval,
         }
     }
 
@@ -91,9 +98,11 @@ impl Prober {
         }
         observation.timing.dns = Some(started.elapsed());
 
+        let asks_service = memory.asks_service(target, &observation.resolution, self.http_interval);
         let evidence = self.gather(target, &nameservers, observation.resolution.clone(), memory);
-        let connections = self.connect_all(target, &observation.resolution, deadline);
-        let (evidence, (connections, mut timing)) = tokio::join!(evidence, connections);
+        let connections = self.connect_all(target, &observation.resolution, asks_service, deadline);
+        let (evidence, (mut connections, mut timing)) = tokio::join!(evidence, connections);
+        memory.keep_service_replies(asks_service, &mut connections);
         timing.dns = observation.timing.dns;
         timing.total = started.elapsed();
         observation.timing = timing;
@@ -149,10 +158,15 @@ impl Prober {
         &self,
         target: &Target,
         resolution: &Resolution,
+        asks_service: bool,
         deadline: Instant,
     ) -> (Vec<Connection>, Timing) {
         let now = Instant::now();
-        let connect_deadline = now + deadline.saturating_duration_since(now) / 2;
+        let budget = Budget {
+            connect: now + deadline.saturating_duration_since(now) / 2,
+            handshake: deadline,
+            asks_service,
+        };
         let candidates = candidates(target, &resolution.addresses);
         let nothing_has_a_route = !candidates.is_empty()
             && candidates
@@ -162,7 +176,7 @@ impl Prober {
             let Candidate { ip, skip } = candidate;
             async move {
                 match skip {
-                    None => self.connect(target, ip, connect_deadline, deadline).await,
+                    None => self.connect(target, ip, budget).await,
                     Some(Skip::NoRoute) if nothing_has_a_route => Connection {
                         tcp: TcpOutcome::Unreachable,
                         ..skipped(target, candidate)
@@ -172,31 +186,20 @@ impl Prober {
             }
         }))
         .await;
-        let longest = |of: fn(&Connection) -> Option<std::time::Duration>| {
-            connections.iter().filter_map(of).max()
-        };
+        let longest =
+            |of: fn(&Connection) -> Option<Duration>| connections.iter().filter_map(of).max();
         let timing = Timing {
             connect: longest(|connection| connection.tcp_elapsed),
             tls: longest(|connection| connection.handshake_elapsed),
+            http: longest(|connection| connection.service_elapsed),
             ..Timing::default()
         };
         (connections, timing)
     }
 
-    async fn connect(
-        &self,
-        target: &Target,
-        ip: std::net::IpAddr,
-        connect_deadline: Instant,
-        deadline: Instant,
-    ) -> Connection {
-        let dialled = dial(
-            ip,
-            target.port,
-            target.other_ports().next(),
-            connect_deadline,
-        )
-        .await;
+    async fn connect(&self, target: &Target, ip: IpAddr, budget: Budget) -> Connection {
+        let other_port = target.other_ports().next();
+        let dialled = dial(ip, target.port, other_port, budget.connect).await;
         let mut connection = Connection {
             tcp: dialled.outcome,
             tcp_elapsed: Some(dialled.elapsed),
@@ -212,14 +215,33 @@ impl Prober {
         }
         let shaken = self
             .shaker
-            .shake(stream, &target.server_name, deadline)
+            .shake(stream, &target.server_name, budget.handshake)
             .await;
         connection.handshake = shaken.outcome;
         connection.handshake_elapsed = Some(shaken.elapsed);
         connection.handshake_detail = shaken.detail;
         connection.certificate = shaken.certificate;
+        let Some(mut stream) = shaken.stream else {
+            return connection;
+        };
+        if let Some(request) = request(target.service_slug()).filter(|_| budget.asks_service) {
+            let asked = Instant::now();
+            let until = asked + (target.timeout / 2).min(MAX_SERVICE_TIME);
+            let reply = service::ask(&mut stream, &target.server_name, request, until).await;
+            connection.service = Some(reply);
+            connection.service_elapsed = Some(asked.elapsed());
+        }
+        take_leave(stream).await;
         connection
     }
+}
+
+/// Until when one address may be worked on, and how far.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    connect: Instant,
+    handshake: Instant,
+    asks_service: bool,
 }
 
 /// An address that nothing has been done with.
@@ -239,6 +261,8 @@ fn skipped(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         handshake_elapsed: None,
         handshake_detail: None,
         certificate: None,
+        service: None,
+        service_elapsed: None,
     }
 }
 

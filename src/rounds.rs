@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::iter;
 use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
+use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::Target;
 
 use crate::board::Probed;
@@ -25,6 +26,7 @@ struct Seat {
     target: Arc<Target>,
     memory: Memory,
     history: History,
+    reason: Option<Reason>,
 }
 
 impl Rounds {
@@ -34,6 +36,7 @@ impl Rounds {
             target: Arc::clone(target),
             memory: Memory::default(),
             history: History::default(),
+            reason: None,
         };
         Self {
             prober: Prober::new(plan),
@@ -54,6 +57,13 @@ impl Rounds {
                 prober.ready().await;
                 let observation = prober.probe(&seat.target, &mut seat.memory).await;
                 let verdict = judge(&seat.target, &observation, &seat.history);
+                if seat
+                    .reason
+                    .replace(verdict.reason)
+                    .is_some_and(|last| last != verdict.reason)
+                {
+                    seat.memory.judged_otherwise();
+                }
                 seat.history.record(&observation);
                 (
                     index,

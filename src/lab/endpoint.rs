@@ -51,7 +51,7 @@ pub(super) enum Endpoint {
 /// How an endpoint behaves once its certificate is made.
 #[derive(Clone)]
 pub(super) enum Behaviour {
-    Tls(TlsAcceptor),
+    Tls(TlsAcceptor, Option<Vec<u8>>),
     Other(Endpoint),
 }
 
@@ -177,8 +177,14 @@ async fn serve(
 impl Behaviour {
     async fn meet(self, mut stream: TcpStream) -> io::Result<()> {
         let endpoint = match self {
-            Self::Tls(acceptor) => {
+            Self::Tls(acceptor, reply) => {
                 let mut stream = acceptor.accept(stream).await?;
+                if let Some(reply) = reply {
+                    if stream.read(&mut [0; 4096]).await? > 0 {
+                        stream.write_all(&reply).await?;
+                    }
+                    return stream.shutdown().await;
+                }
                 copy(&mut stream, &mut sink()).await?;
                 return stream.shutdown().await;
             }

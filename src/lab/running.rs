@@ -74,7 +74,10 @@ impl RunningWorld {
             let behaviour = match endpoint {
                 Endpoint::Tls(tls) => authorities
                     .server_config(&tls)
-                    .map(|config| Behaviour::Tls(TlsAcceptor::from(Arc::new(config))))
+                    .map(|config| {
+                        let acceptor = TlsAcceptor::from(Arc::new(config));
+                        Behaviour::Tls(acceptor, tls.reply_on_the_wire())
+                    })
                     .map_err(certificate_error(&what))?,
                 other => Behaviour::Other(other),
             };

@@ -32,6 +32,18 @@ pub(super) struct Tls {
     /// Both by default.
     #[serde(default)]
     pub(super) versions: Vec<Version>,
+    /// What the service replies to an HTTP request, head and body as text: lines end in LF here and
+    /// in CRLF on the wire. Without it the service listens in silence.
+    pub(super) reply: Option<String>,
+}
+
+impl Tls {
+    /// The reply as it goes over the wire, where there is one.
+    pub(super) fn reply_on_the_wire(&self) -> Option<Vec<u8>> {
+        let reply = self.reply.as_ref()?;
+        let (head, body) = reply.split_once("\n\n").unwrap_or((reply.trim_end(), ""));
+        Some(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")).into_bytes())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -15,7 +15,7 @@ use privatelink_verdict::alias::{alias, zone_of};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::observation::{
-    AgentFault, Comparison, NameEvidence, Query, Resolution, ZoneEvidence,
+    AgentFault, Comparison, Connection, NameEvidence, Query, Resolution, ServiceReply, ZoneEvidence,
 };
 use privatelink_verdict::target::{Expectation, Target};
 use tokio::sync::Mutex;
@@ -31,6 +31,8 @@ const COMPARE_EVERY: u64 = 5;
 const SEARCH_EVERY: u64 = 20;
 /// A zone's SOA is asked at most so often per resolver.
 const ZONE_INTERVAL: Duration = Duration::from_mins(1);
+/// A service is asked at most so often, whatever changes.
+const SERVICE_PAUSE: Duration = Duration::from_mins(1);
 /// The most that gathering evidence may add to a probe.
 const MAX_BUDGET: Duration = Duration::from_secs(3);
 /// Zones that are remembered; more than a configuration can name.
@@ -44,6 +46,16 @@ pub struct Memory {
     comparisons: Vec<Comparison>,
     extended_errors: Vec<u16>,
     search: Option<NameEvidence>,
+    service: Asked,
+}
+
+/// What a target's service replied, and what makes asking it again worth while.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Instant>,
+    addresses: Vec<IpAddr>,
+    replies: Vec<(IpAddr, ServiceReply)>,
+    changed: bool,
 }
 
 /// What one resolver said of one zone, and when.
@@ -231,6 +243,64 @@ impl Memory {
         }
         self.probes += 1;
         turn
+    }
+}
+
+impl Memory {
+    /// Tells that the target is judged otherwise than before: worth asking the service about.
+    pub fn judged_otherwise(&mut self) {
+        self.service.changed = true;
+    }
+
+    /// Step 5: whether the service is asked in this probe: every `interval`, and after a change of
+    /// the addresses or the verdict, though at most once a minute.
+    pub(super) fn asks_service(
+        &mut self,
+        target: &Target,
+        resolution: &Resolution,
+        interval: Duration,
+    ) -> bool {
+        let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
+        addresses.sort_unstable();
+        if addresses != self.service.addresses {
+            self.service.addresses = addresses;
+            self.service.replies.clear();
+            self.service.changed = true;
+        }
+        let wait = if self.service.changed {
+            SERVICE_PAUSE
+        } else {
+            interval
+        };
+        let due = self.service.at.is_none_or(|at| at.elapsed() >= wait);
+        target.http && due && resolution.answered()
+    }
+
+    /// Keeps the replies that came, and gives those that were not asked for anew what they said last.
+    pub(super) fn keep_service_replies(&mut self, asked: bool, connections: &mut [Connection]) {
+        if asked
+            && connections
+                .iter()
+                .any(|connection| connection.service.is_some())
+        {
+            self.service.at = Some(Instant::now());
+            self.service.changed = false;
+        }
+        for connection in connections {
+            let known = self
+                .service
+                .replies
+                .iter_mut()
+                .find(|(ip, _)| *ip == connection.ip);
+            match (&connection.service, known) {
+                (Some(reply), Some(known)) => known.1 = reply.clone(),
+                (Some(reply), None) => {
+                    self.service.replies.push((connection.ip, reply.clone()));
+                }
+                (None, Some((_, reply))) => connection.service = Some(reply.clone()),
+                (None, None) => {}
+            }
+        }
     }
 }
 

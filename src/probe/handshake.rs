@@ -33,6 +33,8 @@ pub(super) struct Shaker {
 /// What became of one handshake.
 #[derive(Debug)]
 pub(super) struct Shaken {
+    /// The stream, if the handshake was completed; end it with [`take_leave`].
+    pub stream: Option<TlsStream<TcpStream>>,
     /// How it ended.
     pub outcome: Handshake,
     /// Time to the outcome.
@@ -85,14 +87,12 @@ impl Shaker {
         let elapsed = started.elapsed();
         let chain = std::mem::take(&mut *seen.chain());
         let certificate = examine(&chain, server_name, &self.roots, SystemTime::now());
-        let (outcome, detail) = match result {
-            Ok(stream) => {
-                take_leave(stream).await;
-                (Handshake::Ok, None)
-            }
-            Err(failure) => failure,
+        let (stream, outcome, detail) = match result {
+            Ok(stream) => (Some(stream), Handshake::Ok, None),
+            Err((outcome, detail)) => (None, outcome, detail),
         };
         Shaken {
+            stream,
             outcome,
             elapsed,
             detail,
@@ -119,7 +119,7 @@ impl Shaker {
 }
 
 /// Says goodbye (`close_notify`, RFC 8446 section 6.1), so that the peer logs no error.
-async fn take_leave(mut stream: TlsStream<TcpStream>) {
+pub(super) async fn take_leave(mut stream: TlsStream<TcpStream>) {
     let soon = Instant::now() + Duration::from_millis(100);
     // It says nothing about the service whether the farewell was read.
     let _ = timeout_at(soon, stream.shutdown()).await;

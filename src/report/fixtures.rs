@@ -146,6 +146,8 @@ fn connection(address: &str) -> Connection {
             trust: Trust::BuiltIn,
             verified_at: unix_now(),
         }),
+        service: None,
+        service_elapsed: None,
     }
 }
 

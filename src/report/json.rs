@@ -13,6 +13,7 @@ use privatelink_verdict::address::Class;
 use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
+use privatelink_verdict::service::ReplyOutcome;
 use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
 use schemars::JsonSchema;
@@ -224,27 +225,13 @@ pub struct CertificateReport {
 #[serde(rename_all = "camelCase")]
 pub struct HttpReport {
     /// What the reply means.
-    pub outcome: HttpOutcome,
+    pub outcome: Word<ReplyOutcome>,
     /// The status code, where a reply came.
     pub status: Option<u16>,
     /// What in the reply says so.
     pub evidence: Option<String>,
     /// When it was asked, RFC 3339 in UTC.
     pub checked_at: Option<String>,
-}
-
-/// What a service's reply means.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HttpOutcome {
-    /// The request reached the service, which would go on to ask for credentials.
-    Arrived,
-    /// The service denies this path.
-    Denied,
-    /// Something else replied.
-    Other,
-    /// Nothing replied in time.
-    NoReply,
 }
 
 /// How a target's verdict changed.

@@ -156,7 +156,8 @@ fn root(probed: &Probed) -> Node {
         root.branches.push(Node::new(text));
     }
     root.branches.extend(resolution(probed));
-    root.branches.extend(address::addresses(observation));
+    root.branches
+        .extend(address::addresses(&probed.target, observation));
     root.branches.extend(
         observation
             .comparisons

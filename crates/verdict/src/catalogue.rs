@@ -9,7 +9,6 @@ mod doubt;
 mod table;
 
 use std::cmp::Reverse;
-use std::fmt;
 
 use crate::name::{ancestry, fits, is_within, privatelink_zone};
 use crate::target::{Protocol, words};

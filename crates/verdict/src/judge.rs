@@ -7,6 +7,7 @@ mod address;
 mod command;
 mod connect;
 mod dns;
+mod service;
 mod summary;
 mod tls;
 mod zone;
@@ -30,6 +31,7 @@ pub fn judge(target: &Target, observation: &Observation, history: &History) -> V
     address::find(&case, &mut findings);
     connect::find(&case, &mut findings);
     tls::find(&case, &mut findings);
+    service::find(&case, &mut findings);
     let findings = findings.finish(&case);
 
     let primary = findings

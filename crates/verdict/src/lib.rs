@@ -12,5 +12,6 @@ pub mod name;
 pub mod observation;
 pub mod reason;
 pub mod remedy;
+pub mod service;
 pub mod target;
 pub mod verdict;

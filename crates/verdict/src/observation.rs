@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use crate::address::{Class, ClassSet, Family};
+use crate::service::{Proof, Reply, ReplyOutcome, prove};
 use crate::target::words;
 
 /// The facts of one probe of one target.
@@ -393,6 +394,56 @@ pub struct Connection {
     pub handshake_detail: Option<String>,
     /// The leaf certificate, if one was received, whether or not it was any good.
     pub certificate: Option<Certificate>,
+    /// What the service itself replied, as last asked.
+    pub service: Option<ServiceReply>,
+    /// Time to that reply, where it was asked in this probe.
+    pub service_elapsed: Option<Duration>,
+}
+
+/// What became of asking the service at one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceReply {
+    /// The reply, or why there is none.
+    pub reply: Result<Reply, NoReply>,
+    /// When it was asked.
+    pub checked_at: SystemTime,
+}
+
+words! {
+    /// Why a service gave no reply.
+    NoReply {
+        /// Nothing came in time.
+        Timeout = "no answer in time",
+        /// The connection was closed before the reply was complete.
+        Closed = "the connection was closed",
+        /// What came is not HTTP/1.1, or larger than any reply of the service.
+        Unreadable = "what came is not an HTTP/1.1 reply",
+    }
+}
+
+impl ServiceReply {
+    /// What the reply proves of the service called `slug`; `None` where nothing came.
+    pub fn proof(&self, slug: &str) -> Option<Proof> {
+        match &self.reply {
+            Ok(reply) => Some(prove(slug, reply)),
+            // Somebody spoke, and it was not the service.
+            Err(NoReply::Unreadable) => Some(Proof {
+                outcome: ReplyOutcome::Other,
+                evidence: NoReply::Unreadable.to_string(),
+                seen_from: None,
+                busy: false,
+            }),
+            Err(NoReply::Timeout | NoReply::Closed) => None,
+        }
+    }
+
+    /// Why there is no reply, in words; empty where there is one.
+    pub fn failure(&self) -> &'static str {
+        self.reply
+            .as_ref()
+            .err()
+            .map_or("", |failure| failure.as_str())
+    }
 }
 
 /// The leaf certificate of a peer, and what verification found.
@@ -556,6 +607,15 @@ impl Observation {
         self.connections
             .iter()
             .any(|connection| connection.tcp == TcpOutcome::Timeout)
+    }
+
+    /// Whether a service gave no reply in time, when it was asked in this probe.
+    pub fn http_timed_out(&self) -> bool {
+        self.timing.http.is_some()
+            && self.connections.iter().any(|connection| {
+                let reply = connection.service.as_ref().map(|service| &service.reply);
+                matches!(reply, Some(Err(NoReply::Timeout)))
+            })
     }
 
     /// Whether a handshake timed out.

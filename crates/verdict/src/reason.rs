@@ -3,8 +3,6 @@
 //! The order of the variants is the order of the contract's table: a stage after another, and within
 //! a stage the row that outranks the next. It decides which finding is primary.
 
-use std::fmt;
-
 use crate::target::words;
 
 words! {

@@ -1,6 +1,5 @@
 //! Target: one host and port to probe, with an expectation.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::address::{Family, Rules};
@@ -79,8 +78,8 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }

@@ -1,6 +1,5 @@
 //! Verdict: what a probe means: an outcome, a primary reason, and the findings behind it.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::reason::{Reason, Severity, Stage};

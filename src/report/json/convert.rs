@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use privatelink_verdict::judge::{has_alias, zone_authority};
-use privatelink_verdict::observation::{Address, Certificate, Comparison, Connection, Query};
+use privatelink_verdict::observation::{
+    Address, Certificate, Comparison, Connection, Query, ServiceReply,
+};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::remedy;
+use privatelink_verdict::service::ReplyOutcome;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Finding;
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
@@ -15,7 +18,8 @@ use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use super::word::{Word, WordOrSkipped};
 use super::{
     AddressReport, CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport,
-    QueryReport, Report, ResolverReport, SCHEMA_VERSION, TargetReport, TransitionReport, VERSION,
+    HttpReport, QueryReport, Report, ResolverReport, SCHEMA_VERSION, TargetReport,
+    TransitionReport, VERSION,
 };
 use crate::board::{Board, Entry, Probed, Transition};
 use crate::report::text::{self, WIRE_NAMES, from_wire, millis_utc, seconds_utc, sentence};
@@ -118,6 +122,7 @@ impl TargetReport {
     fn filled(self, probed: &Probed) -> Self {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
         let comparisons = observation.comparisons.iter();
+        let slug = probed.target.service_slug();
         let connections = observation.connections.iter().take(2 * ADDRESSES);
         Self {
             expect_effective: Some(Word(verdict.expect_effective)),
@@ -133,7 +138,9 @@ impl TargetReport {
             resolvers: comparisons
                 .map(|comparison| ResolverReport::of(probed, comparison))
                 .collect(),
-            connections: connections.map(ConnectionReport::from).collect(),
+            connections: connections
+                .map(|connection| ConnectionReport::of(connection, slug))
+                .collect(),
             ..self
         }
     }
@@ -226,8 +233,9 @@ impl ResolverReport {
     }
 }
 
-impl From<&Connection> for ConnectionReport {
-    fn from(connection: &Connection) -> Self {
+impl ConnectionReport {
+    /// `slug` is what the catalogue calls the service.
+    fn of(connection: &Connection, slug: &str) -> Self {
         Self {
             ip: connection.ip,
             port: connection.port,
@@ -236,7 +244,26 @@ impl From<&Connection> for ConnectionReport {
             tls: Word(connection.tls()),
             tls_seconds: connection.handshake_elapsed.map(text::seconds),
             certificate: connection.certificate.as_ref().map(Into::into),
-            http: None,
+            http: connection
+                .service
+                .as_ref()
+                .map(|reply| HttpReport::of(reply, slug)),
+        }
+    }
+}
+
+impl HttpReport {
+    fn of(service: &ServiceReply, slug: &str) -> Self {
+        let proof = service.proof(slug);
+        let evidence = match &proof {
+            Some(proof) => proof.evidence.clone(),
+            None => service.failure().to_owned(),
+        };
+        Self {
+            outcome: Word(proof.map_or(ReplyOutcome::NoReply, |proof| proof.outcome)),
+            status: service.reply.as_ref().ok().map(|reply| reply.status),
+            evidence: Some(from_wire(&evidence).into_owned()),
+            checked_at: millis_utc(service.checked_at),
         }
     }
 }

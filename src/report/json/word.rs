@@ -6,6 +6,7 @@ use privatelink_verdict::address::Class;
 use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
+use privatelink_verdict::service::ReplyOutcome;
 use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -83,6 +84,7 @@ macro_rules! vocabularies {
 vocabularies! {
     Class: &Class::ALL,
     Confidence: Confidence::ALL,
+    ReplyOutcome: ReplyOutcome::ALL,
     Expectation: Expectation::ALL,
     Outcome: Outcome::ALL,
     Protocol: Protocol::ALL,

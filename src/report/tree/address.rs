@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use privatelink_verdict::observation::{
-    Certificate, Connection, Observation, Skip, TcpOutcome, TlsOutcome,
+    Certificate, Connection, Observation, ServiceReply, Skip, TcpOutcome, TlsOutcome,
 };
+use privatelink_verdict::service::ReplyOutcome;
+use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Outcome;
 
 use super::{ADDRESSES, DIM, INLINE, Node, classified, paint, style_of};
 use crate::report::text::{expiry, from_wire, short_duration};
 
-pub(super) fn addresses(observation: &Observation) -> Vec<Node> {
+pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node> {
     let all = &observation.resolution.addresses;
     let mut nodes: Vec<_> = all
         .iter()
@@ -21,7 +23,7 @@ pub(super) fn addresses(observation: &Observation) -> Vec<Node> {
             let mut node = Node::new(format!("{}  {ttl}", classified(address)));
             let mut connections = observation.connections.iter();
             if let Some(connection) = connections.find(|one| one.ip == address.ip) {
-                node.branches = self::connection(connection);
+                node.branches = self::connection(connection, target.service_slug());
             }
             node
         })
@@ -32,7 +34,7 @@ pub(super) fn addresses(observation: &Observation) -> Vec<Node> {
     nodes
 }
 
-fn connection(connection: &Connection) -> Vec<Node> {
+fn connection(connection: &Connection, slug: &str) -> Vec<Node> {
     let dialled = format!("tcp {}", connection.port);
     let width = dialled.len();
     let ok = connection.tcp == TcpOutcome::Ok;
@@ -63,7 +65,26 @@ fn connection(connection: &Connection) -> Vec<Node> {
         nodes.push(Node::new(tls.join("  ")));
     }
     nodes.extend(connection.certificate.as_ref().map(certificate));
+    nodes.extend(
+        connection
+            .service
+            .as_ref()
+            .map(|reply| service(reply, slug)),
+    );
     nodes
+}
+
+fn service(reply: &ServiceReply, slug: &str) -> Node {
+    let proof = reply.proof(slug);
+    let outcome = proof
+        .as_ref()
+        .map_or(ReplyOutcome::NoReply, |proof| proof.outcome);
+    let word = ended(outcome.as_str(), outcome == ReplyOutcome::Arrived);
+    let evidence = proof.map_or_else(|| reply.failure().to_owned(), |proof| proof.evidence);
+    Node::new(format!(
+        "service     {word}  {}",
+        paint(DIM, &from_wire(&evidence))
+    ))
 }
 
 fn ended(word: &str, ok: bool) -> String {

@@ -3,6 +3,7 @@
 use super::{Case, list};
 use crate::observation::{Connection, TcpOutcome};
 use crate::reason::Reason;
+use crate::service::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
 use crate::verdict::Finding;
 
@@ -46,8 +47,17 @@ pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
     }
 }
 
-/// Why nobody else notices: the public address works.
+/// Why nobody else notices, the public address works; or why somebody does.
 fn works(case: &Case<'_>) -> &'static str {
+    let slug = case.target.service_slug();
+    let proofs = case
+        .observation
+        .connections
+        .iter()
+        .filter_map(|c| c.service.as_ref()?.proof(slug));
+    if { proofs }.any(|proof| proof.outcome == ReplyOutcome::Denied) {
+        return ", where the service denies access";
+    }
     let connected = case
         .observation
         .connections

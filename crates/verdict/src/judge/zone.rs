@@ -3,8 +3,6 @@
 //! The SOA discriminates: a private zone linked to the network answers as `azureprivatedns.net`,
 //! the public side of the same zone as Microsoft's public DNS (azure-docs, private DNS zones).
 
-use std::fmt;
-
 use crate::alias::{alias, zone_of};
 use crate::catalogue;
 use crate::name::is_within;

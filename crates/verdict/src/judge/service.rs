@@ -1,0 +1,82 @@
+//! Service findings: what the service's own reply proves of the path to it.
+
+use super::{Case, Findings};
+use crate::address::Class;
+use crate::observation::{Connection, Handshake, ServiceReply};
+use crate::reason::Reason;
+use crate::service::{Proof, ReplyOutcome, request};
+use crate::target::Expectation;
+
+pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+    for connection in &case.observation.connections {
+        if let Some(reply) = &connection.service {
+            judge(case, connection, reply, findings);
+        }
+    }
+    unverified(case, findings);
+}
+
+fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, findings: &mut Findings) {
+    let ip = connection.ip;
+    let private = case.target.rules.classify(ip).is_private();
+    let Some(proof) = reply.proof(case.target.service_slug()) else {
+        let detail = format!("{ip} gave no reply: {}", reply.failure());
+        return findings.add(Reason::HttpTimeout, Some(ip), detail);
+    };
+    let Proof {
+        outcome,
+        evidence,
+        seen_from,
+        busy,
+    } = proof;
+    let seen_public = seen_from.filter(|from| case.target.rules.classify(*from) == Class::Public);
+    match (outcome, seen_public) {
+        (_, Some(from)) if private => findings.add(
+            Reason::PublicPathSeen,
+            Some(ip),
+            format!("dialled at {ip}, the service saw the request come from {from}: {evidence}"),
+        ),
+        (ReplyOutcome::Denied, _) if private => findings.add(
+            Reason::WrongPrivateEndpoint,
+            Some(ip),
+            format!("the service behind {ip} denies this path: {evidence}"),
+        ),
+        (ReplyOutcome::Denied, _) => findings.add(
+            Reason::AccessDenied,
+            Some(ip),
+            format!("the service denies access over {ip}: {evidence}"),
+        ),
+        (ReplyOutcome::Other, _) => findings.add(
+            Reason::UnexpectedResponder,
+            Some(ip),
+            format!("what answers at {ip} is not the service: {evidence}"),
+        ),
+        (ReplyOutcome::Arrived, _) if busy => findings.add(
+            Reason::ServiceError,
+            Some(ip),
+            format!("the service at {ip} has trouble of its own: {evidence}"),
+        ),
+        (ReplyOutcome::Arrived | ReplyOutcome::NoReply, _) => {}
+    }
+}
+
+/// A service endpoint is proven by being let in, and here nobody could ask.
+fn unverified(case: &Case<'_>, findings: &mut Findings) {
+    let connections = &case.observation.connections;
+    let shaken = |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
+    let answered = connections
+        .iter()
+        .filter(shaken)
+        .any(Connection::was_dialled);
+    let asked = connections
+        .iter()
+        .any(|connection| connection.service.is_some());
+    if case.expect == Expectation::ServiceEndpoint && answered && !asked {
+        let detail = if request(case.target.service_slug()).is_none() {
+            "the service can be asked nothing before login: whether it lets this subnet in is not known"
+        } else {
+            "the service was not asked (http is off): whether it lets this subnet in is not known"
+        };
+        findings.add(Reason::AccessUnverified, None, detail);
+    }
+}
