@@ -62,7 +62,7 @@ struct Slot {
 
 #[derive(Debug)]
 enum State {
-    Idle(Memory),
+    Idle(Box<Memory>),
     Probing(Id),
 }
 
@@ -70,7 +70,7 @@ enum State {
 #[derive(Debug)]
 struct Done {
     probed: Probed,
-    memory: Memory,
+    memory: Box<Memory>,
     waited: Duration,
 }
 
@@ -168,7 +168,7 @@ impl Agent {
         while let Some(beat) = self.schedule.take(now) {
             let slot = &mut self.slots[beat.index];
             let mut skipped = beat.missed;
-            match std::mem::replace(&mut slot.state, State::Idle(Memory::default())) {
+            match std::mem::replace(&mut slot.state, State::Idle(Box::default())) {
                 State::Idle(memory) => {
                     let target = Arc::clone(&slot.target);
                     let history = self.history(&target.name);
@@ -200,7 +200,7 @@ impl Agent {
             .unwrap_or_default()
     }
 
-    fn start(&mut self, target: Arc<Target>, mut memory: Memory, history: History) -> Id {
+    fn start(&mut self, target: Arc<Target>, mut memory: Box<Memory>, history: History) -> Id {
         let (prober, permits) = (Arc::clone(&self.prober), Arc::clone(&self.permits));
         let (board, name) = (self.board.clone(), target.name.clone());
         let handle = self.tasks.spawn(async move {
@@ -243,7 +243,7 @@ impl Agent {
             return;
         };
         let Some(done) = done else {
-            self.slots[index].state = State::Idle(Memory::default());
+            self.slots[index].state = State::Idle(Box::default());
             return;
         };
         if done.waited > LONG_WAIT {
@@ -317,7 +317,7 @@ impl Slot {
     fn new(target: Arc<Target>) -> Self {
         Self {
             target,
-            state: State::Idle(Memory::default()),
+            state: State::Idle(Box::default()),
         }
     }
 }
