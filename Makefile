@@ -28,5 +28,5 @@ lint: ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
-mutants: ## change the judge in every way cargo-mutants knows and see that a test notices (an hour)
+mutants: ## change the judge in every way cargo-mutants knows and see that a test notices (half an hour)
 	tests/mutants
