@@ -150,7 +150,8 @@ impl Findings {
         match self.0.iter_mut().find(|finding| finding.reason == reason) {
             Some(known) => {
                 known.severity = known.severity.max(severity);
-                if !known.detail.contains(&detail) {
+                // Whole parts are compared: one address may end in the text of another.
+                if !format!("; {}; ", known.detail).contains(&format!("; {detail}; ")) {
                     known.detail.push_str("; ");
                     known.detail.push_str(&detail);
                 }
