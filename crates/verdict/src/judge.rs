@@ -120,10 +120,7 @@ impl<'a> Case<'a> {
         self.alias
             .and_then(|alias| zone_of(self.target, alias))
             .or_else(|| zone_of(self.target, self.last_name()))
-            .or_else(|| {
-                let zones = &self.target.service?.private_zones;
-                zones.iter().copied().find(|zone| !zone.contains('{'))
-            })
+            .or_else(|| zone_of(self.target, self.host()))
     }
 }
 

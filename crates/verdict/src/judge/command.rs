@@ -1,7 +1,6 @@
 //! Command: the one command that would settle a finding, with the target's own names filled in.
 
 use super::Case;
-use crate::name::is_within;
 use crate::reason::Reason;
 use crate::verdict::Finding;
 
@@ -40,13 +39,10 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         Reason::PublicFallbackZoneLinked => dig(format!("{} SOA", case.zone()?)),
         Reason::DnsPrivateRecordMissing => {
             let zone = case.zone()?;
-            let name = case.alias.unwrap_or(host);
-            let record = is_within(name, zone)
-                .then(|| {
-                    name.strip_suffix(zone)
-                        .and_then(|rest| rest.strip_suffix('.'))
-                })
-                .flatten()?;
+            let names = case.alias.into_iter().chain([case.last_name(), host]);
+            let record = { names }
+                .filter_map(|name| name.strip_suffix(zone))
+                .find_map(|rest| rest.strip_suffix('.'))?;
             format!(
                 "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
             )
