@@ -117,21 +117,23 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
             format!("{name} exists only in the private zone {zone}, and here it is NXDOMAIN");
         return add(Reason::DnsPrivateZoneNotLinked, confidence, detail);
     }
-    if let Some(name) = case.alias.or(private_only.map(|(name, _)| name)) {
-        let zone = case.zone().unwrap_or(name);
-        return if case.authority == ZoneAuthority::Public {
+    let private_name = case.alias.or(private_only.map(|(name, _)| name));
+    match (private_name, case.alias, case.authority) {
+        (_, Some(alias), ZoneAuthority::Public) => {
+            let zone = case.zone().unwrap_or(alias);
             let detail = format!(
-                "the alias {name} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
+                "the alias {alias} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
             );
-            add(Reason::DnsAliasDangling, Confidence::High, detail);
-        } else {
+            return add(Reason::DnsAliasDangling, Confidence::High, detail);
+        }
+        // Without an alias there is nothing that could dangle.
+        (None, ..) | (_, None, ZoneAuthority::Public) => {}
+        (Some(name), ..) => {
+            let zone = case.zone().unwrap_or(name);
             let confidence = sure_if(case.authority == ZoneAuthority::Private);
-            add(
-                Reason::DnsPrivateRecordMissing,
-                confidence,
-                missing(case, name, zone, rcode),
-            );
-        };
+            let detail = missing(case, name, zone, rcode);
+            return add(Reason::DnsPrivateRecordMissing, confidence, detail);
+        }
     }
     let soas = queries.iter().filter_map(|query| query.soa.as_ref());
     if let Some(soa) = { soas }.find(|soa| shadows(case.target, soa)) {
