@@ -102,7 +102,12 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         if let Some(evidence) = &resolution.unchased {
             detail.push_str(&format!("; asked for {last} itself: {}", evidence.outcome));
         }
-        return add(Reason::DnsIncompleteAnswer, Confidence::High, detail);
+        // Some caches leave the SOA out of negative answers; then there is nothing to chase.
+        let chaseable = resolution
+            .unchased
+            .as_ref()
+            .is_some_and(|evidence| !evidence.addresses.is_empty());
+        return add(Reason::DnsIncompleteAnswer, sure_if(chaseable), detail);
     }
 
     let private_only = [case.host(), last]
