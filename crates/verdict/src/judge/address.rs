@@ -169,7 +169,7 @@ fn public_instead(
             let zone = case.zone().unwrap_or(alias);
             let (confidence, who) = match authority {
                 ZoneAuthority::Public => (Confidence::High, "is answered by the public side"),
-                _ => (Confidence::Medium, "could not be asked for its SOA"),
+                _ => (Confidence::Medium, "does not say who answers for it"),
             };
             (
                 Reason::PublicFallback,

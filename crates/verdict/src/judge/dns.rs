@@ -157,10 +157,10 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
 
 fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
     let seen = match case.authority {
-        ZoneAuthority::Private => "is linked here",
-        _ => "could not be asked for its SOA",
+        ZoneAuthority::Private => "is linked here, but",
+        _ => "does not say who answers for it, and",
     };
-    let mut detail = format!("the zone {zone} {seen}, but has no record for {name} ({rcode})");
+    let mut detail = format!("the zone {zone} {seen} has no record for {name} ({rcode})");
     if let Some(evidence) = &case.observation.resolution.mistaken
         && !evidence.addresses.is_empty()
     {
