@@ -183,10 +183,6 @@ fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
 /// Answered, but not as smoothly as it looks: a warning of its own.
 fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
-    let answered = |query: &&Query| !query.outcome.is_failure();
-    if !resolution.queries.iter().any(|query| answered(&query)) {
-        return;
-    }
     for query in &resolution.queries {
         if query.outcome.is_failure() && resolution.answered() {
             let detail = format!(
