@@ -87,20 +87,29 @@ fn judge(
         ),
         Trust::BuiltIn | Trust::CaFile | Trust::ChainExpired => {}
     }
-    let left = certificate.not_after - certificate.verified_at;
+    // A peer chooses the dates: they may lie at the ends of time.
+    let left = certificate
+        .not_after
+        .saturating_sub(certificate.verified_at);
     let warning = i64::try_from(case.target.expiry_warning.as_secs()).unwrap_or(i64::MAX);
     if certificate.is_expired() {
         add(
             Reason::TlsCertificateExpired,
-            format!("the certificate of {ip} expired {} ago", span(-left)),
+            format!(
+                "the certificate of {ip} expired {} ago",
+                span(left.saturating_neg())
+            ),
         );
     } else if certificate.is_not_yet_valid() {
-        let until = certificate.not_before - certificate.verified_at;
+        let until = certificate
+            .not_before
+            .saturating_sub(certificate.verified_at);
         add(
             Reason::TlsCertificateNotYetValid,
             format!("the certificate of {ip} begins in {}", span(until)),
         );
-    } else if left < warning {
+    } else if left < warning && !matches!(certificate.trust, Trust::Invalid(_)) {
+        // An invalid one has to be replaced anyway, and an unreadable one has no dates.
         add(
             Reason::TlsCertificateExpiring,
             format!("the certificate of {ip} ends in {}", span(left)),
