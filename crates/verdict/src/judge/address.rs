@@ -59,21 +59,22 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn flapping(case: &Case<'_>, findings: &mut Findings) {
-    let window: Vec<ClassSet> = case.history.window(case.observation.classes()).collect();
-    let changes = window.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let window: Vec<_> = case.history.window(&case.observation.resolution).collect();
+    let classes: Vec<ClassSet> = window.iter().map(|answered| answered.classes()).collect();
+    let changes = classes.windows(2).filter(|pair| pair[0] != pair[1]).count();
     if changes < 2 {
         return;
     }
     let broken = window
         .iter()
-        .flat_map(|classes| classes.iter())
-        .any(|class| breaks(case, class));
+        .flat_map(|answered| answered.iter())
+        .any(|(family, class)| breaks(case, family, class));
     let severity = if broken {
         Severity::Fail
     } else {
         Severity::Warn
     };
-    let seen = window
+    let seen = classes
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -91,12 +92,12 @@ fn flapping(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Whether an address of this class is not what the expectation asks for.
-fn breaks(case: &Case<'_>, class: Class) -> bool {
+/// Whether an address of this family and class is not what the expectation asks for.
+fn breaks(case: &Case<'_>, family: Family, class: Class) -> bool {
     match case.expect {
         Expectation::PrivateEndpoint => match class {
             Class::Expected => false,
-            Class::Private => !case.target.rules.expected.is_empty(),
+            Class::Private => case.target.rules.bind(family),
             Class::Public | Class::Reserved => true,
         },
         Expectation::ServiceEndpoint => class != Class::Public,
