@@ -214,6 +214,7 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     }
     let (path, other) = (&case.observation.resolution, &comparison.resolution);
     match comparison.agrees_with(path) {
+        Some(true) => {}
         Some(false) => {
             let detail = format!(
                 "the path {} gives {}, {} gives {}{}",
@@ -229,18 +230,16 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
                 detail,
             );
         }
-        None if other
-            .outcome()
-            .is_some_and(crate::observation::QueryOutcome::is_failure) =>
-        {
-            let outcome = other
-                .outcome()
-                .map_or("nothing", |outcome| outcome.as_str());
-            let detail = format!("the resolver {} did not answer: {outcome}", other.resolver);
+        None => {
+            let detail = match other.outcome() {
+                None => format!("the resolver {} could not be asked", other.resolver),
+                Some(outcome) if outcome.is_failure() => {
+                    format!("the resolver {} did not answer: {outcome}", other.resolver)
+                }
+                Some(_) => return,
+            };
             findings.add(Reason::ResolverUnavailable, None, detail);
         }
-        // They agree, or there is nothing to compare with.
-        Some(true) | None => {}
     }
 }
 
