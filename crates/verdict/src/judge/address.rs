@@ -251,23 +251,27 @@ fn described(addresses: &[Address]) -> String {
     }
 }
 
-/// What a difference between the two resolvers of a node means to its workloads.
+/// What a difference between the two resolvers of a node means to its workloads: whoever gets no
+/// address fails, rather than going public.
 fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
     let path = &case.observation.resolution;
     let other = &comparison.resolution;
-    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
     let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
-        ("pod", "node") => (private(path.classes()), private(other.classes())),
-        ("node", "pod") => (private(other.classes()), private(path.classes())),
+        ("pod", "node") => (path.classes(), other.classes()),
+        ("node", "pod") => (other.classes(), path.classes()),
         _ => return "",
     };
-    match (pod, node) {
-        (true, false) => {
-            "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
-        }
-        (false, true) => {
-            "; the node resolves it privately, pods do not: applications will go public"
-        }
-        _ => "",
+    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
+    let public = |classes: ClassSet| classes.contains(Class::Public);
+    if private(pod) && public(node) {
+        "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
+    } else if private(pod) && node.is_empty() {
+        "; pods resolve it privately, the node not at all: image pulls and CSI mounts will fail"
+    } else if private(node) && public(pod) {
+        "; the node resolves it privately, pods do not: applications will go public"
+    } else if private(node) && pod.is_empty() {
+        "; the node resolves it privately, pods not at all: applications will fail"
+    } else {
+        ""
     }
 }
