@@ -187,12 +187,16 @@ impl Rules {
 
     /// Whether `ip` is private, and outside the `expectedCidrs` that bind its family.
     pub fn is_unexpected(&self, ip: IpAddr) -> bool {
-        let judged = judged_as(ip);
-        let bound = self.expected.iter().any(|net| match judged {
-            IpAddr::V4(_) => matches!(net, IpNet::V4(_)),
-            IpAddr::V6(_) => matches!(net, IpNet::V6(_)),
-        });
-        bound && self.classify(ip) == Class::Private
+        let family = Family::of(judged_as(ip));
+        self.bind(family) && self.classify(ip) == Class::Private
+    }
+
+    /// Whether `expectedCidrs` lists a network of `family`.
+    pub fn bind(&self, family: Family) -> bool {
+        self.expected.iter().any(|net| match family {
+            Family::Ipv4 => matches!(net, IpNet::V4(_)),
+            Family::Ipv6 => matches!(net, IpNet::V6(_)),
+        })
     }
 
     fn overridden(&self, ip: IpAddr) -> Option<Class> {

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::address::{Class, ClassSet};
-use crate::observation::Observation;
+use crate::address::{Class, ClassSet, Family, judged_as};
+use crate::observation::{Observation, Resolution};
 
 /// The number of answered probes within which changes count as flapping (section 5).
 const WINDOW: usize = 10;
@@ -11,22 +11,56 @@ const WINDOW: usize = 10;
 /// What the judge remembers of a target's earlier probes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    answered: VecDeque<ClassSet>,
+    answered: VecDeque<Answered>,
     private_seen: bool,
+}
+
+/// The classes of one answer, by the family its addresses are judged as: `expectedCidrs` binds
+/// families.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Answered {
+    ipv4: ClassSet,
+    ipv6: ClassSet,
+}
+
+impl Answered {
+    fn of(resolution: &Resolution) -> Option<Self> {
+        let classes = |ipv4: bool| {
+            let addresses = resolution.addresses.iter();
+            addresses
+                .filter(|address| judged_as(address.ip).is_ipv4() == ipv4)
+                .map(|address| address.class)
+                .collect()
+        };
+        resolution.answered().then(|| Self {
+            ipv4: classes(true),
+            ipv6: classes(false),
+        })
+    }
+
+    /// The classes of all families together.
+    pub(crate) fn classes(self) -> ClassSet {
+        self.iter().map(|(_, class)| class).collect()
+    }
+
+    /// Every class with the family it was seen in.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (Family, Class)> {
+        let ipv4 = self.ipv4.iter().map(|class| (Family::Ipv4, class));
+        ipv4.chain(self.ipv6.iter().map(|class| (Family::Ipv6, class)))
+    }
 }
 
 impl History {
     /// Remembers a probe that was judged. Probes without an address leave no trace.
     pub fn record(&mut self, observation: &Observation) {
-        let classes = observation.classes();
-        if classes.is_empty() {
+        let Some(answered) = Answered::of(&observation.resolution) else {
             return;
-        }
+        };
         if self.answered.len() == WINDOW {
             self.answered.pop_front();
         }
-        self.answered.push_back(classes);
-        self.private_seen |= classes.iter().any(Class::is_private);
+        self.answered.push_back(answered);
+        self.private_seen |= answered.classes().iter().any(Class::is_private);
     }
 
     /// Whether an address of the target was ever private: `auto` stays `privateEndpoint` then.
@@ -34,9 +68,9 @@ impl History {
         self.private_seen
     }
 
-    /// The class sets of the latest answered probes up to and with `current`, oldest first.
-    pub(crate) fn window(&self, current: ClassSet) -> impl Iterator<Item = ClassSet> + '_ {
-        let current = (!current.is_empty()).then_some(current);
+    /// The latest answered probes up to and with `current`, oldest first.
+    pub(crate) fn window(&self, current: &Resolution) -> impl Iterator<Item = Answered> + '_ {
+        let current = Answered::of(current);
         let kept = WINDOW - usize::from(current.is_some());
         let skipped = self.answered.len().saturating_sub(kept);
         self.answered.iter().copied().skip(skipped).chain(current)

@@ -122,10 +122,7 @@ impl<'a> Case<'a> {
         self.alias
             .and_then(|alias| zone_of(self.target, alias))
             .or_else(|| zone_of(self.target, self.last_name()))
-            .or_else(|| {
-                let zones = &self.target.service?.private_zones;
-                zones.iter().copied().find(|zone| !zone.contains('{'))
-            })
+            .or_else(|| zone_of(self.target, self.host()))
     }
 }
 
@@ -152,7 +149,8 @@ impl Findings {
         match self.0.iter_mut().find(|finding| finding.reason == reason) {
             Some(known) => {
                 known.severity = known.severity.max(severity);
-                if !known.detail.contains(&detail) {
+                // Whole parts are compared: one address may end in the text of another.
+                if !format!("; {}; ", known.detail).contains(&format!("; {detail}; ")) {
                     known.detail.push_str("; ");
                     known.detail.push_str(&detail);
                 }

@@ -95,6 +95,13 @@ impl Resolution {
         !self.addresses.is_empty()
     }
 
+    /// The query of `family` that was answered, be it negatively.
+    fn answer(&self, family: Family) -> Option<&Query> {
+        self.queries
+            .iter()
+            .find(|query| query.family == family && !query.outcome.is_failure())
+    }
+
     /// The classes of the addresses.
     pub fn classes(&self) -> ClassSet {
         self.addresses.iter().map(|address| address.class).collect()
@@ -305,15 +312,23 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether it gives the same classes as `path`; `None` unless both answered, be it negatively.
+    /// Whether it gives the same classes as `path`, in the families that both answered, be it
+    /// negatively; `None` where there is none. A lost query is no difference.
     pub fn agrees_with(&self, path: &Resolution) -> Option<bool> {
-        let usable = |resolution: &Resolution| {
-            resolution
-                .outcome()
-                .is_some_and(|outcome| !outcome.is_failure())
+        let both = [Family::Ipv4, Family::Ipv6]
+            .into_iter()
+            .filter_map(|family| Some((path.answer(family)?, self.resolution.answer(family)?)));
+        let (ours, theirs): (Vec<_>, Vec<_>) = both.unzip();
+        let classes = |of: &Resolution, answers: Vec<&Query>| -> ClassSet {
+            let addresses = of.addresses.iter().filter(|address| {
+                answers
+                    .iter()
+                    .flat_map(|query| &query.addresses)
+                    .any(|(ip, _)| *ip == address.ip)
+            });
+            addresses.map(|address| address.class).collect()
         };
-        (usable(path) && usable(&self.resolution))
-            .then(|| path.classes() == self.resolution.classes())
+        (!ours.is_empty()).then(|| classes(path, ours) == classes(&self.resolution, theirs))
     }
 }
 

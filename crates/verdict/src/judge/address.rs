@@ -59,21 +59,22 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn flapping(case: &Case<'_>, findings: &mut Findings) {
-    let window: Vec<ClassSet> = case.history.window(case.observation.classes()).collect();
-    let changes = window.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let window: Vec<_> = case.history.window(&case.observation.resolution).collect();
+    let classes: Vec<ClassSet> = window.iter().map(|answered| answered.classes()).collect();
+    let changes = classes.windows(2).filter(|pair| pair[0] != pair[1]).count();
     if changes < 2 {
         return;
     }
     let broken = window
         .iter()
-        .flat_map(|classes| classes.iter())
-        .any(|class| breaks(case, class));
+        .flat_map(|answered| answered.iter())
+        .any(|(family, class)| breaks(case, family, class));
     let severity = if broken {
         Severity::Fail
     } else {
         Severity::Warn
     };
-    let seen = window
+    let seen = classes
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -91,12 +92,12 @@ fn flapping(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Whether an address of this class is not what the expectation asks for.
-fn breaks(case: &Case<'_>, class: Class) -> bool {
+/// Whether an address of this family and class is not what the expectation asks for.
+fn breaks(case: &Case<'_>, family: Family, class: Class) -> bool {
     match case.expect {
         Expectation::PrivateEndpoint => match class {
             Class::Expected => false,
-            Class::Private => !case.target.rules.expected.is_empty(),
+            Class::Private => case.target.rules.bind(family),
             Class::Public | Class::Reserved => true,
         },
         Expectation::ServiceEndpoint => class != Class::Public,
@@ -169,7 +170,7 @@ fn public_instead(
             let zone = case.zone().unwrap_or(alias);
             let (confidence, who) = match authority {
                 ZoneAuthority::Public => (Confidence::High, "is answered by the public side"),
-                _ => (Confidence::Medium, "could not be asked for its SOA"),
+                _ => (Confidence::Medium, "does not say who answers for it"),
             };
             (
                 Reason::PublicFallback,
@@ -213,6 +214,7 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     }
     let (path, other) = (&case.observation.resolution, &comparison.resolution);
     match comparison.agrees_with(path) {
+        Some(true) => {}
         Some(false) => {
             let detail = format!(
                 "the path {} gives {}, {} gives {}{}",
@@ -228,18 +230,16 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
                 detail,
             );
         }
-        None if other
-            .outcome()
-            .is_some_and(crate::observation::QueryOutcome::is_failure) =>
-        {
-            let outcome = other
-                .outcome()
-                .map_or("nothing", |outcome| outcome.as_str());
-            let detail = format!("the resolver {} did not answer: {outcome}", other.resolver);
+        None => {
+            let detail = match other.outcome() {
+                None => format!("the resolver {} could not be asked", other.resolver),
+                Some(outcome) if outcome.is_failure() => {
+                    format!("the resolver {} did not answer: {outcome}", other.resolver)
+                }
+                Some(_) => return,
+            };
             findings.add(Reason::ResolverUnavailable, None, detail);
         }
-        // They agree, or there is nothing to compare with.
-        Some(true) | None => {}
     }
 }
 
@@ -251,23 +251,27 @@ fn described(addresses: &[Address]) -> String {
     }
 }
 
-/// What a difference between the two resolvers of a node means to its workloads.
+/// What a difference between the two resolvers of a node means to its workloads: whoever gets no
+/// address fails, rather than going public.
 fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
     let path = &case.observation.resolution;
     let other = &comparison.resolution;
-    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
     let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
-        ("pod", "node") => (private(path.classes()), private(other.classes())),
-        ("node", "pod") => (private(other.classes()), private(path.classes())),
+        ("pod", "node") => (path.classes(), other.classes()),
+        ("node", "pod") => (other.classes(), path.classes()),
         _ => return "",
     };
-    match (pod, node) {
-        (true, false) => {
-            "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
-        }
-        (false, true) => {
-            "; the node resolves it privately, pods do not: applications will go public"
-        }
-        _ => "",
+    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
+    let public = |classes: ClassSet| classes.contains(Class::Public);
+    if private(pod) && public(node) {
+        "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
+    } else if private(pod) && node.is_empty() {
+        "; pods resolve it privately, the node not at all: image pulls and CSI mounts will fail"
+    } else if private(node) && public(pod) {
+        "; the node resolves it privately, pods do not: applications will go public"
+    } else if private(node) && pod.is_empty() {
+        "; the node resolves it privately, pods not at all: applications will fail"
+    } else {
+        ""
     }
 }

@@ -1,25 +1,24 @@
 //! Command: the one command that would settle a finding, with the target's own names filled in.
 
 use super::Case;
-use crate::name::is_within;
 use crate::reason::Reason;
 use crate::verdict::Finding;
 
 /// The command that would settle `finding`, where there is one.
 ///
-/// People paste it into a shell, and names of the chain come from the wire: one that holds anything
-/// but letters, digits, dots, dashes and underscores gets no command.
+/// People paste it into a shell, and names come from the wire or from whoever may declare targets:
+/// one that holds anything but letters, digits, dots, dashes and underscores, or that a tool would
+/// take for an option, gets no command.
 pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let plain = |name: &str| {
-        name.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        !name.starts_with('-')
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
-    let from_the_wire = case
-        .alias
-        .into_iter()
-        .chain(case.zone())
-        .chain([case.last_name()]);
-    if !{ from_the_wire }.all(plain) {
+    let names = [case.host(), &case.target.server_name, case.last_name()];
+    let mut names = names.into_iter().chain(case.alias).chain(case.zone());
+    if !names.all(plain) {
         return None;
     }
     let host = case.host();
@@ -40,13 +39,10 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         Reason::PublicFallbackZoneLinked => dig(format!("{} SOA", case.zone()?)),
         Reason::DnsPrivateRecordMissing => {
             let zone = case.zone()?;
-            let name = case.alias.unwrap_or(host);
-            let record = is_within(name, zone)
-                .then(|| {
-                    name.strip_suffix(zone)
-                        .and_then(|rest| rest.strip_suffix('.'))
-                })
-                .flatten()?;
+            let names = case.alias.into_iter().chain([case.last_name(), host]);
+            let record = { names }
+                .filter_map(|name| name.strip_suffix(zone))
+                .find_map(|rest| rest.strip_suffix('.'))?;
             format!(
                 "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
             )

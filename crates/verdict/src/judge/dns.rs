@@ -102,7 +102,12 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         if let Some(evidence) = &resolution.unchased {
             detail.push_str(&format!("; asked for {last} itself: {}", evidence.outcome));
         }
-        return add(Reason::DnsIncompleteAnswer, Confidence::High, detail);
+        // Some caches leave the SOA out of negative answers; then there is nothing to chase.
+        let chaseable = resolution
+            .unchased
+            .as_ref()
+            .is_some_and(|evidence| !evidence.addresses.is_empty());
+        return add(Reason::DnsIncompleteAnswer, sure_if(chaseable), detail);
     }
 
     let private_only = [case.host(), last]
@@ -117,21 +122,23 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
             format!("{name} exists only in the private zone {zone}, and here it is NXDOMAIN");
         return add(Reason::DnsPrivateZoneNotLinked, confidence, detail);
     }
-    if let Some(name) = case.alias.or(private_only.map(|(name, _)| name)) {
-        let zone = case.zone().unwrap_or(name);
-        return if case.authority == ZoneAuthority::Public {
+    let private_name = case.alias.or(private_only.map(|(name, _)| name));
+    match (private_name, case.alias, case.authority) {
+        (_, Some(alias), ZoneAuthority::Public) => {
+            let zone = case.zone().unwrap_or(alias);
             let detail = format!(
-                "the alias {name} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
+                "the alias {alias} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
             );
-            add(Reason::DnsAliasDangling, Confidence::High, detail);
-        } else {
+            return add(Reason::DnsAliasDangling, Confidence::High, detail);
+        }
+        // Without an alias there is nothing that could dangle.
+        (None, ..) | (_, None, ZoneAuthority::Public) => {}
+        (Some(name), ..) => {
+            let zone = case.zone().unwrap_or(name);
             let confidence = sure_if(case.authority == ZoneAuthority::Private);
-            add(
-                Reason::DnsPrivateRecordMissing,
-                confidence,
-                missing(case, name, zone, rcode),
-            );
-        };
+            let detail = missing(case, name, zone, rcode);
+            return add(Reason::DnsPrivateRecordMissing, confidence, detail);
+        }
     }
     let soas = queries.iter().filter_map(|query| query.soa.as_ref());
     if let Some(soa) = { soas }.find(|soa| shadows(case.target, soa)) {
@@ -150,10 +157,10 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
 
 fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
     let seen = match case.authority {
-        ZoneAuthority::Private => "is linked here",
-        _ => "could not be asked for its SOA",
+        ZoneAuthority::Private => "is linked here, but",
+        _ => "does not say who answers for it, and",
     };
-    let mut detail = format!("the zone {zone} {seen}, but has no record for {name} ({rcode})");
+    let mut detail = format!("the zone {zone} {seen} has no record for {name} ({rcode})");
     if let Some(evidence) = &case.observation.resolution.mistaken
         && !evidence.addresses.is_empty()
     {
@@ -176,10 +183,6 @@ fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
 /// Answered, but not as smoothly as it looks: a warning of its own.
 fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
-    let answered = |query: &&Query| !query.outcome.is_failure();
-    if !resolution.queries.iter().any(|query| answered(&query)) {
-        return;
-    }
     for query in &resolution.queries {
         if query.outcome.is_failure() && resolution.answered() {
             let detail = format!(

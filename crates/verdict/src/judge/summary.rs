@@ -1,7 +1,7 @@
 //! Summary: the story of a verdict in one sentence.
 
 use super::{Case, list};
-use crate::observation::{Connection, TcpOutcome};
+use crate::observation::TcpOutcome;
 use crate::reason::Reason;
 use crate::service::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
@@ -12,19 +12,22 @@ pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
     let Some(finding) = primary else {
         return healthy(case);
     };
-    let detail = &finding.detail;
+    // What a library or a peer said may end its own sentence.
+    let detail = finding.detail.trim_end_matches('.');
     match finding.reason {
         Reason::PublicFallback | Reason::PublicFallbackZoneLinked => {
             format!(
                 "{host} falls back to its public address{}: {detail}.",
-                works(case)
+                noticed(case)
             )
         }
         Reason::NoPrivateEndpoint => {
-            format!(
-                "{host} has no private endpoint{}: it {detail}.",
-                works(case)
-            )
+            let unnoticed = if answers(case) > 0 {
+                ", though its public address answers"
+            } else {
+                ""
+            };
+            format!("{host} has no private endpoint{unnoticed}: it {detail}.")
         }
         Reason::MixedAddresses => {
             format!("{host} resolves to private and public addresses at once: {detail}.")
@@ -48,44 +51,35 @@ pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
 }
 
 /// Why nobody else notices, the public address works; or why somebody does.
-fn works(case: &Case<'_>) -> &'static str {
+fn noticed(case: &Case<'_>) -> &'static str {
     let slug = case.target.service_slug();
-    let proofs = case
-        .observation
-        .connections
-        .iter()
-        .filter_map(|c| c.service.as_ref()?.proof(slug));
-    if { proofs }.any(|proof| proof.outcome == ReplyOutcome::Denied) {
-        return ", where the service denies access";
-    }
-    let connected = case
-        .observation
-        .connections
-        .iter()
-        .any(|c| c.tcp == TcpOutcome::Ok);
-    if connected {
+    let connections = case.observation.connections.iter();
+    let mut proofs = connections.filter_map(|c| c.service.as_ref()?.proof(slug));
+    if proofs.any(|proof| proof.outcome == ReplyOutcome::Denied) {
+        ", where the service denies access"
+    } else if answers(case) > 0 {
         ", which still answers"
     } else {
         ""
     }
 }
 
+/// How many addresses answer: nobody notices a public one that works.
+fn answers(case: &Case<'_>) -> usize {
+    let connections = case.observation.connections.iter();
+    connections.filter(|c| c.tcp == TcpOutcome::Ok).count()
+}
+
 fn healthy(case: &Case<'_>) -> String {
     let addresses = &case.observation.resolution.addresses;
-    let answering = |c: &&Connection| c.tcp == TcpOutcome::Ok;
-    let answers = case
-        .observation
-        .connections
-        .iter()
-        .filter(answering)
-        .count();
+    // No demand, nothing to say of its address: a host that may be public can be private too.
     let as_what = match case.expect {
-        Expectation::PrivateEndpoint => "its private endpoint",
-        Expectation::ServiceEndpoint => "its public address, as a service endpoint keeps it",
-        Expectation::Public | Expectation::Auto => "a public service",
+        Expectation::PrivateEndpoint => "its private endpoint, ",
+        Expectation::ServiceEndpoint => "its public address, as a service endpoint keeps it, ",
+        Expectation::Public | Expectation::Auto => "",
     };
-    let mut text = format!("{} resolves to {as_what}, {}", case.host(), list(addresses));
-    if answers > 0 {
+    let mut text = format!("{} resolves to {as_what}{}", case.host(), list(addresses));
+    if answers(case) > 0 {
         text.push_str(&format!(", and answers on port {}", case.target.port));
         if case.target.protocol != Protocol::Tcp && case.observation.certificates().next().is_some()
         {

@@ -46,7 +46,11 @@ fn judge(
     if !certificate.covers_name {
         let names = named(certificate);
         let wanted = &case.target.server_name;
-        if privatelink_zone(case.host()).is_some() {
+        // A server name of its own is not the alias's fault.
+        if [case.host(), wanted]
+            .iter()
+            .all(|name| privatelink_zone(name).is_some())
+        {
             let detail = format!(
                 "{wanted} is a privatelink name, which no certificate covers; {ip} presents {names}"
             );
@@ -83,20 +87,29 @@ fn judge(
         ),
         Trust::BuiltIn | Trust::CaFile | Trust::ChainExpired => {}
     }
-    let left = certificate.not_after - certificate.verified_at;
+    // A peer chooses the dates: they may lie at the ends of time.
+    let left = certificate
+        .not_after
+        .saturating_sub(certificate.verified_at);
     let warning = i64::try_from(case.target.expiry_warning.as_secs()).unwrap_or(i64::MAX);
     if certificate.is_expired() {
         add(
             Reason::TlsCertificateExpired,
-            format!("the certificate of {ip} expired {} ago", span(-left)),
+            format!(
+                "the certificate of {ip} expired {} ago",
+                span(left.saturating_neg())
+            ),
         );
     } else if certificate.is_not_yet_valid() {
-        let until = certificate.not_before - certificate.verified_at;
+        let until = certificate
+            .not_before
+            .saturating_sub(certificate.verified_at);
         add(
             Reason::TlsCertificateNotYetValid,
             format!("the certificate of {ip} begins in {}", span(until)),
         );
-    } else if left < warning {
+    } else if left < warning && !matches!(certificate.trust, Trust::Invalid(_)) {
+        // An invalid one has to be replaced anyway, and an unreadable one has no dates.
         add(
             Reason::TlsCertificateExpiring,
             format!("the certificate of {ip} ends in {}", span(left)),

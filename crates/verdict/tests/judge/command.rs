@@ -1,0 +1,325 @@
+//! The command that would settle a finding: complete, and safe to paste.
+
+use privatelink_verdict::observation::{Handshake, Query, QueryOutcome};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::Expectation;
+
+use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
+use crate::words::{
+    Change, Told, certificate_of, failed, has_no_route, name, nodata, nxdomain, private_soa,
+    public_soa, refuses, servfail, times_out,
+};
+
+fn command(case: &Case, reason: Reason) -> Option<String> {
+    case.finding(reason).command
+}
+
+fn settles(case: &Case, reason: Reason, expected: &str) {
+    assert_eq!(command(case, reason).as_deref(), Some(expected), "{reason}");
+}
+
+const LINKS: &str = "az network private-dns link vnet list --resource-group <group> --zone-name \
+                     privatelink.vaultcore.azure.net --output table";
+const ENDPOINTS: &str = "az network private-endpoint list --query \
+                         \"[?contains(to_string(privateLinkServiceConnections), 'kv-prod')]\" \
+                         --output table";
+
+#[test]
+fn a_fallback_is_settled_by_the_zones_links_or_its_soa() {
+    settles(&Case::public_vault(), Reason::PublicFallback, LINKS);
+    settles(
+        &Case::public_vault().asked_for_soa(Some(private_soa(VAULT_ZONE))),
+        Reason::PublicFallbackZoneLinked,
+        "dig privatelink.vaultcore.azure.net SOA @10.0.0.10",
+    );
+}
+
+#[test]
+fn an_unlinked_zone_is_settled_by_its_links() {
+    settles(
+        &Case::of("orders.postgres.database.azure.com")
+            .via(["orders.private.postgres.database.azure.com"])
+            .both(nxdomain()),
+        Reason::DnsPrivateZoneNotLinked,
+        "az network private-dns link vnet list --resource-group <group> --zone-name \
+         private.postgres.database.azure.com --output table",
+    );
+    settles(
+        &Case::of("orders.private.postgres.database.azure.com")
+            .via(["elsewhere.example.com"])
+            .both(nxdomain()),
+        Reason::DnsPrivateZoneNotLinked,
+        "az network private-dns link vnet list --resource-group <group> --zone-name \
+         private.postgres.database.azure.com --output table",
+    );
+}
+
+#[test]
+fn a_missing_record_is_settled_by_looking_at_it() {
+    settles(
+        &Case::of(VAULT)
+            .via([VAULT_ALIAS])
+            .both(nxdomain().told_by(private_soa(VAULT_ZONE))),
+        Reason::DnsPrivateRecordMissing,
+        "az network private-dns record-set a show --resource-group <group> --zone-name \
+         privatelink.vaultcore.azure.net --name kv-prod",
+    );
+    settles(
+        &Case::of("reg.weu.data.azurecr.io")
+            .via(["reg.weu.data.privatelink.azurecr.io"])
+            .both(nxdomain()),
+        Reason::DnsPrivateRecordMissing,
+        "az network private-dns record-set a show --resource-group <group> --zone-name \
+         privatelink.azurecr.io --name reg.weu.data",
+    );
+    settles(
+        &Case::of("orders.postgres.database.azure.com")
+            .via(["orders.private.postgres.database.azure.com"])
+            .both(nodata().told_by(private_soa("private.postgres.database.azure.com"))),
+        Reason::DnsPrivateRecordMissing,
+        "az network private-dns record-set a show --resource-group <group> --zone-name \
+         private.postgres.database.azure.com --name orders",
+    );
+}
+
+#[test]
+fn a_missing_endpoint_is_settled_by_the_resources_endpoints() {
+    settles(
+        &Case::of(VAULT).resolves_to(["52.168.109.101"]),
+        Reason::NoPrivateEndpoint,
+        ENDPOINTS,
+    );
+    settles(
+        &Case::of(VAULT)
+            .via([VAULT_ALIAS])
+            .both(nxdomain().told_by(public_soa(VAULT_ZONE))),
+        Reason::DnsAliasDangling,
+        ENDPOINTS,
+    );
+    settles(
+        &Case::healthy_vault().expected_in(["10.9.0.0/16"]),
+        Reason::UnexpectedPrivateAddress,
+        ENDPOINTS,
+    );
+}
+
+#[test]
+fn what_dns_says_is_settled_by_asking_the_same_server() {
+    let dig = "dig kv-prod.vault.azure.net A @10.0.0.10";
+    let failing = |outcome| Case::of(VAULT).both(failed(outcome));
+    settles(&failing(QueryOutcome::Timeout), Reason::DnsTimeout, dig);
+    settles(
+        &failing(QueryOutcome::Unreachable),
+        Reason::DnsServerUnreachable,
+        dig,
+    );
+    settles(
+        &failing(QueryOutcome::ServerFailure),
+        Reason::DnsServerFailure,
+        dig,
+    );
+    settles(
+        &failing(QueryOutcome::Invalid),
+        Reason::DnsInvalidAnswer,
+        dig,
+    );
+    settles(
+        &failing(QueryOutcome::Truncated),
+        Reason::DnsTcpFailed,
+        "dig +tcp kv-prod.vault.azure.net A @10.0.0.10",
+    );
+    let incomplete = Case::of(VAULT).via([VAULT_ALIAS]).both(nodata());
+    settles(&incomplete, Reason::DnsIncompleteAnswer, dig);
+    settles(
+        &Case::of(VAULT).both(nxdomain()),
+        Reason::DnsNameNotFound,
+        dig,
+    );
+    settles(
+        &Case::healthy_vault().aaaa(servfail()),
+        Reason::DnsDegraded,
+        dig,
+    );
+    settles(
+        &Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
+        Reason::MixedAddresses,
+        dig,
+    );
+    settles(
+        &Case::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]),
+        Reason::AddressFlapping,
+        dig,
+    );
+    settles(
+        &Case::of(VAULT).both(nxdomain().told_by(private_soa("azure.net"))),
+        Reason::DnsZoneShadows,
+        "dig kv-prod.vault.azure.net SOA @10.0.0.10",
+    );
+}
+
+#[test]
+fn the_server_is_named_with_its_port_where_that_is_not_53() {
+    let by = |server: Option<&str>| {
+        let query = Query {
+            server: server.map(|text| text.parse().expect("a server")),
+            ..nxdomain()
+        };
+        command(&Case::of(VAULT).both(query), Reason::DnsNameNotFound).expect("a command")
+    };
+    assert_eq!(
+        by(Some("127.0.0.1:5353")),
+        "dig kv-prod.vault.azure.net A @127.0.0.1 -p 5353"
+    );
+    assert_eq!(
+        by(Some("[fd00::a]:53")),
+        "dig kv-prod.vault.azure.net A @fd00::a"
+    );
+    assert_eq!(by(None), "dig kv-prod.vault.azure.net A");
+}
+
+#[test]
+fn the_server_asked_is_the_one_whose_outcome_decided() {
+    let elsewhere = Query {
+        server: Some("10.0.0.11:53".parse().expect("a server")),
+        ..servfail()
+    };
+    settles(
+        &Case::of(VAULT).a(nodata()).aaaa(elsewhere),
+        Reason::DnsServerFailure,
+        "dig kv-prod.vault.azure.net A @10.0.0.11",
+    );
+}
+
+#[test]
+fn a_connection_is_settled_by_opening_one() {
+    for (change, reason) in [
+        (times_out as Change, Reason::ConnectTimeout),
+        (refuses, Reason::ConnectRefused),
+    ] {
+        settles(
+            &Case::healthy_vault().everywhere(change),
+            reason,
+            "nc -vz -w 5 10.1.2.3 443",
+        );
+    }
+    settles(
+        &Case::healthy_vault()
+            .resolves_to(["10.1.2.3", "10.1.2.4"])
+            .at("10.1.2.4", times_out),
+        Reason::PartiallyReachable,
+        "nc -vz -w 5 10.1.2.4 443",
+    );
+}
+
+#[test]
+fn a_handshake_is_settled_by_making_one_with_the_servers_name() {
+    settles(
+        &Case::healthy_vault().everywhere(|c| certificate_of(c).covers_name = false),
+        Reason::TlsNameMismatch,
+        "openssl s_client -connect 10.1.2.3:443 -servername kv-prod.vault.azure.net",
+    );
+    settles(
+        &Case::of("orders.example.com")
+            .with(|target| {
+                "shop.example.com".clone_into(&mut target.server_name);
+                target.port = 8443;
+            })
+            .resolves_to(["fd00::7"])
+            .everywhere(|c| c.handshake = Handshake::Timeout),
+        Reason::TlsTimeout,
+        "openssl s_client -connect [fd00::7]:8443 -servername shop.example.com",
+    );
+}
+
+#[test]
+fn what_no_command_would_settle_has_none() {
+    let reserved = Case::of(VAULT).resolves_to(["0.0.0.0"]);
+    assert_eq!(command(&reserved, Reason::ReservedAddress), None);
+    let proxy = Case::healthy_vault().behind_proxy("HTTPS_PROXY");
+    assert_eq!(command(&proxy, Reason::ProxyWouldBeUsed), None);
+    let fault = Case::of(VAULT).at_fault("read", "nothing");
+    assert_eq!(command(&fault, Reason::AgentError), None);
+    let captured = name("kv.corp.example.com", ["192.0.2.1"]);
+    let captured = Case::healthy_vault().evidence(|r| r.search = Some(captured));
+    assert_eq!(command(&captured, Reason::DnsSearchCapture), None);
+}
+
+/// Names that a shell, dig or az would take for something else than a name.
+const HOSTILE: [&str; 10] = [
+    "$(reboot)",
+    "`reboot`",
+    "a;reboot",
+    "a|reboot",
+    "a b",
+    "a'b",
+    "a\nreboot",
+    "a&b",
+    "*",
+    "-f",
+];
+
+#[test]
+fn a_hostile_alias_gets_no_command() {
+    for label in HOSTILE {
+        let hostile = format!("{label}.privatelink.vaultcore.azure.net");
+        let missing = Case::of(VAULT)
+            .via([&hostile])
+            .both(nxdomain().told_by(private_soa(VAULT_ZONE)));
+        assert_eq!(command(&missing, Reason::DnsPrivateRecordMissing), None);
+        let public = Case::of(VAULT).via([&hostile]).resolves_to(["52.0.0.1"]);
+        assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
+    }
+}
+
+#[test]
+fn a_hostile_zone_or_last_name_gets_no_command() {
+    for label in HOSTILE {
+        let zone = format!("kv.privatelink.{label}.net");
+        let public = Case::of(VAULT).via([&zone]).resolves_to(["52.0.0.1"]);
+        // Within a name a dash is as good as any character.
+        if label != "-f" {
+            assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
+        }
+        let last = format!("{label}.example.com");
+        let public = Case::of(VAULT)
+            .via([VAULT_ALIAS, &last])
+            .resolves_to(["52.0.0.1"]);
+        assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
+    }
+}
+
+#[test]
+fn a_hostile_host_or_server_name_gets_no_command() {
+    for label in HOSTILE {
+        let host = Case::of(label).both(nxdomain());
+        assert_eq!(command(&host, Reason::DnsNameNotFound), None, "{label}");
+        let server_name = Case::healthy_vault()
+            .with(|target| label.clone_into(&mut target.server_name))
+            .everywhere(|c| certificate_of(c).covers_name = false);
+        assert_eq!(
+            command(&server_name, Reason::TlsNameMismatch),
+            None,
+            "{label}"
+        );
+    }
+}
+
+#[test]
+fn names_that_are_odd_but_harmless_keep_their_command() {
+    let alias = "_Kv-1_x.privatelink.vaultcore.azure.net";
+    settles(
+        &Case::of(VAULT).via([alias]).resolves_to(["52.0.0.1"]),
+        Reason::PublicFallback,
+        LINKS,
+    );
+}
+
+#[test]
+fn a_command_asks_of_the_address_its_finding_concerns() {
+    let case = Case::healthy_vault()
+        .expecting(Expectation::Public)
+        .resolves_to(["10.1.2.3", "fd00::7"])
+        .at("10.1.2.3", has_no_route)
+        .at("fd00::7", refuses);
+    settles(&case, Reason::ConnectRefused, "nc -vz -w 5 fd00::7 443");
+}

@@ -1,0 +1,16 @@
+//! The judge's verdicts on facts told in words: what every reason needs, and what comes near it.
+
+mod address;
+mod case;
+mod command;
+mod connect;
+mod dns;
+mod facts;
+mod flapping;
+mod names;
+mod order;
+mod resolvers;
+mod summary;
+mod tls;
+mod words;
+mod zone;

@@ -1,0 +1,217 @@
+//! The story of a verdict in one sentence.
+
+use privatelink_verdict::observation::{Handshake, QueryOutcome, Skip, TcpOutcome};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::{Expectation, Protocol};
+
+use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
+use crate::words::{
+    Change, Told, certificate_of, ends, failed, is_unreachable, name, nodata, not_dialled,
+    nxdomain, private_soa, public_soa, refuses, resets, times_out,
+};
+
+fn summary(case: &Case) -> String {
+    case.verdict().summary
+}
+
+/// A case for every kind of sentence, and then some.
+fn every_story() -> Vec<Case> {
+    let changes: [Change; 8] = [
+        times_out,
+        refuses,
+        is_unreachable,
+        resets,
+        |c| ends(c, TcpOutcome::Error),
+        |c| certificate_of(c).covers_name = false,
+        |c| c.handshake = Handshake::Interrupted,
+        |c| {
+            c.handshake = Handshake::Failed;
+            c.handshake_detail = Some("received fatal alert: access denied.".to_owned());
+        },
+    ];
+    let mut cases: Vec<Case> = changes
+        .into_iter()
+        .map(|change| Case::healthy_vault().everywhere(change))
+        .collect();
+    for outcome in QueryOutcome::ALL {
+        cases.push(Case::of(VAULT).both(failed(*outcome)));
+    }
+    for soa in [private_soa(VAULT_ZONE), public_soa(VAULT_ZONE)] {
+        cases.push(
+            Case::of(VAULT)
+                .via([VAULT_ALIAS])
+                .both(nxdomain().told_by(soa.clone())),
+        );
+        cases.push(Case::public_vault().asked_for_soa(Some(soa)));
+    }
+    for expect in Expectation::ALL {
+        cases.push(Case::healthy_vault().expecting(*expect));
+        cases.push(Case::public_vault().expecting(*expect));
+        let mixed = Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]);
+        cases.push(mixed.expecting(*expect));
+    }
+    cases.extend([
+        Case::of(VAULT).at_fault("read /etc/resolv.conf", "No such file or directory"),
+        Case::of(VAULT).resolves_to(["0.0.0.0"]),
+        Case::of(VAULT).resolves_to(["52.168.109.101"]),
+        Case::of(VAULT).via([VAULT_ALIAS]).both(nodata()),
+        Case::healthy_vault().expected_in(["10.9.0.0/16"]),
+        Case::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]),
+        Case::healthy_vault().behind_proxy("HTTPS_PROXY"),
+        Case::healthy_vault().evidence(|r| r.search = Some(name("a.example.com", ["192.0.2.1"]))),
+        Case::healthy_vault().must_agree_with(Case::public_vault().by("node")),
+    ]);
+    cases
+}
+
+#[test]
+fn every_summary_is_one_sentence_that_names_the_host() {
+    for case in every_story() {
+        let text = summary(&case);
+        assert!(text.starts_with(VAULT), "{text}");
+        let body = text.strip_suffix('.').expect("a full stop");
+        assert!(!body.ends_with(['.', ' ', ':', ';', ',']), "{text}");
+        assert!(!body.contains(". ") && !body.contains("  "), "{text}");
+        assert!(body.len() > VAULT.len() + 10, "{text}");
+    }
+}
+
+#[test]
+fn every_finding_has_a_detail() {
+    for case in every_story() {
+        for finding in case.verdict().findings {
+            assert!(!finding.detail.is_empty(), "{}", finding.reason);
+        }
+    }
+}
+
+#[test]
+fn a_healthy_target_is_told_by_what_was_proved() {
+    assert_eq!(
+        summary(&Case::healthy_vault()),
+        "kv-prod.vault.azure.net resolves to its private endpoint, 10.1.2.3 (private), and answers \
+         on port 443 with the right certificate."
+    );
+    let tcp = Case::healthy_vault()
+        .with(|target| target.protocol = Protocol::Tcp)
+        .everywhere(|c| {
+            c.handshake = Handshake::NotApplicable;
+            c.certificate = None;
+        });
+    assert_eq!(
+        summary(&tcp),
+        "kv-prod.vault.azure.net resolves to its private endpoint, 10.1.2.3 (private), and answers \
+         on port 443."
+    );
+    let dns_only = Case::healthy_vault().everywhere(|c| not_dialled(c, Skip::DnsOnly));
+    assert_eq!(
+        summary(&dns_only),
+        "kv-prod.vault.azure.net resolves to its private endpoint, 10.1.2.3 (private)."
+    );
+}
+
+#[test]
+fn nothing_is_said_of_a_certificate_that_was_not_seen() {
+    let unseen = Case::healthy_vault().everywhere(|c| c.certificate = None);
+    assert!(
+        !summary(&unseen).contains("certificate"),
+        "{}",
+        summary(&unseen)
+    );
+    let tcp = Case::healthy_vault().with(|target| target.protocol = Protocol::Tcp);
+    assert!(!summary(&tcp).contains("certificate"), "{}", summary(&tcp));
+}
+
+#[test]
+fn what_a_target_resolves_to_is_told_by_its_expectation() {
+    let service = Case::public_vault().expecting(Expectation::ServiceEndpoint);
+    assert!(
+        summary(&service).starts_with(
+            "kv-prod.vault.azure.net resolves to its public address, as a service endpoint keeps \
+             it, 52.168.109.101 (public), and answers"
+        ),
+        "{}",
+        summary(&service)
+    );
+    for case in [Case::public_vault(), Case::healthy_vault()] {
+        let case = case.expecting(Expectation::Public);
+        let address = &case.resolution().addresses[0];
+        assert!(
+            summary(&case).starts_with(&format!(
+                "kv-prod.vault.azure.net resolves to {} ({}), and answers",
+                address.ip, address.class
+            )),
+            "{}",
+            summary(&case)
+        );
+    }
+}
+
+#[test]
+fn a_fallback_is_told_with_why_nobody_notices() {
+    let case = Case::public_vault().asked_for_soa(Some(private_soa(VAULT_ZONE)));
+    assert_eq!(
+        summary(&case),
+        format!(
+            "kv-prod.vault.azure.net falls back to its public address, which still answers: the \
+             alias {VAULT_ALIAS} ends at 52.168.109.101 (public), although its zone is answered \
+             privately here."
+        )
+    );
+    let dead = Case::public_vault().everywhere(times_out);
+    assert!(
+        summary(&dead)
+            .starts_with("kv-prod.vault.azure.net falls back to its public address: the alias"),
+        "{}",
+        summary(&dead)
+    );
+    let none = Case::of(VAULT).resolves_to(["52.168.109.101"]);
+    assert_eq!(
+        summary(&none),
+        "kv-prod.vault.azure.net has no private endpoint, though its public address answers: it \
+         resolves to 52.168.109.101 (public) without any privatelink alias."
+    );
+}
+
+#[test]
+fn every_stage_has_its_own_opening() {
+    let opening = |case: Case, reason: Reason, words: &str| {
+        let verdict = case.verdict();
+        assert_eq!(verdict.reason, reason);
+        assert!(
+            verdict.summary.starts_with(&format!("{VAULT}{words}")),
+            "{}",
+            verdict.summary
+        );
+    };
+    opening(
+        Case::of(VAULT).at_fault("open a socket", "Too many open files"),
+        Reason::AgentError,
+        " could not be probed: open a socket: Too many open files.",
+    );
+    opening(
+        Case::of(VAULT).both(failed(QueryOutcome::Timeout)),
+        Reason::DnsTimeout,
+        " cannot be resolved: A: timeout",
+    );
+    opening(
+        Case::of(VAULT).both(nxdomain()),
+        Reason::DnsNameNotFound,
+        ": NXDOMAIN for kv-prod.vault.azure.net.",
+    );
+    opening(
+        Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
+        Reason::MixedAddresses,
+        " resolves to private and public addresses at once: one answer holds both",
+    );
+    opening(
+        Case::healthy_vault().everywhere(times_out),
+        Reason::ConnectTimeout,
+        " does not answer on port 443: 10.1.2.3:443 timeout.",
+    );
+    opening(
+        Case::healthy_vault().everywhere(|c| certificate_of(c).covers_name = false),
+        Reason::TlsNameMismatch,
+        ": 10.1.2.3 presents",
+    );
+}

@@ -1,0 +1,448 @@
+//! Whether the handshake completes, and the certificate is the right one.
+
+use std::time::Duration;
+
+use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust};
+use privatelink_verdict::reason::{Reason, Severity};
+use privatelink_verdict::verdict::Outcome;
+
+use crate::case::{Case, VAULT, VAULT_ALIAS, ip};
+use crate::words::{Change, DAY, NOW, certificate, certificate_of, refuses};
+use Severity::{Fail, Info, Warn};
+
+fn is_for_other_names(connection: &mut Connection) {
+    let certificate = certificate_of(connection);
+    certificate.covers_name = false;
+    certificate.names = vec!["*.example.com".to_owned(), "example.com".to_owned()];
+}
+
+fn is_of_unknown_issuer(connection: &mut Connection) {
+    let certificate = certificate_of(connection);
+    certificate.trust = Trust::UnknownIssuer;
+    "CN=Corp Inspection CA".clone_into(&mut certificate.issuer);
+}
+
+fn has_expired(connection: &mut Connection) {
+    certificate_of(connection).not_after = NOW - 3 * DAY;
+}
+
+fn begins_later(connection: &mut Connection) {
+    certificate_of(connection).not_before = NOW + 5 * 3600;
+}
+
+fn cannot_serve(connection: &mut Connection) {
+    certificate_of(connection).trust = Trust::Invalid("it is for clients".to_owned());
+}
+
+fn has_an_expired_issuer(connection: &mut Connection) {
+    certificate_of(connection).trust = Trust::ChainExpired;
+}
+
+/// The only finding of a vault whose connections are changed so.
+fn found(change: Change) -> (Reason, Severity, String) {
+    let case = Case::healthy_vault().everywhere(change);
+    let [(reason, severity)] = case.findings()[..] else {
+        panic!("{:#?}", case.verdict())
+    };
+    let finding = case.finding(reason);
+    assert_eq!(finding.address, Some(ip("10.1.2.3")));
+    (reason, severity, finding.detail)
+}
+
+#[test]
+fn each_defect_of_a_certificate_has_its_own_reason() {
+    let expected: [(Change, Reason, &str); 6] = [
+        (
+            is_for_other_names,
+            Reason::TlsNameMismatch,
+            "10.1.2.3 presents a certificate for *.example.com, example.com, \
+             not kv-prod.vault.azure.net",
+        ),
+        (
+            is_of_unknown_issuer,
+            Reason::TlsUntrustedIssuer,
+            "10.1.2.3 presents a certificate of an unknown issuer: CN=Corp Inspection CA",
+        ),
+        (
+            has_expired,
+            Reason::TlsCertificateExpired,
+            "the certificate of 10.1.2.3 expired 3 days ago",
+        ),
+        (
+            has_an_expired_issuer,
+            Reason::TlsCertificateExpired,
+            "an issuer's certificate in the chain of 10.1.2.3 has expired",
+        ),
+        (
+            begins_later,
+            Reason::TlsCertificateNotYetValid,
+            "the certificate of 10.1.2.3 begins in 5 hours",
+        ),
+        (
+            cannot_serve,
+            Reason::TlsCertificateInvalid,
+            "10.1.2.3 presents a certificate that cannot serve TLS: it is for clients",
+        ),
+    ];
+    for (defect, reason, detail) in expected {
+        assert_eq!(found(defect), (reason, Fail, detail.to_owned()));
+    }
+}
+
+#[test]
+fn the_name_the_issuer_and_the_dates_are_judged_each_by_itself() {
+    let case = Case::healthy_vault()
+        .everywhere(is_for_other_names)
+        .everywhere(is_of_unknown_issuer)
+        .everywhere(has_expired);
+    assert_eq!(
+        case.findings(),
+        [
+            (Reason::TlsNameMismatch, Fail),
+            (Reason::TlsUntrustedIssuer, Fail),
+            (Reason::TlsCertificateExpired, Fail),
+        ]
+    );
+}
+
+#[test]
+fn an_expired_certificate_of_an_expired_issuer_is_told_once() {
+    let case = Case::healthy_vault()
+        .everywhere(has_expired)
+        .everywhere(has_an_expired_issuer);
+    assert_eq!(
+        case.finding(Reason::TlsCertificateExpired).detail,
+        "the certificate of 10.1.2.3 expired 3 days ago"
+    );
+}
+
+#[test]
+fn a_certificate_is_judged_even_when_the_handshake_fails_after_it() {
+    let case = Case::healthy_vault().everywhere(|c| {
+        is_of_unknown_issuer(c);
+        c.handshake = Handshake::Failed;
+        c.handshake_detail = Some("the peer asks for a client certificate".to_owned());
+    });
+    assert_eq!(
+        case.findings(),
+        [
+            (Reason::TlsUntrustedIssuer, Fail),
+            (Reason::TlsHandshakeFailed, Fail)
+        ]
+    );
+}
+
+#[test]
+fn names_are_listed_up_to_five() {
+    let names = |count: usize| (0..count).map(|n| format!("n{n}.example.com"));
+    let named = |count: usize| {
+        let mut observation = Case::healthy_vault().observation();
+        let certificate = certificate_of(&mut observation.connections[0]);
+        certificate.covers_name = false;
+        certificate.names = names(count).collect();
+        let case = Case::healthy_vault();
+        let verdict =
+            privatelink_verdict::judge::judge(&case.target, &observation, &case.history());
+        verdict.findings[0].detail.clone()
+    };
+    assert_eq!(
+        named(5),
+        "10.1.2.3 presents a certificate for n0.example.com, n1.example.com, n2.example.com, \
+         n3.example.com, n4.example.com, not kv-prod.vault.azure.net"
+    );
+    assert_eq!(
+        named(7),
+        "10.1.2.3 presents a certificate for n0.example.com, n1.example.com, n2.example.com, \
+         n3.example.com, n4.example.com and 2 more, not kv-prod.vault.azure.net"
+    );
+    assert_eq!(
+        named(0),
+        "10.1.2.3 presents a certificate without any DNS name (subject CN=vault.azure.net), \
+         not kv-prod.vault.azure.net"
+    );
+    let nameless = found(|c| {
+        is_for_other_names(c);
+        let certificate = certificate_of(c);
+        (certificate.names, certificate.subject) = (Vec::new(), String::new());
+    });
+    assert!(nameless.2.contains("(subject empty)"), "{}", nameless.2);
+}
+
+#[test]
+fn a_privatelink_host_is_told_to_use_the_public_name() {
+    let case = Case::of(VAULT_ALIAS)
+        .resolves_to(["10.1.2.3"])
+        .everywhere(is_for_other_names);
+    assert_eq!(case.findings(), [(Reason::PrivatelinkHostUsed, Fail)]);
+    assert_eq!(
+        case.finding(Reason::PrivatelinkHostUsed).detail,
+        format!(
+            "{VAULT_ALIAS} is a privatelink name, which no certificate covers; 10.1.2.3 presents \
+             a certificate for *.example.com, example.com"
+        )
+    );
+    let covered = Case::of("aks-1.privatelink.westeurope.azmk8s.io").resolves_to(["10.1.2.3"]);
+    assert_eq!(
+        covered.findings(),
+        [],
+        "an API server's certificate covers it"
+    );
+}
+
+#[test]
+fn a_privatelink_host_with_another_server_name_presents_a_wrong_certificate() {
+    let case = Case::of(VAULT_ALIAS)
+        .with(|target| VAULT.clone_into(&mut target.server_name))
+        .resolves_to(["10.1.2.3"])
+        .everywhere(is_for_other_names);
+    assert_eq!(case.findings(), [(Reason::TlsNameMismatch, Fail)]);
+    let reverse = Case::healthy_vault()
+        .with(|target| VAULT_ALIAS.clone_into(&mut target.server_name))
+        .everywhere(is_for_other_names);
+    assert_eq!(reverse.findings(), [(Reason::TlsNameMismatch, Fail)]);
+}
+
+#[test]
+fn a_handshake_that_does_not_complete_has_its_own_reason() {
+    let expected: [(Change, Reason, &str); 3] = [
+        (
+            |c| c.handshake = Handshake::Timeout,
+            Reason::TlsTimeout,
+            "10.1.2.3: no answer to the handshake in time",
+        ),
+        (
+            |c| c.handshake = Handshake::Interrupted,
+            Reason::TlsInterrupted,
+            "10.1.2.3: the peer closed the connection during the handshake",
+        ),
+        (
+            |c| {
+                c.handshake = Handshake::Failed;
+                c.handshake_detail = Some("received corrupt message".to_owned());
+            },
+            Reason::TlsHandshakeFailed,
+            "10.1.2.3: received corrupt message",
+        ),
+    ];
+    for (change, reason, detail) in expected {
+        assert_eq!(found(change), (reason, Fail, detail.to_owned()));
+    }
+}
+
+#[test]
+fn a_handshake_that_was_not_needed_is_no_finding() {
+    for handshake in [Handshake::Skipped, Handshake::NotApplicable] {
+        let mut observation = Case::healthy_vault().observation();
+        observation.connections[0].handshake = handshake;
+        observation.connections[0].certificate = None;
+        let case = Case::healthy_vault();
+        let verdict =
+            privatelink_verdict::judge::judge(&case.target, &observation, &case.history());
+        assert_eq!(verdict.outcome, Outcome::Pass, "{handshake}");
+    }
+}
+
+#[test]
+fn addresses_with_different_certificates_are_told_apart() {
+    let case = Case::healthy_vault()
+        .resolves_to(["10.1.2.3", "10.1.2.4", "10.1.2.5"])
+        .at("10.1.2.4", is_for_other_names)
+        .at("10.1.2.5", has_expired)
+        .at("10.1.2.5", is_for_other_names);
+    assert_eq!(
+        case.findings(),
+        [
+            (Reason::TlsNameMismatch, Fail),
+            (Reason::TlsCertificateExpired, Fail)
+        ]
+    );
+    let mismatch = case.finding(Reason::TlsNameMismatch);
+    assert_eq!(mismatch.address, Some(ip("10.1.2.4")));
+    assert!(
+        mismatch.detail.contains("10.1.2.4 presents") && mismatch.detail.contains("; 10.1.2.5"),
+        "{}",
+        mismatch.detail
+    );
+    assert_eq!(
+        case.finding(Reason::TlsCertificateExpired).address,
+        Some(ip("10.1.2.5"))
+    );
+}
+
+#[test]
+fn an_address_whose_text_ends_another_ones_is_told_too() {
+    let case = Case::of(VAULT)
+        .expecting(privatelink_verdict::target::Expectation::Public)
+        .resolves_to(["152.1.2.3", "52.1.2.3"])
+        .everywhere(|c| c.handshake = Handshake::Timeout);
+    assert_eq!(
+        case.finding(Reason::TlsTimeout).detail,
+        "152.1.2.3: no answer to the handshake in time; \
+         52.1.2.3: no answer to the handshake in time"
+    );
+}
+
+#[test]
+fn a_certificate_that_ends_within_the_warning_is_expiring() {
+    let ending = |left: i64| {
+        let mut observation = Case::healthy_vault().observation();
+        certificate_of(&mut observation.connections[0]).not_after = NOW + left;
+        let case = Case::healthy_vault();
+        privatelink_verdict::judge::judge(&case.target, &observation, &case.history())
+    };
+    let fortnight = 14 * DAY;
+    assert_eq!(ending(fortnight).findings, []);
+    let soon = ending(fortnight - 1);
+    assert_eq!(soon.reason, Reason::TlsCertificateExpiring);
+    assert_eq!(soon.outcome, Outcome::Warn);
+    assert_eq!(
+        soon.findings[0].detail,
+        "the certificate of 10.1.2.3 ends in 13 days"
+    );
+    // The last second of validity counts (RFC 5280 section 4.1.2.5).
+    assert_eq!(ending(0).reason, Reason::TlsCertificateExpiring);
+    assert_eq!(ending(-1).reason, Reason::TlsCertificateExpired);
+    assert_eq!(
+        ending(-1).findings[0].detail,
+        "the certificate of 10.1.2.3 expired 1 second ago"
+    );
+}
+
+#[test]
+fn a_warning_of_no_time_is_no_warning_and_one_without_end_always_is() {
+    let ends_now: Change = |c| certificate_of(c).not_after = NOW;
+    let never = Case::healthy_vault()
+        .everywhere(ends_now)
+        .with(|target| target.expiry_warning = Duration::ZERO);
+    assert_eq!(never.findings(), []);
+    let always = Case::healthy_vault().with(|target| target.expiry_warning = Duration::MAX);
+    assert_eq!(always.findings(), [(Reason::TlsCertificateExpiring, Warn)]);
+}
+
+#[test]
+fn dates_at_the_ends_of_time_are_judged_too() {
+    let forever = Case::healthy_vault().everywhere(|c| {
+        let certificate = certificate_of(c);
+        (certificate.not_before, certificate.not_after) = (i64::MIN, i64::MAX);
+    });
+    assert_eq!(forever.findings(), []);
+    let long_ago = Case::healthy_vault().everywhere(|c| certificate_of(c).not_after = i64::MIN);
+    assert_eq!(long_ago.findings(), [(Reason::TlsCertificateExpired, Fail)]);
+    let never = Case::healthy_vault().everywhere(|c| certificate_of(c).not_before = i64::MAX);
+    assert_eq!(
+        never.findings(),
+        [(Reason::TlsCertificateNotYetValid, Fail)]
+    );
+}
+
+#[test]
+fn a_certificate_begins_with_its_first_second() {
+    let begins = |at: i64| {
+        let mut observation = Case::healthy_vault().observation();
+        certificate_of(&mut observation.connections[0]).not_before = at;
+        let case = Case::healthy_vault();
+        privatelink_verdict::judge::judge(&case.target, &observation, &case.history()).reason
+    };
+    assert_eq!(begins(NOW), Reason::Ok);
+    assert_eq!(begins(NOW + 1), Reason::TlsCertificateNotYetValid);
+}
+
+#[test]
+fn an_invalid_certificate_is_not_expiring_as_well() {
+    let case = Case::healthy_vault()
+        .everywhere(cannot_serve)
+        .everywhere(|c| {
+            certificate_of(c).not_after = NOW;
+        });
+    assert_eq!(case.findings(), [(Reason::TlsCertificateInvalid, Fail)]);
+}
+
+#[test]
+fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
+    let ours: Change = |c| {
+        let certificate = certificate_of(c);
+        certificate.trust = Trust::CaFile;
+        "CN=Corp Root".clone_into(&mut certificate.issuer);
+    };
+    let azure = Case::healthy_vault().everywhere(ours);
+    assert_eq!(azure.findings(), [(Reason::TlsPrivateRoot, Info)]);
+    assert_eq!(azure.verdict().reason, Reason::Ok);
+    assert_eq!(
+        azure.finding(Reason::TlsPrivateRoot).detail,
+        "the chain of 10.1.2.3 ends in a configured CA, not in a public one: CN=Corp Root"
+    );
+    let own = Case::of("orders.example.com")
+        .resolves_to(["10.1.2.3"])
+        .everywhere(ours);
+    assert_eq!(own.findings(), []);
+}
+
+#[test]
+fn what_did_not_connect_has_no_handshake_to_judge() {
+    let case = Case::healthy_vault().everywhere(refuses);
+    assert_eq!(case.findings(), [(Reason::ConnectRefused, Fail)]);
+}
+
+#[test]
+fn one_word_tells_handshake_and_certificate_together() {
+    let told = |change: Change| {
+        let mut observation = Case::healthy_vault().observation();
+        change(&mut observation.connections[0]);
+        observation.connections[0].tls()
+    };
+    assert_eq!(told(|_| ()), TlsOutcome::Ok);
+    assert_eq!(told(|c| c.certificate = None), TlsOutcome::Ok);
+    assert_eq!(told(is_for_other_names), TlsOutcome::NameMismatch);
+    assert_eq!(told(is_of_unknown_issuer), TlsOutcome::Untrusted);
+    assert_eq!(told(has_expired), TlsOutcome::Expired);
+    assert_eq!(told(has_an_expired_issuer), TlsOutcome::Expired);
+    assert_eq!(told(begins_later), TlsOutcome::NotYetValid);
+    assert_eq!(told(cannot_serve), TlsOutcome::Invalid);
+    assert_eq!(
+        told(|c| c.handshake = Handshake::Timeout),
+        TlsOutcome::Timeout
+    );
+    assert_eq!(
+        told(|c| c.handshake = Handshake::Interrupted),
+        TlsOutcome::Interrupted
+    );
+    assert_eq!(
+        told(|c| c.handshake = Handshake::Skipped),
+        TlsOutcome::Skipped
+    );
+    assert_eq!(
+        told(|c| c.handshake = Handshake::NotApplicable),
+        TlsOutcome::NotApplicable
+    );
+    // A failed handshake is told by its certificate where that is the cause.
+    assert_eq!(
+        told(|c| c.handshake = Handshake::Failed),
+        TlsOutcome::Failed
+    );
+    assert_eq!(
+        told(|c| {
+            has_expired(c);
+            c.handshake = Handshake::Failed;
+        }),
+        TlsOutcome::Expired
+    );
+}
+
+#[test]
+fn of_several_defects_one_word_tells_the_first_of_the_table() {
+    let mut worst = certificate();
+    worst.covers_name = false;
+    worst.trust = Trust::UnknownIssuer;
+    (worst.not_before, worst.not_after) = (NOW + 1, NOW - 1);
+    assert_eq!(worst.outcome(), TlsOutcome::NameMismatch);
+    worst.covers_name = true;
+    assert_eq!(worst.outcome(), TlsOutcome::Untrusted);
+    worst.trust = Trust::Invalid(String::new());
+    assert_eq!(worst.outcome(), TlsOutcome::Expired);
+    worst.not_after = NOW;
+    assert_eq!(worst.outcome(), TlsOutcome::NotYetValid);
+    worst.not_before = NOW;
+    assert_eq!(worst.outcome(), TlsOutcome::Invalid);
+    worst.trust = Trust::CaFile;
+    assert_eq!(worst.outcome(), TlsOutcome::Ok);
+}
