@@ -20,7 +20,7 @@ pub struct ExpectedVerdict {
     #[serde(default)]
     pub absent: Vec<String>,
     /// Values in the target's object of `check -o json`, by JSON pointer (RFC 6901), such as
-    /// `/dns/zoneAuthority: public`.
+    /// `/dns/zoneAuthority: public`; of a text, a part will do: `{contains: image pulls}`.
     #[serde(default)]
     pub facts: BTreeMap<String, Value>,
 }

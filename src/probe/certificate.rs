@@ -148,8 +148,11 @@ fn trust(
     };
     match error {
         // A self-signed certificate that calls itself a CA, as `openssl req -x509` makes them, has
-        // no issuer to know.
-        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => Trust::UnknownIssuer,
+        // no issuer to know. A signature that does not verify is by somebody of a trusted name and
+        // with another key: most often the same authority, made anew.
+        webpki::Error::UnknownIssuer
+        | webpki::Error::CaUsedAsEndEntity
+        | webpki::Error::InvalidSignatureForPublicKey => Trust::UnknownIssuer,
         webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
             Trust::ChainExpired
         }
@@ -180,9 +183,6 @@ fn described(error: &webpki::Error) -> String {
     match error {
         webpki::Error::RequiredEkuNotFoundContext(_) => {
             "its extended key usage does not allow a TLS server".to_owned()
-        }
-        webpki::Error::InvalidSignatureForPublicKey => {
-            "a signature in its chain does not verify".to_owned()
         }
         webpki::Error::NameConstraintViolation => {
             "an issuer's name constraints do not allow its names".to_owned()
