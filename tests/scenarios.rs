@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;

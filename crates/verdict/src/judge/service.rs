@@ -60,9 +60,14 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     }
 }
 
-/// A service endpoint is proven by being let in, and here nobody could ask.
+/// A service endpoint is proven by being let in over the public address, and here nobody asked.
 fn unverified(case: &Case<'_>, findings: &mut Findings) {
     let connections = &case.observation.connections;
+    let public = case
+        .observation
+        .classes()
+        .iter()
+        .all(|class| class == Class::Public);
     let shaken = |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
     let answered = connections
         .iter()
@@ -71,7 +76,7 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
     let asked = connections
         .iter()
         .any(|connection| connection.service.is_some());
-    if case.expect == Expectation::ServiceEndpoint && answered && !asked {
+    if case.expect == Expectation::ServiceEndpoint && public && answered && !asked {
         let detail = if request(case.target.service_slug()).is_none() {
             "the service can be asked nothing before login: whether it lets this subnet in is not known"
         } else {

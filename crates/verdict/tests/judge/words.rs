@@ -152,6 +152,8 @@ pub(crate) fn connected(ip: IpAddr) -> Connection {
         handshake_elapsed: Some(Duration::from_millis(5)),
         handshake_detail: None,
         certificate: Some(certificate()),
+        service: None,
+        service_elapsed: None,
     }
 }
 
