@@ -72,8 +72,16 @@ fn every_reason_of_the_agents_stages_has_scenarios_and_near_misses() {
     }
     let of_this_agent = |reason: &&Reason| {
         !matches!(reason.stage().as_str(), "http" | "none")
-            // What only our own environment or a broken machine brings about is tested elsewhere.
-            && !matches!(reason.as_str(), "agent_error" | "proxy_would_be_used" | "connect_unreachable" | "connect_reset")
+            // Brought about by our own environment, a broken machine, or a search list, which only a
+            // resolv.conf has: the lab's servers are not at its port 53.
+            && !matches!(
+                reason.as_str(),
+                "agent_error"
+                    | "proxy_would_be_used"
+                    | "connect_unreachable"
+                    | "connect_reset"
+                    | "dns_search_capture"
+            )
     };
     for reason in Reason::ALL
         .iter()
@@ -82,6 +90,21 @@ fn every_reason_of_the_agents_stages_has_scenarios_and_near_misses() {
     {
         assert!(promised[reason] >= 1, "no scenario promises {reason}");
         assert!(denied[reason] >= 1, "no scenario denies {reason}");
+    }
+}
+
+#[test]
+fn every_word_for_a_reason_is_one() {
+    for file in scenario_files() {
+        let world = read(&file).unwrap_or_else(|wrong| panic!("{wrong}"));
+        for verdict in world.scenes.iter().map(|scene| &scene.verdict) {
+            let findings = verdict.findings.iter().flatten();
+            for word in findings.chain(&verdict.absent).chain([&verdict.reason]) {
+                let known = Reason::ALL.iter().any(|reason| reason.as_str() == word);
+                // A slip in `absent` would hold for ever.
+                assert!(known, "{}: there is no reason `{word}`", file.display());
+            }
+        }
     }
 }
 

@@ -185,3 +185,124 @@ fn query(host: &str, family: Family, exchanged: Exchanged) -> Query {
         detail: exchanged.detail,
     }
 }
+
+/// What no scenario can play: only a resolv.conf has a search list or asks for EDNS, and its servers
+/// are at port 53.
+#[cfg(all(test, feature = "lab"))]
+mod tests {
+    use std::time::Duration;
+
+    use privatelink_verdict::observation::QueryOutcome;
+
+    use super::*;
+    use crate::lab::{RunningWorld, World};
+
+    const HOST: &str = "registry.example.com";
+
+    async fn start(dns: &str) -> RunningWorld {
+        let world = World::parse(&format!(
+            "{{story: x, target: {{host: {HOST}}}, verdict: {{outcome: pass}}, dns: {dns}}}"
+        ));
+        world
+            .expect("a world")
+            .start()
+            .await
+            .expect("a running world")
+    }
+
+    fn nameservers(world: &RunningWorld, search: &[&str]) -> Nameservers {
+        Nameservers {
+            servers: world.dns.clone(),
+            search: search.iter().map(|&domain| domain.to_owned()).collect(),
+            ndots: 5,
+            ..Nameservers::default()
+        }
+    }
+
+    async fn captured(dns: &str, search: &[&str], ndots: usize) -> Option<NameEvidence> {
+        let world = start(dns).await;
+        let nameservers = Nameservers {
+            ndots,
+            ..nameservers(&world, search)
+        };
+        let path = Path {
+            resolver: "node",
+            nameservers: &nameservers,
+            pace: &Pace::new(50),
+        };
+        let known = [IpAddr::from([127, 0, 1, 1])];
+        let deadline = Instant::now() + Duration::from_secs(5);
+        path.search(HOST, &known, deadline).await
+    }
+
+    #[tokio::test]
+    async fn a_wildcard_in_the_search_list_captures_the_relative_name() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1]}";
+        let evidence = captured(dns, &["svc.test", "corp.test"], 5).await;
+        let evidence = evidence.expect("a capture");
+        assert_eq!(evidence.name, "registry.example.com.corp.test");
+        assert_eq!(evidence.addresses, [IpAddr::from([127, 0, 2, 1])]);
+    }
+
+    #[tokio::test]
+    async fn a_search_list_that_leads_nowhere_or_to_the_same_address_captures_nothing() {
+        let same = "{records: [registry.example.com.corp.test A 127.0.1.1]}";
+        for dns in ["{}", same] {
+            assert_eq!(
+                captured(dns, &["svc.test", "corp.test"], 5).await,
+                None,
+                "{dns}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_with_dots_enough_never_meets_the_search_list() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1]}";
+        assert_eq!(captured(dns, &["corp.test"], 2).await, None);
+        assert!(captured(dns, &["corp.test"], 3).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_search_list_whose_servers_fail_ends_the_search_as_in_the_c_library() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1], \
+                    faults: [{name: '*.svc.test', then: servfail}]}";
+        assert_eq!(captured(dns, &["svc.test", "corp.test"], 5).await, None);
+    }
+
+    async fn asked_with_edns(dns: &str) -> Query {
+        let world = start(dns).await;
+        let nameservers = nameservers(&world, &[]);
+        let path = Path {
+            resolver: "node",
+            nameservers: &nameservers,
+            pace: &Pace::new(50),
+        };
+        let rules = Rules::default();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let resolved = path
+            .resolve(HOST, &[Family::Ipv4], &rules, true, deadline)
+            .await;
+        resolved.expect("a resolution").queries.remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_edns_is_asked_again_without() {
+        for refusal in ["formerr", "notimp"] {
+            let query = asked_with_edns(&format!(
+                "{{records: [{HOST} A 127.0.1.1], faults: [{{edns: true, then: {refusal}}}]}}"
+            ))
+            .await;
+            assert_eq!(query.outcome, QueryOutcome::Answer, "{refusal}");
+            assert!(query.degraded, "{refusal}");
+            assert_eq!(query.tries, 1, "{refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_edns_is_asked_once() {
+        let query = asked_with_edns(&format!("{{records: [{HOST} A 127.0.1.1]}}")).await;
+        assert_eq!(query.outcome, QueryOutcome::Answer);
+        assert!(!query.degraded);
+    }
+}
