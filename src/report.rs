@@ -6,6 +6,7 @@ pub mod json;
 pub mod log;
 pub mod metrics;
 pub mod page;
+pub mod runbook;
 pub mod schema;
 pub mod text;
 pub mod tree;

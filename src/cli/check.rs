@@ -16,7 +16,7 @@ use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
 use crate::board::Probed;
 use crate::config::{self, plan::Plan};
 use crate::report::json::Report;
-use crate::report::tree;
+use crate::report::{runbook, tree};
 use crate::rounds::Rounds;
 
 /// Probe once, now, and print what was found, per target.
@@ -28,7 +28,7 @@ use crate::rounds::Rounds;
     privatelink-prober check --config config.yaml --fail-on warn -o json")]
 pub(super) struct CheckArgs {
     /// Hosts to probe. Port, protocol and private DNS zone come from the catalogue.
-    #[arg(value_name = "HOST", required_unless_present = "config")]
+    #[arg(value_name = "HOST", required_unless_present_any = ["config", "explain"])]
     hosts: Vec<String>,
 
     /// Configuration to take targets and settings from. With hosts, they are its only targets.
@@ -52,6 +52,13 @@ pub(super) struct CheckArgs {
         value_parser = duration, help_heading = "Output"
     )]
     watch: Option<Duration>,
+
+    /// Print what the runbook says of a reason, and probe nothing.
+    #[arg(
+        long, value_name = "REASON", conflicts_with_all = ["hosts", "config"],
+        help_heading = "Output"
+    )]
+    explain: Option<String>,
 
     /// The outcome from which on the exit code is 1.
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
@@ -87,8 +94,12 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         flags,
         output,
         watch,
+        explain,
         fail_on,
     } = args;
+    if let Some(reason) = explain {
+        return explained(&reason);
+    }
     let mut plan = config::for_check(&config, &hosts, &flags)?;
     choose(&mut plan, &target)?;
     for warning in &plan.warnings {
@@ -114,6 +125,17 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
             }
         }
     })
+}
+
+/// Prints the section of the runbook about a reason.
+fn explained(reason: &str) -> Result<ExitCode, Failure> {
+    let Some(section) = runbook::section(reason) else {
+        let nearest = runbook::nearest(reason).map(|near| format!("; did you mean {near}?"));
+        let hint = nearest.unwrap_or_else(|| "; `schema reasons` lists them".to_owned());
+        return Err(format!("there is no reason called {reason}{hint}").into());
+    };
+    writeln!(anstream::stdout(), "{section}")?;
+    Ok(EXIT_OK.into())
 }
 
 /// Probes every target once, with a progress line where somebody watches.

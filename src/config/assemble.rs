@@ -2,6 +2,7 @@
 
 mod admit;
 mod merge;
+mod preset;
 mod resolvers;
 mod target;
 mod values;
@@ -17,7 +18,7 @@ use privatelink_verdict::target::Expectation;
 use crate::config::duration;
 use crate::config::files::Files;
 use crate::config::plan::{Detail, Limits, Plan};
-use crate::config::problem::{Complaint, ConfigError, Problem, Problems, Source, quoted};
+use crate::config::problem::{Complaint, ConfigError, Problem, Problems, Source};
 use crate::config::raw::{RawConfig, RawLimits, RawTls};
 use crate::config::trust::Roots;
 use crate::config::written::{Place, Written};
@@ -76,7 +77,6 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
         Duration::from_mins(10),
         &mut problems,
     );
-    refuse_presets(&parts.raw, &mut problems);
     let roots = roots(parts.raw.tls.as_ref(), files, &mut problems);
 
     let mut merge = Merge::new(&globals);
@@ -84,7 +84,11 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
     for raw in targets {
         merge.configured(raw, &mut problems);
     }
-    if targets.is_empty() && !parts.may_be_empty {
+    let presets = preset::targets(&parts.raw, &mut problems);
+    for raw in &presets {
+        merge.configured(raw, &mut problems);
+    }
+    if targets.is_empty() && presets.is_empty() && !parts.may_be_empty {
         problems.error(
             Place::default(),
             Complaint::new("no targets: there is nothing to probe")
@@ -221,22 +225,6 @@ fn limits(raw: Option<&RawLimits>, problems: &mut Problems<'_>) -> Limits {
             default.min_interval,
             problems,
         ),
-    }
-}
-
-/// The word is part of the contract; a version that cannot honour it must say so.
-fn refuse_presets(raw: &RawConfig, problems: &mut Problems<'_>) {
-    for preset in raw.presets.iter().flatten() {
-        let name = quoted(&preset.value.0);
-        problems.error(
-            preset.place,
-            if preset.value.0 == "aks-egress" {
-                Complaint::new(format!("the preset {name} is not part of this version"))
-                    .help("remove it, and write the hosts under `targets`")
-            } else {
-                Complaint::new(format!("unknown preset {name}"))
-            },
-        );
     }
 }
 

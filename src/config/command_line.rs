@@ -75,6 +75,7 @@ pub(super) fn apply(
 
     if !hosts.is_empty() {
         raw.targets = Some(targets(hosts, flags, &mut typed)?);
+        raw.presets = None;
         parts.later.clear();
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct RawConfig {
     /// Hosts that CRD and discovered targets may have beside the catalogue's: a host, or
     /// `*.zone` for everything below it.
     pub(crate) allowed_hosts: Option<Vec<Written<HostText>>>,
-    /// Named sets of targets. This version has none.
+    /// Named sets of targets: `aks-egress`, or `aks-egress:REGION`, for what AKS needs in public.
     pub(crate) presets: Option<Vec<Written<NameText>>>,
     /// What to probe.
     pub(crate) targets: Option<Vec<Written<RawTarget>>>,

@@ -330,3 +330,26 @@ fn flags_about_hosts_need_hosts() {
     let error = for_hosts(&[], &HostFlags::default()).expect_err("nothing");
     assert!(error.to_string().contains("nothing to check"), "{error}");
 }
+
+#[test]
+fn a_preset_adds_public_targets_beside_those_the_operator_wrote() {
+    let text = concat!(
+        "presets: [\"aks-egress:westeurope\"]\n",
+        "targets: [{host: mcr.microsoft.com, name: images, expect: auto}]\n",
+    );
+    let plan = load_text("config.yaml", text).expect("a plan");
+    assert_eq!(target(&plan, "images").expect, Expectation::Auto);
+    assert!(
+        plan.targets
+            .iter()
+            .filter(|target| target.host == "mcr.microsoft.com")
+            .count()
+            == 1
+    );
+    let login = target(&plan, "login.microsoftonline.com");
+    assert_eq!((login.expect, login.port), (Expectation::Public, 443));
+    assert_eq!(
+        target(&plan, "westeurope.data.mcr.microsoft.com").expect,
+        Expectation::Public
+    );
+}

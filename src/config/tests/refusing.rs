@@ -692,24 +692,25 @@ fn too_many_targets_are_refused() {
 }
 
 #[test]
-fn a_preset_of_another_version_is_refused() {
+fn an_unknown_preset_is_refused_with_the_ones_there_are() {
     let text = concat!(
-        "presets: [aks-egress, aks]\n",
+        "presets: [aks, aks-egress:West]\n",
         "targets: [{host: a.example.com}]\n",
     );
     insta::assert_snapshot!(refused(text), @r#"
-    error: the preset `aks-egress` is not part of this version
+    error: unknown preset `aks`
      --> config.yaml:1:11
       |
-    1 | presets: [aks-egress, aks]
-      |           ^^^^^^^^^^
-      = help: remove it, and write the hosts under `targets`
+    1 | presets: [aks, aks-egress:West]
+      |           ^^^
+      = help: write `aks-egress`, or `aks-egress:REGION` such as `aks-egress:westeurope`
 
-    error: unknown preset `aks`
-     --> config.yaml:1:23
+    error: unknown preset `aks-egress:West`
+     --> config.yaml:1:16
       |
-    1 | presets: [aks-egress, aks]
-      |                       ^^^
+    1 | presets: [aks, aks-egress:West]
+      |                ^^^^^^^^^^^^^^^
+      = help: write `aks-egress`, or `aks-egress:REGION` such as `aks-egress:westeurope`
     "#);
 }
 
