@@ -35,16 +35,24 @@ fn every_scenario_gets_the_verdict_its_file_promises() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let complaints: Vec<String> = runtime.expect("a runtime").block_on(async {
-        let played = iter(files.iter().map(|file| play(file)));
-        played
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await
-            .concat()
+    let (complaints, again) = runtime.expect("a runtime").block_on(async {
+        let played = iter(&files).map(|file| async move { (file, play(file).await) });
+        let played: Vec<_> = played.buffer_unordered(AT_ONCE).collect().await;
+        let failed = played.iter().filter(|(_, wrong)| !wrong.is_empty());
+        let failed: Vec<&PathBuf> = failed.map(|(file, _)| *file).collect();
+        // A machine that is busy elsewhere misses deadlines; what is wrong is wrong when alone too.
+        let mut complaints = Vec::new();
+        for file in &failed {
+            complaints.extend(play(file).await);
+        }
+        (complaints, failed)
     });
     let (count, time) = (files.len(), started.elapsed());
-    let _ = writeln!(std::io::stderr(), "{count} scenarios played in {time:.1?}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "{count} scenarios played in {time:.1?}, {} of them twice: {again:?}",
+        again.len()
+    );
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
