@@ -209,9 +209,10 @@ impl Agent {
             let _permit = permits.acquire_owned().await.ok();
             prober.ready().await;
             let waited = due.elapsed();
-            let _flight = Flight::new(board);
+            let _flight = Flight::new(board.clone());
             let observation = prober.probe(&target, &mut memory).await;
-            let verdict = judge(&target, &observation, &history);
+            let surroundings = board.lock().surroundings(&target, &observation);
+            let verdict = judge(&target, &observation, &history, &surroundings);
             Done {
                 probed: Probed {
                     target,

@@ -11,6 +11,7 @@ use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::history::History;
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::reason::{Reason, Stage};
+use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
@@ -197,6 +198,16 @@ impl Board {
     /// The entry of the target called `name`.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.target.name == name)
+    }
+
+    /// What the latest probes of other targets say that bears on `target` as just observed.
+    pub fn surroundings(&self, target: &Target, observation: &Observation) -> Surroundings {
+        let probed = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.latest.as_deref());
+        let others = probed.map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
+        Surroundings::of(target, observation, others)
     }
 
     /// Records a completed probe. Returns the transition it made, if it made one.

@@ -7,7 +7,9 @@ use futures_util::stream::iter;
 use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::reason::Reason;
+use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
+use privatelink_verdict::verdict::Verdict;
 
 use crate::board::Probed;
 use crate::config::plan::Plan;
@@ -56,19 +58,17 @@ impl Rounds {
             .map(|(index, seat)| async move {
                 prober.ready().await;
                 let observation = prober.probe(&seat.target, &mut seat.memory).await;
-                let verdict = judge(&seat.target, &observation, &seat.history);
-                if seat
-                    .reason
-                    .replace(verdict.reason)
-                    .is_some_and(|last| last != verdict.reason)
-                {
-                    seat.memory.judged_otherwise();
-                }
-                seat.history.record(&observation);
+                let target = Arc::clone(&seat.target);
+                let verdict = judge(
+                    &target,
+                    &observation,
+                    &seat.history,
+                    &Surroundings::default(),
+                );
                 (
                     index,
                     Probed {
-                        target: Arc::clone(&seat.target),
+                        target,
                         observation,
                         verdict,
                     },
@@ -80,7 +80,33 @@ impl Rounds {
             done(&probed);
             results.push((index, probed));
         }
+        drop(probes);
         results.sort_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, probed)| probed).collect()
+        self.settle(results.into_iter().map(|(_, probed)| probed).collect())
+    }
+
+    /// Judges every target anew, now that it is known what the others came to.
+    fn settle(&mut self, mut probed: Vec<Probed>) -> Vec<Probed> {
+        let verdicts: Vec<Verdict> = std::iter::zip(&self.seats, &probed)
+            .map(|(seat, own)| {
+                let others = probed
+                    .iter()
+                    .map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
+                let surroundings = Surroundings::of(&own.target, &own.observation, others);
+                judge(&own.target, &own.observation, &seat.history, &surroundings)
+            })
+            .collect();
+        for ((seat, probed), verdict) in self.seats.iter_mut().zip(&mut probed).zip(verdicts) {
+            if seat
+                .reason
+                .replace(verdict.reason)
+                .is_some_and(|last| last != verdict.reason)
+            {
+                seat.memory.judged_otherwise();
+            }
+            seat.history.record(&probed.observation);
+            probed.verdict = verdict;
+        }
+        probed
     }
 }

@@ -101,6 +101,10 @@ pub(crate) struct RawTarget {
     /// Comes before the global `classify`.
     #[serde(default)]
     pub(crate) classify: Option<RawClassify>,
+    /// Names of other targets of the same service, judged together with this one: dfs with blob,
+    /// a database with the hosts it redirects to.
+    #[serde(default)]
+    pub(crate) same_service: Option<Vec<Written<NameText>>>,
     /// Whom it belongs to; a label of `privatelink_target_info`, for routing alerts.
     #[serde(default)]
     pub(crate) owner: Option<Written<String>>,
@@ -125,6 +129,7 @@ impl RawTarget {
             data_regions: None,
             private_zone: None,
             classify: None,
+            same_service: None,
             owner: None,
         }
     }

@@ -70,6 +70,7 @@ pub(crate) fn target(host: &str) -> Target {
         http: true,
         private_zone: None,
         expiry_warning: Duration::from_hours(336),
+        companions: Vec::new(),
         owner: None,
     }
 }

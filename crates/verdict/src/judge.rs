@@ -20,12 +20,19 @@ use crate::alias::{alias, zone_of};
 use crate::history::History;
 use crate::observation::Observation;
 use crate::reason::{Reason, Severity};
+use crate::surroundings::Surroundings;
 use crate::target::{Expectation, Target};
 use crate::verdict::{Confidence, Finding, Outcome, Verdict};
 
-/// The verdict on `observation`; `history` is what was recorded before it.
-pub fn judge(target: &Target, observation: &Observation, history: &History) -> Verdict {
-    let case = Case::new(target, observation, history);
+/// The verdict on `observation`; `history` is what was recorded before it, `surroundings` what
+/// other targets were last seen to be.
+pub fn judge(
+    target: &Target,
+    observation: &Observation,
+    history: &History,
+    surroundings: &Surroundings,
+) -> Verdict {
+    let case = Case::new(target, observation, history, surroundings);
     let mut findings = Findings::default();
     dns::find(&case, &mut findings);
     address::find(&case, &mut findings);
@@ -84,6 +91,7 @@ struct Case<'a> {
     target: &'a Target,
     observation: &'a Observation,
     history: &'a History,
+    surroundings: &'a Surroundings,
     /// The expectation in force; never `auto`.
     expect: Expectation,
     /// The privatelink name of the chain.
@@ -93,11 +101,17 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(target: &'a Target, observation: &'a Observation, history: &'a History) -> Self {
+    fn new(
+        target: &'a Target,
+        observation: &'a Observation,
+        history: &'a History,
+        surroundings: &'a Surroundings,
+    ) -> Self {
         Self {
             target,
             observation,
             history,
+            surroundings,
             expect: expect_effective(target, observation, history),
             alias: alias(target, &observation.resolution),
             authority: zone_authority(target, observation),

@@ -13,5 +13,6 @@ pub mod observation;
 pub mod reason;
 pub mod remedy;
 pub mod service;
+pub mod surroundings;
 pub mod target;
 pub mod verdict;

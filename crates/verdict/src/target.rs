@@ -42,6 +42,9 @@ pub struct Target {
     pub private_zone: Option<String>,
     /// A certificate that ends within this time is worth a warning.
     pub expiry_warning: Duration,
+    /// Names of targets of the same service, without which this one is of little use: a registry's
+    /// data endpoints, blob beside dfs.
+    pub companions: Vec<String>,
     /// For routing alerts; a label of `target_info`.
     pub owner: Option<String>,
 }

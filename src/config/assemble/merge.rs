@@ -10,10 +10,10 @@ use crate::config::assemble::resolvers::{USAGES, Usage, bad_name};
 use crate::config::assemble::target::{self, Group};
 use crate::config::assemble::{Globals, admit, values};
 use crate::config::plan::Rejected;
-use crate::config::problem::{Complaint, Problem, Problems, Source, quoted};
+use crate::config::problem::{Complaint, Problem, Problems, Source, nearest, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::read::{self, LaterFile};
-use crate::config::text;
+use crate::config::text::{self, NameText};
 use crate::config::written::{Place, Written};
 
 /// How many refused targets are named; the rest is only counted.
@@ -27,6 +27,8 @@ const WARNINGS: usize = 50;
 pub(super) struct Merge<'a> {
     globals: &'a Globals,
     configured: Vec<Group>,
+    /// Every name that a configured target calls a companion.
+    companions: Vec<Written<NameText>>,
     /// `PrivateLinkTarget`s and discovered targets, with the file they come from.
     later: Vec<(String, Group)>,
     merged: Merged,
@@ -47,6 +49,7 @@ impl<'a> Merge<'a> {
         Self {
             globals,
             configured: Vec::new(),
+            companions: Vec::new(),
             later: Vec::new(),
             merged: Merged::default(),
             names: HashMap::new(),
@@ -59,6 +62,8 @@ impl<'a> Merge<'a> {
         let origin = (Declared::Config, None);
         self.configured
             .extend(target::read(raw, origin, self.globals, problems));
+        self.companions
+            .extend(raw.value.same_service.iter().flatten().cloned());
     }
 
     /// Names the configured targets; what is wrong with the list as a whole is an error.
@@ -86,6 +91,21 @@ impl<'a> Merge<'a> {
                     self.names.insert(target.name.clone(), place);
                     self.keep(target);
                 }
+            }
+        }
+        for companion in std::mem::take(&mut self.companions) {
+            let name = companion.value.0;
+            if !self.names.contains_key(&name) {
+                let near = nearest(&name, self.names.keys().map(String::as_str));
+                let help = near.map_or_else(
+                    || "write the `name` of another target".to_owned(),
+                    |near| format!("did you mean {}?", quoted(near)),
+                );
+                let complaint = Complaint::new(format!(
+                    "sameService: no target is called {}",
+                    quoted(&name)
+                ));
+                problems.error(companion.place, complaint.help(help));
             }
         }
         let (found, most) = (self.merged.targets.len(), self.globals.limits.max_targets);
@@ -318,11 +338,20 @@ fn named(group: Group, repeated: &HashSet<String>) -> impl Iterator<Item = (Plac
         Some((_, first)) if repeats => format!("{host}:{}", first.port),
         _ => host,
     });
-    members.into_iter().map(move |(region, target)| {
-        let name = match region {
-            Some(region) => format!("{base}:data:{region}"),
-            None => base.clone(),
-        };
-        (place, Target { name, ..target })
+    let called = move |region: Option<&String>| match region {
+        Some(region) => format!("{base}:data:{region}"),
+        None => base.clone(),
+    };
+    // A login server without its data endpoints is of no use: they are judged together.
+    let regions = members.iter().filter_map(|(region, _)| region.as_ref());
+    let endpoints: Vec<String> = regions.map(|region| called(Some(region))).collect();
+    members.into_iter().map(move |(region, mut target)| {
+        target.name = called(region.as_ref());
+        if region.is_none() {
+            target.companions.extend(endpoints.iter().cloned());
+        } else {
+            target.companions.clear();
+        }
+        (place, target)
     })
 }

@@ -106,6 +106,12 @@ pub(super) fn read(
         ),
         private_zone: name_like(raw.private_zone.as_ref(), "privateZone", problems),
         expiry_warning: globals.expiry_warning,
+        companions: raw
+            .same_service
+            .iter()
+            .flatten()
+            .map(|name| name.value.0.clone())
+            .collect(),
         owner: owner(raw, problems),
     };
     let mut members = vec![(None, target)];

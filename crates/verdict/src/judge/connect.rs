@@ -32,7 +32,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         .filter(|c| c.tcp == TcpOutcome::Ok)
         .count();
     if connected == 0 {
-        all_failed(&failed, findings);
+        all_failed(case, &failed, findings);
     } else {
         let severity = match case.expect {
             Expectation::Public => Severity::Warn,
@@ -59,7 +59,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-fn all_failed(failed: &[&Connection], findings: &mut Findings) {
+fn all_failed(case: &Case<'_>, failed: &[&Connection], findings: &mut Findings) {
     let count = |outcome| failed.iter().filter(|c| c.tcp == outcome).count();
     // `max_by_key` takes the last of equals, so the first in rank has to come last.
     let commonest = RANKED
@@ -69,7 +69,11 @@ fn all_failed(failed: &[&Connection], findings: &mut Findings) {
     let Some((outcome, mut reason)) = commonest.copied() else {
         return;
     };
-    let concerned: Vec<_> = failed.iter().filter(|c| c.tcp == outcome).collect();
+    let concerned: Vec<_> = failed
+        .iter()
+        .copied()
+        .filter(|c| c.tcp == outcome)
+        .collect();
     let open = concerned
         .iter()
         .find_map(|c| c.other_port.filter(|(_, opened)| *opened));
@@ -85,8 +89,27 @@ fn all_failed(failed: &[&Connection], findings: &mut Findings) {
     if let (TcpOutcome::Timeout, Some((port, _))) = (outcome, open) {
         reason = Reason::PortBlocked;
         detail.push_str(&format!("; port {port} of the same service opens"));
+    } else if let Some(neighbourhood) = neighbourhood(case, &concerned) {
+        detail.push_str(&neighbourhood);
     }
     findings.add(reason, concerned.first().map(|c| c.ip), detail);
+}
+
+/// What the other endpoints of the subnet do: it tells a dead endpoint from a blocked subnet.
+fn neighbourhood(case: &Case<'_>, concerned: &[&Connection]) -> Option<String> {
+    let timed_out = concerned.iter().find(|c| c.tcp == TcpOutcome::Timeout)?;
+    let (net, beside) = case.surroundings.beside(timed_out.ip)?;
+    let answering = beside.iter().filter(|neighbour| neighbour.answers).count();
+    Some(match answering {
+        0 => format!(
+            "; none of the {} other endpoints in {net} answers either: the subnet is blocked or unrouted",
+            beside.len()
+        ),
+        _ => format!(
+            "; {answering} of {} other endpoints in {net} answer",
+            beside.len()
+        ),
+    })
 }
 
 /// `10.1.2.3:443 timeout`.

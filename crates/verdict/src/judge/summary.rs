@@ -5,9 +5,22 @@ use crate::observation::TcpOutcome;
 use crate::reason::Reason;
 use crate::service::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
-use crate::verdict::Finding;
+use crate::verdict::{Finding, Outcome};
 
 pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
+    let mut summary = story(case, primary);
+    let companions = &case.surroundings.companions;
+    if let Some(failing) = companions.iter().find(|c| c.outcome == Outcome::Fail) {
+        summary.truncate(summary.trim_end_matches('.').len());
+        summary.push_str(&format!(
+            "; {}, which belongs to the same service, fails with {}.",
+            failing.target, failing.reason
+        ));
+    }
+    summary
+}
+
+fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
     let host = case.host();
     let Some(finding) = primary else {
         return healthy(case);

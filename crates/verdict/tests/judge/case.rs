@@ -13,8 +13,9 @@ use privatelink_verdict::observation::{
     ZoneEvidence,
 };
 use privatelink_verdict::reason::{Reason, Severity};
+use privatelink_verdict::surroundings::{Companion, Neighbour, Surroundings};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
-use privatelink_verdict::verdict::{Finding, Verdict};
+use privatelink_verdict::verdict::{Finding, Outcome, Verdict};
 
 use crate::words::{Change, connected, nodata, undialled};
 
@@ -37,6 +38,7 @@ pub(crate) struct Case {
     connections: Vec<(Option<IpAddr>, Change)>,
     fault: Option<AgentFault>,
     proxy: Option<String>,
+    surroundings: Surroundings,
 }
 
 impl Case {
@@ -62,6 +64,7 @@ impl Case {
                 http: false,
                 private_zone: None,
                 expiry_warning: Duration::from_hours(336),
+                companions: Vec::new(),
                 owner: None,
             },
             chain: Vec::new(),
@@ -73,6 +76,7 @@ impl Case {
             connections: Vec::new(),
             fault: None,
             proxy: None,
+            surroundings: Surroundings::default(),
         }
     }
 
@@ -86,6 +90,31 @@ impl Case {
         Self::of(VAULT)
             .via([VAULT_ALIAS, VAULT_PUBLIC])
             .resolves_to(["52.168.109.101"])
+    }
+
+    /// Beside a target of the same service that came to this.
+    pub(crate) fn beside_companion(
+        mut self,
+        target: &str,
+        outcome: Outcome,
+        reason: Reason,
+    ) -> Self {
+        let target = target.to_owned();
+        self.surroundings.companions.push(Companion {
+            target,
+            outcome,
+            reason,
+        });
+        self
+    }
+
+    /// Beside another endpoint, which answers or does not.
+    pub(crate) fn beside_endpoint(mut self, address: &str, answers: bool) -> Self {
+        self.surroundings.neighbours.push(Neighbour {
+            ip: ip(address),
+            answers,
+        });
+        self
     }
 
     pub(crate) fn expecting(mut self, expect: Expectation) -> Self {
@@ -318,7 +347,12 @@ impl Case {
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        judge(&self.target, &self.observation(), &self.history())
+        judge(
+            &self.target,
+            &self.observation(),
+            &self.history(),
+            &self.surroundings,
+        )
     }
 
     /// Every finding's reason and severity, in the verdict's order.

@@ -11,6 +11,7 @@ mod names;
 mod order;
 mod resolvers;
 mod summary;
+mod surroundings;
 mod tls;
 mod words;
 mod zone;

@@ -141,8 +141,12 @@ fn names_are_listed_up_to_five() {
         certificate.covers_name = false;
         certificate.names = names(count).collect();
         let case = Case::healthy_vault();
-        let verdict =
-            privatelink_verdict::judge::judge(&case.target, &observation, &case.history());
+        let verdict = privatelink_verdict::judge::judge(
+            &case.target,
+            &observation,
+            &case.history(),
+            &privatelink_verdict::surroundings::Surroundings::default(),
+        );
         verdict.findings[0].detail.clone()
     };
     assert_eq!(
@@ -236,8 +240,12 @@ fn a_handshake_that_was_not_needed_is_no_finding() {
         observation.connections[0].handshake = handshake;
         observation.connections[0].certificate = None;
         let case = Case::healthy_vault();
-        let verdict =
-            privatelink_verdict::judge::judge(&case.target, &observation, &case.history());
+        let verdict = privatelink_verdict::judge::judge(
+            &case.target,
+            &observation,
+            &case.history(),
+            &privatelink_verdict::surroundings::Surroundings::default(),
+        );
         assert_eq!(verdict.outcome, Outcome::Pass, "{handshake}");
     }
 }
@@ -288,7 +296,12 @@ fn a_certificate_that_ends_within_the_warning_is_expiring() {
         let mut observation = Case::healthy_vault().observation();
         certificate_of(&mut observation.connections[0]).not_after = NOW + left;
         let case = Case::healthy_vault();
-        privatelink_verdict::judge::judge(&case.target, &observation, &case.history())
+        privatelink_verdict::judge::judge(
+            &case.target,
+            &observation,
+            &case.history(),
+            &privatelink_verdict::surroundings::Surroundings::default(),
+        )
     };
     let fortnight = 14 * DAY;
     assert_eq!(ending(fortnight).findings, []);
@@ -341,7 +354,13 @@ fn a_certificate_begins_with_its_first_second() {
         let mut observation = Case::healthy_vault().observation();
         certificate_of(&mut observation.connections[0]).not_before = at;
         let case = Case::healthy_vault();
-        privatelink_verdict::judge::judge(&case.target, &observation, &case.history()).reason
+        privatelink_verdict::judge::judge(
+            &case.target,
+            &observation,
+            &case.history(),
+            &privatelink_verdict::surroundings::Surroundings::default(),
+        )
+        .reason
     };
     assert_eq!(begins(NOW), Reason::Ok);
     assert_eq!(begins(NOW + 1), Reason::TlsCertificateNotYetValid);

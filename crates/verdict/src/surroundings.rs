@@ -1,0 +1,106 @@
+//! Surroundings: what the latest probes of other targets say that bears on this one: the companions
+//! it needs to be of use, and its neighbours in the same subnet.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::observation::{Observation, TcpOutcome};
+use crate::reason::Reason;
+use crate::target::Target;
+use crate::verdict::{Outcome, Verdict};
+
+/// The prefix that counts as one subnet: private endpoints of one rarely spread over more.
+const SUBNET: (u8, u8) = (24, 64);
+
+/// What the latest probes of other targets say that bears on one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Surroundings {
+    /// The targets of the same service, as last judged.
+    pub companions: Vec<Companion>,
+    /// Other endpoints in the subnets of this target's addresses.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// A target of the same service: a registry's data endpoint, blob beside dfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// Its name.
+    pub target: String,
+    /// Its latest outcome.
+    pub outcome: Outcome,
+    /// Its latest primary reason.
+    pub reason: Reason,
+}
+
+/// Another endpoint of a subnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Whether it was connected to when last dialled.
+    pub answers: bool,
+}
+
+impl Surroundings {
+    /// What `others`, every target's latest probe, say that bears on `target` as just observed.
+    pub fn of<'a>(
+        target: &Target,
+        observation: &Observation,
+        others: impl Iterator<Item = (&'a Target, &'a Observation, &'a Verdict)>,
+    ) -> Self {
+        let own: Vec<IpAddr> = observation.connections.iter().map(|c| c.ip).collect();
+        let failed = observation
+            .connections
+            .iter()
+            .any(|c| c.tcp == TcpOutcome::Timeout);
+        let mut surroundings = Self::default();
+        for (other, seen, verdict) in others {
+            if other.name == target.name {
+                continue;
+            }
+            if target.companions.contains(&other.name) || other.companions.contains(&target.name) {
+                surroundings.companions.push(Companion {
+                    target: other.name.clone(),
+                    outcome: verdict.outcome,
+                    reason: verdict.reason,
+                });
+            }
+            // Neighbours tell a dead endpoint from a blocked subnet, and nothing else.
+            if failed {
+                surroundings.add_neighbours(&own, seen);
+            }
+        }
+        surroundings
+    }
+
+    fn add_neighbours(&mut self, own: &[IpAddr], seen: &Observation) {
+        for connection in seen.connections.iter().filter(|c| c.was_dialled()) {
+            let ip = connection.ip;
+            let near = own
+                .iter()
+                .any(|mine| subnet(*mine).is_some_and(|net| net.contains(&ip)));
+            let known = self.neighbours.iter().any(|neighbour| neighbour.ip == ip);
+            if near && !known && !own.contains(&ip) {
+                let answers = connection.tcp == TcpOutcome::Ok;
+                self.neighbours.push(Neighbour { ip, answers });
+            }
+        }
+    }
+
+    /// Those of the neighbours that lie in the subnet of `ip`.
+    pub(crate) fn beside(&self, ip: IpAddr) -> Option<(IpNet, Vec<&Neighbour>)> {
+        let net = subnet(ip)?;
+        let beside: Vec<_> = self
+            .neighbours
+            .iter()
+            .filter(|n| net.contains(&n.ip))
+            .collect();
+        (!beside.is_empty()).then_some((net, beside))
+    }
+}
+
+fn subnet(ip: IpAddr) -> Option<IpNet> {
+    let prefix = if ip.is_ipv4() { SUBNET.0 } else { SUBNET.1 };
+    IpNet::new(ip, prefix).ok().map(|net| net.trunc())
+}
