@@ -315,9 +315,11 @@ impl Comparison {
     /// Whether it gives the same classes as `path`, in the families that both answered, be it
     /// negatively; `None` where there is none. A lost query is no difference.
     pub fn agrees_with(&self, path: &Resolution) -> Option<bool> {
-        let both = [Family::Ipv4, Family::Ipv6]
-            .into_iter()
-            .filter_map(|family| Some((path.answer(family)?, self.resolution.answer(family)?)));
+        let answered = path
+            .queries
+            .iter()
+            .filter(|query| !query.outcome.is_failure());
+        let both = answered.filter_map(|ours| Some((ours, self.resolution.answer(ours.family)?)));
         let (ours, theirs): (Vec<_>, Vec<_>) = both.unzip();
         let classes = |of: &Resolution, answers: Vec<&Query>| -> ClassSet {
             let addresses = of.addresses.iter().filter(|address| {

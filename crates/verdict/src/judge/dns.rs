@@ -192,11 +192,13 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
             findings.add(Reason::DnsDegraded, None, detail);
         } else if query.degraded && !query.outcome.is_failure() {
             let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
-            let detail = format!(
-                "{} was answered only at try {}: {why}",
-                query.family.record_type(),
-                query.tries
-            );
+            // The retry without EDNS is not counted as a try.
+            let how = match query.tries {
+                ..=1 => "when asked again".to_owned(),
+                tries => format!("at try {tries}"),
+            };
+            let family = query.family.record_type();
+            let detail = format!("{family} was answered only {how}: {why}");
             findings.add(Reason::DnsDegraded, None, detail);
         }
     }

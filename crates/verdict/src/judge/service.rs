@@ -2,7 +2,7 @@
 
 use super::{Case, Findings};
 use crate::address::Class;
-use crate::observation::{Connection, Handshake, ServiceReply};
+use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome};
 use crate::reason::Reason;
 use crate::service::{Proof, ReplyOutcome, request};
 use crate::target::Expectation;
@@ -72,7 +72,7 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
     let answered = connections
         .iter()
         .filter(shaken)
-        .any(Connection::was_dialled);
+        .any(|connection| connection.tcp == TcpOutcome::Ok);
     let asked = connections
         .iter()
         .any(|connection| connection.service.is_some());

@@ -129,6 +129,16 @@ fn an_answer_after_a_lost_try_is_degraded() {
 }
 
 #[test]
+fn an_answer_only_without_edns_is_degraded() {
+    let case = Case::healthy_vault().a(answer().after_tries(1).because("the server refuses EDNS"));
+    assert_eq!(case.findings(), [(Reason::DnsDegraded, Warn)]);
+    assert_eq!(
+        case.finding(Reason::DnsDegraded).detail,
+        "A was answered only when asked again: the server refuses EDNS"
+    );
+}
+
+#[test]
 fn a_negative_answer_after_a_lost_try_is_degraded_besides() {
     let case = Case::of(VAULT)
         .a(nxdomain().after_tries(2))

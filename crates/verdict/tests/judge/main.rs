@@ -10,6 +10,7 @@ mod flapping;
 mod names;
 mod order;
 mod resolvers;
+mod service;
 mod summary;
 mod surroundings;
 mod tls;

@@ -106,6 +106,26 @@ fn a_negative_answer_of_one_side_is_a_disagreement() {
 }
 
 #[test]
+fn no_consequence_is_told_where_neither_side_is_private_altogether() {
+    let mixed = ["10.1.2.3", "2603:1030::7"];
+    for case in [
+        Case::healthy_vault()
+            .resolves_to(mixed)
+            .must_agree_with(node().both(nxdomain())),
+        Case::of(VAULT)
+            .both(nxdomain())
+            .must_agree_with(node().resolves_to(mixed)),
+        Case::healthy_vault().must_agree_with(node().resolves_to(["0.0.0.0"])),
+        Case::of(VAULT)
+            .resolves_to(["0.0.0.0"])
+            .must_agree_with(node().resolves_to(["10.1.2.3"])),
+    ] {
+        let detail = disagreement(&case);
+        assert!(!detail.contains(';'), "{detail}");
+    }
+}
+
+#[test]
 fn two_negative_answers_agree() {
     let case = Case::of(VAULT)
         .both(nxdomain())

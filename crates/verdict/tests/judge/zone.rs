@@ -174,7 +174,12 @@ fn a_zone_outside_the_catalogue_is_private_only_by_azure_private_dns() {
 fn the_alias_is_the_first_privatelink_name_from_the_host_on() {
     let found = |case: &Case| {
         let resolution = case.resolution();
-        alias(&case.target, &resolution).map(str::to_owned)
+        let found = alias(&case.target, &resolution).map(str::to_owned);
+        assert_eq!(
+            has_alias(&case.target, &case.observation()),
+            found.is_some()
+        );
+        found
     };
     assert_eq!(found(&Case::of(VAULT).via([VAULT_PUBLIC])), None);
     assert_eq!(found(&Case::public_vault()).as_deref(), Some(VAULT_ALIAS));
