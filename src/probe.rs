@@ -142,14 +142,8 @@ impl Prober {
             nameservers,
             pace: &self.pace,
         };
-        path.resolve(
-            &target.host,
-            &target.families,
-            &target.rules,
-            nameservers.edns,
-            deadline,
-        )
-        .await
+        path.find(&target.host, &target.families, &target.rules, deadline)
+            .await
     }
 
     /// Dials and shakes hands with every address at once. Connecting gets half of what is left,
@@ -168,7 +162,8 @@ impl Prober {
             asks_service,
         };
         let candidates = candidates(target, &resolution.addresses);
-        let nothing_has_a_route = !candidates.is_empty()
+        let nothing_has_a_route = !target.dns_only
+            && !candidates.is_empty()
             && candidates
                 .iter()
                 .all(|c| matches!(c.skip, Some(Skip::NoRoute | Skip::Reserved)));

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -46,9 +47,10 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
     output: Output,
 
-    /// Probe again every so often, until interrupted.
+    /// Probe again every so often (5s unless told, as in --watch=30s), until interrupted.
     #[arg(
-        long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "5s",
+        long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
+        default_missing_value = "5s",
         value_parser = duration, help_heading = "Output"
     )]
     watch: Option<Duration>,
@@ -105,22 +107,24 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     for warning in &plan.warnings {
         warn(warning);
     }
+    let began = SystemTime::now();
     runtime()?.block_on(async {
         let mut rounds = Rounds::new(&plan);
+        let mut stop = pin!(told_to_stop());
+        let mut code = EXIT_OK.into();
         loop {
-            let probed = probe(&mut rounds, plan.targets.len()).await;
+            let probed = tokio::select! {
+                told = &mut stop => return told.map(|_| code).map_err(Into::into),
+                probed = probe(&mut rounds, plan.targets.len()) => probed,
+            };
             if watch.is_some() && stdout().is_terminal() && output != Output::Json {
                 write!(anstream::stdout(), "\x1b[2J\x1b[H")?;
             }
-            print(&probed, output)?;
-            let Some(pause) = watch else {
-                return Ok(exit_code(&probed, fail_on));
-            };
+            print(&probed, output, began)?;
+            code = exit_code(&probed, fail_on);
+            let Some(pause) = watch else { return Ok(code) };
             tokio::select! {
-                told = told_to_stop() => {
-                    told?;
-                    return Ok(exit_code(&probed, fail_on));
-                }
+                told = &mut stop => return told.map(|_| code).map_err(Into::into),
                 () = sleep(pause) => {}
             }
         }
@@ -147,13 +151,14 @@ pub(super) async fn probe(rounds: &mut Rounds, targets: usize) -> Vec<Probed> {
 }
 
 /// Prints what was found of each target.
-pub(super) fn print(probed: &[Probed], output: Output) -> Result<(), Failure> {
+pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match output {
         Output::Table => tree::tree(&mut out, probed)?,
         Output::Short => tree::short(&mut out, probed)?,
         Output::Json => {
-            let report = Report::of_check(&node::name(None), SystemTime::now(), probed);
+            let node_name = std::env::var("NODE_NAME").ok();
+            let report = Report::of_check(&node::name(node_name.as_deref()), began, probed);
             serde_json::to_writer_pretty(&mut out, &report)?;
             writeln!(out)?;
         }
@@ -198,6 +203,11 @@ fn exit_code(probed: &[Probed], fail_on: FailOn) -> ExitCode {
     if any { EXIT_FAILING } else { EXIT_OK }.into()
 }
 
+/// A pause between rounds, at least a second.
 fn duration(text: &str) -> Result<Duration, String> {
-    config::duration::parse(text).map_err(|complaint| complaint.to_string())
+    let pause = config::duration::parse(text).map_err(|complaint| complaint.to_string())?;
+    if pause < Duration::from_secs(1) {
+        return Err("the pause must be at least 1s".to_owned());
+    }
+    Ok(pause)
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Args;
 
@@ -54,12 +55,13 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         std::fs::write(&file, world.configuration(&running))?;
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
+        let began = SystemTime::now();
         let mut rounds = Rounds::new(&plan);
         let mut probed = Vec::new();
         for _ in 0..world.rounds {
             probed = probe(&mut rounds, plan.targets.len()).await;
         }
-        print(&probed, output)?;
+        print(&probed, output, began)?;
         if !once {
             log::init(log::Format::Text, "warn")?;
             let listener = http::bind(Some(listen)).await?;

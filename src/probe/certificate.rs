@@ -22,7 +22,7 @@ use crate::config::trust::Roots;
 const MAX_NAMES: usize = 20;
 
 /// The facts of the leaf of `chain` (leaf first), verified for `server_name` at `now`; `None` for an
-/// empty chain.
+/// empty chain, and for a leaf that cannot be read: nothing is known of it then.
 pub(super) fn examine(
     chain: &[CertificateDer<'_>],
     server_name: &str,
@@ -32,22 +32,17 @@ pub(super) fn examine(
     let (leaf, intermediates) = chain.split_first()?;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let verified_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
     let mut certificate = Certificate {
         names: Vec::new(),
         subject: String::new(),
         issuer: String::new(),
-        not_before: i64::MIN,
-        not_after: i64::MAX,
+        not_before: 0,
+        not_after: 0,
         fingerprint: Sha256::digest(leaf).into(),
         covers_name: false,
-        trust: Trust::Invalid("it cannot be read".to_owned()),
+        trust: Trust::UnknownIssuer,
         verified_at,
-    };
-    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else {
-        // Unreadable is what is wrong with it; nothing is known of its name or dates.
-        certificate.covers_name = true;
-        (certificate.not_before, certificate.not_after) = (verified_at, verified_at);
-        return Some(certificate);
     };
     certificate.names = names(&parsed);
     certificate.subject = wire_text(&parsed.subject().to_string());

@@ -42,12 +42,12 @@ pub(super) fn candidates(target: &Target, addresses: &[Address]) -> Vec<Candidat
         .map(|Address { ip, .. }| {
             let family = Family::of(*ip);
             let count = &mut dialled[family as usize];
-            let skip = if target.dns_only {
-                Some(Skip::DnsOnly)
-            } else if !dialable(*ip) {
+            let skip = if !dialable(*ip) {
                 Some(Skip::Reserved)
             } else if routeless.contains(&family) {
                 Some(Skip::NoRoute)
+            } else if target.dns_only {
+                Some(Skip::DnsOnly)
             } else if *count == MAX_PER_FAMILY {
                 Some(Skip::TooMany)
             } else {

@@ -15,7 +15,8 @@ use privatelink_verdict::alias::{alias, zone_of};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::observation::{
-    AgentFault, Comparison, Connection, NameEvidence, Query, Resolution, ServiceReply, ZoneEvidence,
+    AgentFault, Comparison, Connection, NameEvidence, Query, QueryOutcome, Resolution,
+    ServiceReply, ZoneEvidence,
 };
 use privatelink_verdict::target::{Expectation, Target};
 use tokio::sync::Mutex;
@@ -33,6 +34,8 @@ const SEARCH_EVERY: u64 = 20;
 const ZONE_INTERVAL: Duration = Duration::from_mins(1);
 /// A service is asked at most so often, whatever changes.
 const SERVICE_PAUSE: Duration = Duration::from_mins(1);
+/// A zone's SOA that cannot be asked anew is believed for so long.
+const ZONE_LASTS: Duration = Duration::from_mins(5);
 /// The most that gathering evidence may add to a probe.
 const MAX_BUDGET: Duration = Duration::from_secs(3);
 /// Zones that are remembered; more than a configuration can name.
@@ -112,10 +115,10 @@ impl Prober {
         if let Some(comparisons) = comparisons {
             memory.comparisons = comparisons;
         }
-        if let Some(errors) = errors {
+        if let Some(Some(errors)) = errors {
             memory.extended_errors = errors;
         }
-        if let Some(search) = search {
+        if let Some(Some(search)) = search {
             memory.search = search;
         }
         resolution
@@ -318,8 +321,9 @@ impl Zones {
         let asked = path.zone(zone, deadline).await?;
         let older = known
             .take()
+            .map(|(evidence, _)| evidence)
             .filter(|_| asked.outcome.is_failure())
-            .map(|(evidence, _)| evidence);
+            .filter(|older| older.checked_at.elapsed().is_ok_and(|age| age < ZONE_LASTS));
         let evidence = older.unwrap_or(asked);
         *known = Some((evidence.clone(), Instant::now()));
         Some(evidence)
@@ -361,7 +365,8 @@ fn mistaken_for(alias: &str, zone: &str) -> Option<String> {
 }
 
 /// One query with EDNS, for the extended errors alone: the probe itself asks as applications do.
-async fn extended_errors(target: &Target, path: Path<'_>, deadline: Instant) -> Vec<u16> {
+/// `None` where it was not answered.
+async fn extended_errors(target: &Target, path: Path<'_>, deadline: Instant) -> Option<Vec<u16>> {
     let Target {
         host,
         families,
@@ -369,12 +374,13 @@ async fn extended_errors(target: &Target, path: Path<'_>, deadline: Instant) -> 
         ..
     } = target;
     let first = &families[..families.len().min(1)];
-    let resolved = path.resolve(host, first, rules, true, deadline).await;
-    let queries = resolved
-        .map(|resolution| resolution.queries)
-        .unwrap_or_default();
-    queries
-        .into_iter()
-        .flat_map(|query| query.extended_errors)
-        .collect()
+    let resolved = path
+        .resolve(host, first, rules, true, deadline)
+        .await
+        .ok()?;
+    let answered = resolved
+        .outcome()
+        .is_some_and(|outcome| outcome != QueryOutcome::Timeout);
+    let queries = resolved.queries.into_iter();
+    answered.then(|| queries.flat_map(|query| query.extended_errors).collect())
 }

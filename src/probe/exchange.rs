@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -101,13 +102,16 @@ impl Ask<'_> {
         let tries = count.saturating_mul(self.nameservers.attempts).max(1);
         let patience = ((self.deadline - started) / tries).min(self.nameservers.timeout);
 
+        let over_tcp = AtomicUsize::new(0);
         let mut pending = Pending::new();
         let mut failed: Vec<Tried> = Vec::new();
         let mut number = 0;
         for server in servers.iter().cycle().take(tries as usize) {
             let until = (Instant::now() + patience).min(self.deadline);
             number += 1;
-            pending.push(Box::pin(self.try_server(number, *server, until)));
+            pending.push(Box::pin(
+                self.try_server(number, *server, patience, &over_tcp),
+            ));
             loop {
                 match timeout_at(until, pending.next()).await {
                     Ok(Some(tried)) if tried.result.is_ok() => {
@@ -129,6 +133,16 @@ impl Ask<'_> {
                 }
             }
         }
+        // A truncated answer that came late is still being fetched over TCP.
+        while over_tcp.load(Ordering::Relaxed) > 0 {
+            match timeout_at(self.deadline, pending.next()).await {
+                Ok(Some(tried)) if tried.result.is_ok() => {
+                    return answered(tried, number, &failed, started);
+                }
+                Ok(Some(tried)) => failed.push(tried),
+                Ok(None) | Err(_) => break,
+            }
+        }
         unanswered(failed, number, started)
     }
 
@@ -141,7 +155,13 @@ impl Ask<'_> {
         servers
     }
 
-    async fn try_server(self, number: u32, server: SocketAddr, until: Instant) -> Tried {
+    async fn try_server(
+        self,
+        number: u32,
+        server: SocketAddr,
+        patience: Duration,
+        over_tcp: &AtomicUsize,
+    ) -> Tried {
         let mut without_edns = false;
         let mut question = Question::new(self.name, self.kind, self.edns);
         let mut result = self.udp(server, &question).await;
@@ -153,9 +173,14 @@ impl Ask<'_> {
         let mut transport = Transport::Udp;
         if result.as_ref().is_ok_and(|reply| reply.flags.truncated) {
             transport = Transport::Tcp;
-            // It ends a little before the try does, so that its own failure is told, not silence.
-            let until = until - (until - Instant::now()) / 16;
-            result = match timeout_at(until, self.tcp(server, &question)).await {
+            over_tcp.fetch_add(1, Ordering::Relaxed);
+            // A share of its own, since the answer may have come at the end of its try's; it ends a
+            // little before everything does, so that its own failure is told, not silence.
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let until = Instant::now() + patience.min(left * 15 / 16);
+            let fetched = timeout_at(until, self.tcp(server, &question)).await;
+            over_tcp.fetch_sub(1, Ordering::Relaxed);
+            result = match fetched {
                 Ok(result) => result,
                 Err(_) => Err("no answer".to_owned()),
             }
@@ -370,3 +395,6 @@ impl From<io::Error> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

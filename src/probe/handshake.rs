@@ -88,6 +88,10 @@ impl Shaker {
         let chain = std::mem::take(&mut *seen.chain());
         let certificate = examine(&chain, server_name, &self.roots, SystemTime::now());
         let (stream, outcome, detail) = match result {
+            Ok(_) if certificate.is_none() => {
+                let detail = "the peer's certificate cannot be read".to_owned();
+                (None, Handshake::BadCertificate, Some(detail))
+            }
             Ok(stream) => (Some(stream), Handshake::Ok, None),
             Err((outcome, detail)) => (None, outcome, detail),
         };
@@ -140,6 +144,10 @@ fn failure(error: &io::Error) -> (Handshake, Option<String>) {
         };
         return (outcome, Some(told(error)));
     };
+    if let rustls::Error::InvalidCertificate(why) = tls {
+        let detail = format!("the peer's certificate cannot be used: {why:?}");
+        return (Handshake::BadCertificate, Some(wire_text(&detail)));
+    }
     let detail = match tls {
         rustls::Error::InvalidMessage(_) => "the peer does not speak TLS on this port".to_owned(),
         rustls::Error::AlertReceived(alert) => format!("the peer refuses the handshake: {alert:?}"),

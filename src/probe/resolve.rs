@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::observation::{
-    Address, AgentFault, NameEvidence, Query, Resolution, ZoneEvidence,
+    Address, AgentFault, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
 };
 use tokio::time::Instant;
 
@@ -27,6 +27,29 @@ pub(super) struct Path<'a> {
 }
 
 impl Path<'_> {
+    /// Asks for the addresses of `host`, which is absolute if it has a dot; without one, it is
+    /// completed from the search list, as the C library does.
+    pub(super) async fn find(
+        &self,
+        host: &str,
+        families: &[Family],
+        rules: &Rules,
+        deadline: Instant,
+    ) -> Result<Resolution, AgentFault> {
+        let edns = self.nameservers.edns;
+        if !host.contains('.') {
+            for domain in &self.nameservers.search {
+                let name = format!("{host}.{domain}");
+                let found = self.resolve(&name, families, rules, edns, deadline).await?;
+                let failed = found.outcome().is_some_and(QueryOutcome::is_failure);
+                if found.answered() || failed {
+                    return Ok(found);
+                }
+            }
+        }
+        self.resolve(host, families, rules, edns, deadline).await
+    }
+
     /// Asks for every family's addresses of the absolute name `host`, at once, until `deadline`.
     pub(super) async fn resolve(
         &self,
@@ -106,28 +129,29 @@ impl Path<'_> {
     }
 
     /// What the relative name `host` leads to through the search list, where it leads elsewhere
-    /// than to `known`: the C library asks the search list first for a name with few dots.
+    /// than to `known`: the C library asks the search list first for a name with few dots. The outer
+    /// option is `None` where nothing could be learnt.
     pub(super) async fn search(
         &self,
         host: &str,
         known: &[IpAddr],
         deadline: Instant,
-    ) -> Option<NameEvidence> {
+    ) -> Option<Option<NameEvidence>> {
         if host.matches('.').count() >= self.nameservers.ndots {
-            return None;
+            return Some(None);
         }
         for domain in &self.nameservers.search {
             let evidence = self.name(&format!("{host}.{domain}"), deadline).await?;
             if !evidence.addresses.is_empty() {
                 let elsewhere = evidence.addresses.iter().any(|ip| !known.contains(ip));
-                return elsewhere.then_some(evidence);
+                return Some(elsewhere.then_some(evidence));
             }
             // The C library gives up the search on a server failure (it is no answer to skip).
             if evidence.outcome.is_failure() {
                 return None;
             }
         }
-        None
+        Some(None)
     }
 
     async fn ask(&self, name: &Name, kind: RecordType, edns: bool, deadline: Instant) -> Exchanged {
@@ -232,7 +256,7 @@ mod tests {
         };
         let known = [IpAddr::from([127, 0, 1, 1])];
         let deadline = Instant::now() + Duration::from_secs(5);
-        path.search(HOST, &known, deadline).await
+        path.search(HOST, &known, deadline).await.flatten()
     }
 
     #[tokio::test]

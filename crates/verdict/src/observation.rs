@@ -365,6 +365,8 @@ words! {
         Interrupted = "interrupted",
         /// An alert, an incompatible peer, or not TLS at all.
         Failed = "failed",
+        /// The peer's certificate cannot be read, or does not prove that the peer holds its key.
+        BadCertificate = "bad_certificate",
         /// There was no connection to handshake on.
         Skipped = "skipped",
         /// The protocol has no handshake.
@@ -571,6 +573,7 @@ impl Connection {
             (Handshake::Ok, None) => TlsOutcome::Ok,
             (Handshake::Timeout, _) => TlsOutcome::Timeout,
             (Handshake::Interrupted, _) => TlsOutcome::Interrupted,
+            (Handshake::BadCertificate, _) => TlsOutcome::Invalid,
             (Handshake::Failed, Some(certificate)) if certificate.outcome() != TlsOutcome::Ok => {
                 certificate.outcome()
             }
@@ -628,11 +631,13 @@ impl Observation {
 
     /// Whether a service gave no reply in time, when it was asked in this probe.
     pub fn http_timed_out(&self) -> bool {
-        self.timing.http.is_some()
-            && self.connections.iter().any(|connection| {
-                let reply = connection.service.as_ref().map(|service| &service.reply);
-                matches!(reply, Some(Err(NoReply::Timeout)))
-            })
+        let asked_now = self
+            .connections
+            .iter()
+            .filter(|c| c.service_elapsed.is_some());
+        asked_now
+            .filter_map(|connection| connection.service.as_ref())
+            .any(|service| matches!(service.reply, Err(NoReply::Timeout)))
     }
 
     /// Whether a handshake timed out.

@@ -92,7 +92,7 @@ targets:
     the discovered target `x` is refused: /config/observed.yaml:10:5: `config` is no value of source (valid are crd, discovered)
     the discovered target `y` is refused: /config/observed.yaml:11:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     the discovered target `10.1.2.3` is refused: /config/observed.yaml:12:5: the host `10.1.2.3` is an IP address (write the name that applications use: the probe is about how it resolves and which certificate answers to it)
-    the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `owner`
+    the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `sameService`, `owner`
     the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: the interval `1s` is shorter than limits.minInterval, `5s`
     the discovered target `without a host` is refused: /config/observed.yaml:15:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     /config/observed.yaml: the crd target `my-vault` is refused: another target has that name

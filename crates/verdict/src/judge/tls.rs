@@ -17,6 +17,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             Handshake::Timeout => Reason::TlsTimeout,
             Handshake::Interrupted => Reason::TlsInterrupted,
             Handshake::Failed => Reason::TlsHandshakeFailed,
+            Handshake::BadCertificate => Reason::TlsCertificateInvalid,
             Handshake::Ok | Handshake::Skipped | Handshake::NotApplicable => continue,
         };
         let cause = connection
