@@ -56,7 +56,7 @@ impl Data {
             let path = self.path.join(file);
             fs::write(&path, text).expect("a file in the data folder");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its owner's");
-            self.hand_over(&path);
+            hand_over(&path);
         }
     }
 
@@ -108,9 +108,8 @@ impl Data {
         // Not in the build's folder, which others than its owner may not be able to enter.
         let path = std::env::temp_dir().join(format!("plp-{}-{name}", process::id()));
         fs::create_dir_all(&path).expect("a folder for the database");
-        let data = Self { path };
-        data.hand_over(&data.path);
-        data
+        hand_over(&path);
+        Self { path }
     }
 
     fn mariadb_folder(&self) -> String {
@@ -125,12 +124,6 @@ impl Data {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
-    }
-
-    fn hand_over(&self, path: &Path) {
-        if is_root() {
-            chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
-        }
     }
 
     fn start(&self, command: Command, port: u16, signal: &'static str, ready: &str) -> Server {
@@ -171,6 +164,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.child.end(self.signal);
+    }
+}
+
+/// Gives a file to whom the servers run as.
+fn hand_over(path: &Path) {
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
     }
 }
 

@@ -1,5 +1,6 @@
-//! Peers: the real programs the agent meets in the field, BIND, unbound, CoreDNS, PostgreSQL, MariaDB
-//! and Prometheus, each started as a process of its own on loopback, with the real agent against them.
+//! Peers: the real programs the agent meets in the field, BIND, unbound, CoreDNS, `PostgreSQL`,
+//! `MariaDB` and Prometheus, each started as a process of its own on loopback, with the real agent
+//! against them.
 //!
 //! The feature `peers` gates them, because they need those programs on PATH:
 //! `tests/tools/install` brings them, `tests/run all` does both.

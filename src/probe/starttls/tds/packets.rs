@@ -289,7 +289,7 @@ mod tests {
                     near.shutdown().await.expect("closed");
                 };
                 let mut heard = Vec::new();
-                let (_, read) = tokio::join!(send, far.read_to_end(&mut heard));
+                let ((), read) = tokio::join!(send, far.read_to_end(&mut heard));
                 read.expect("received");
                 assert_eq!(heard, flights.concat());
             });
