@@ -8,6 +8,7 @@
 
 mod answer;
 mod certificate;
+mod database;
 mod directory;
 mod dns;
 mod endpoint;

@@ -12,6 +12,7 @@ mod pace;
 mod proxy;
 mod resolve;
 mod service;
+mod starttls;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -205,16 +206,14 @@ impl Prober {
         let Some(stream) = dialled.stream else {
             return connection;
         };
-        if target.protocol != Protocol::Tls {
+        if target.protocol == Protocol::Tcp {
             return connection;
         }
-        let shaken = self
-            .shaker
-            .shake(stream, &target.server_name, budget.handshake)
-            .await;
+        let shaken = self.shaker.shake(stream, target, budget.handshake).await;
         connection.handshake = shaken.outcome;
         connection.handshake_elapsed = Some(shaken.elapsed);
         connection.handshake_detail = shaken.detail;
+        connection.refusal = shaken.refusal;
         connection.certificate = shaken.certificate;
         let Some(mut stream) = shaken.stream else {
             return connection;
@@ -250,11 +249,12 @@ fn skipped(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         tcp_detail: None,
         other_port: None,
         handshake: match target.protocol {
-            Protocol::Tls => Handshake::Skipped,
-            _ => Handshake::NotApplicable,
+            Protocol::Tcp => Handshake::NotApplicable,
+            _ => Handshake::Skipped,
         },
         handshake_elapsed: None,
         handshake_detail: None,
+        refusal: None,
         certificate: None,
         service: None,
         service_elapsed: None,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use privatelink_verdict::target::Protocol;
 use privatelink_verdict::verdict::Outcome;
 use tokio::time::sleep;
 
@@ -123,6 +124,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
             print(&probed, output, began)?;
             code = exit_code(&probed, fail_on);
             let Some(pause) = watch else { return Ok(code) };
+            let pause = pause.max(least_pause(&plan));
             tokio::select! {
                 told = &mut stop => return told.map(|_| code).map_err(Into::into),
                 () = sleep(pause) => {}
@@ -140,6 +142,19 @@ fn explained(reason: &str) -> Result<ExitCode, Failure> {
     };
     writeln!(anstream::stdout(), "{section}")?;
     Ok(EXIT_OK.into())
+}
+
+/// How long `--watch` waits at least: a `MySQL` server counts every probe against this host, and in
+/// the end blocks it, so its interval holds here too.
+fn least_pause(plan: &Plan) -> Duration {
+    let counted = plan
+        .targets
+        .iter()
+        .filter(|target| target.protocol == Protocol::Mysql && !target.dns_only);
+    counted
+        .map(|target| target.interval)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Probes every target once, with a progress line where somebody watches.

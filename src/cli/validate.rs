@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -143,6 +144,9 @@ fn print(plan: &Plan, nodes: u32, out: &mut dyn Write) -> io::Result<()> {
             rate(all.service_requests)
         )?;
     }
+    for note in notes(plan) {
+        writeln!(out, "\nnote: {note}")?;
+    }
     for (index, warning) in plan.warnings.iter().enumerate() {
         let gap = if index == 0 { "\n" } else { "" };
         writeln!(out, "{gap}warning: {warning}")?;
@@ -156,6 +160,7 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
         "valid": valid,
         "errors": [],
         "warnings": [],
+        "notes": [],
         "targets": [],
         "resolvers": [],
         "demand": null,
@@ -164,6 +169,7 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
         Err(error) => json["errors"] = error.problems.iter().map(problem).collect(),
         Ok(plan) => {
             json["warnings"] = plan.warnings.iter().map(String::as_str).collect();
+            json["notes"] = notes(plan).into();
             json["targets"] = plan.targets.iter().map(|found| target(found)).collect();
             json["resolvers"] = plan
                 .resolvers
@@ -192,6 +198,16 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
         }
     }
     json
+}
+
+/// What was decided and might surprise, without being doubtful.
+fn notes(plan: &Plan) -> Vec<&'static str> {
+    let is_postgres = |target: &Arc<Target>| target.protocol == Protocol::Postgres;
+    let postgres = plan.targets.iter().any(is_postgres).then_some(
+        "PostgreSQL targets without an interval of their own are probed every minute at most, \
+         since the server starts a process for every probe.",
+    );
+    postgres.into_iter().collect()
 }
 
 fn problem(problem: &Problem) -> Value {

@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::database::{Manner, mysql, postgres, serve_tls, tds};
 use super::tasks::Tasks;
-use super::tls::Tls;
+use super::tls::{Tls, Version};
 
 /// Where something listens: an address, at the world's service port unless it names its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -46,13 +47,39 @@ pub(super) enum Endpoint {
     Alert(u8),
     /// Says one byte a second of a reply that never ends.
     Trickle,
+    /// `PostgreSQL`: answers `SSLRequest` with one byte, then speaks TLS.
+    Postgres(Manner),
+    /// `MySQL` or `MariaDB`: greets first.
+    Mysql(Manner),
+    /// SQL Server up to TDS 7: TLS inside packets.
+    Tds(Manner),
+    /// SQL Server that demands strict encryption (TDS 8): TLS first, and by name.
+    TdsStrict(Tls),
+}
+
+impl Endpoint {
+    /// The TLS it speaks, if it does.
+    pub(super) fn tls(&self) -> Option<Tls> {
+        match self {
+            Self::Tls(tls)
+            | Self::TdsStrict(tls)
+            | Self::Postgres(Manner::Tls(tls))
+            | Self::Mysql(Manner::Tls(tls)) => Some(tls.clone()),
+            // No TLS 1.3 inside packets.
+            Self::Tds(Manner::Tls(tls)) => Some(Tls {
+                versions: vec![Version::Tls12],
+                ..tls.clone()
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// How an endpoint behaves once its certificate is made.
 #[derive(Clone)]
-pub(super) enum Behaviour {
-    Tls(TlsAcceptor, Option<Vec<u8>>),
-    Other(Endpoint),
+pub(super) struct Behaviour {
+    pub(super) endpoint: Endpoint,
+    pub(super) tls: Option<TlsAcceptor>,
 }
 
 /// Connections accepted, by address and port.
@@ -119,10 +146,10 @@ pub(super) async fn open(
     connections: Connections,
     tasks: &Tasks,
 ) -> io::Result<()> {
-    match behaviour {
-        Behaviour::Other(Endpoint::Closed) => tasks.hold(socket),
-        Behaviour::Other(Endpoint::Blackhole) => tasks.hold(black_hole(socket).await?),
-        behaviour => {
+    match behaviour.endpoint {
+        Endpoint::Closed => tasks.hold(socket),
+        Endpoint::Blackhole => tasks.hold(black_hole(socket).await?),
+        _ => {
             let listener = socket.listen(128)?;
             tasks.spawn(serve(listener, behaviour, connections, tasks.clone()));
         }
@@ -176,21 +203,16 @@ async fn serve(
 
 impl Behaviour {
     async fn meet(self, mut stream: TcpStream) -> io::Result<()> {
-        let endpoint = match self {
-            Self::Tls(acceptor, reply) => {
-                let mut stream = acceptor.accept(stream).await?;
-                if let Some(reply) = reply {
-                    if stream.read(&mut [0; 4096]).await? > 0 {
-                        stream.write_all(&reply).await?;
-                    }
-                    return stream.shutdown().await;
-                }
-                copy(&mut stream, &mut sink()).await?;
-                return stream.shutdown().await;
-            }
-            Self::Other(endpoint) => endpoint,
-        };
-        match endpoint {
+        let tls = self.tls.as_ref();
+        match self.endpoint {
+            Endpoint::Tls(described) => match described.reply_on_the_wire() {
+                None => serve_tls(tls, stream).await,
+                Some(reply) => reply_over_tls(tls, stream, &reply).await,
+            },
+            Endpoint::Postgres(manner) => postgres::meet(&manner, tls, stream).await,
+            Endpoint::Mysql(manner) => mysql::meet(&manner, tls, stream).await,
+            Endpoint::Tds(manner) => tds::meet(&manner, tls, stream).await,
+            Endpoint::TdsStrict(_) => tds::meet_strictly(tls, stream).await,
             Endpoint::Plain => {
                 hello(&mut stream).await?;
                 let reply =
@@ -220,11 +242,25 @@ impl Behaviour {
                 Ok(())
             }
             // The last two never accept.
-            Endpoint::Tls(_) | Endpoint::Silent | Endpoint::Closed | Endpoint::Blackhole => {
+            Endpoint::Silent | Endpoint::Closed | Endpoint::Blackhole => {
                 copy(&mut stream, &mut sink()).await.map(drop)
             }
         }
     }
+}
+
+/// Speaks TLS, replies to whatever is asked, and closes.
+async fn reply_over_tls(
+    tls: Option<&TlsAcceptor>,
+    stream: TcpStream,
+    reply: &[u8],
+) -> io::Result<()> {
+    let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
+    let mut stream = tls.accept(stream).await?;
+    if stream.read(&mut [0; 4096]).await? > 0 {
+        stream.write_all(reply).await?;
+    }
+    stream.shutdown().await
 }
 
 /// Waits for the client's first flight; what it says makes no difference.

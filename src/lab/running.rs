@@ -71,16 +71,10 @@ impl RunningWorld {
         } in places
         {
             let what = format!("the endpoint {at}");
-            let behaviour = match endpoint {
-                Endpoint::Tls(tls) => authorities
-                    .server_config(&tls)
-                    .map(|config| {
-                        let acceptor = TlsAcceptor::from(Arc::new(config));
-                        Behaviour::Tls(acceptor, tls.reply_on_the_wire())
-                    })
-                    .map_err(certificate_error(&what))?,
-                other => Behaviour::Other(other),
-            };
+            let tls = endpoint.tls().map(|tls| authorities.server_config(&tls));
+            let tls = tls.transpose().map_err(certificate_error(&what))?;
+            let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+            let behaviour = Behaviour { endpoint, tls };
             let connections = Arc::clone(&running.connections);
             let tasks = &running.tasks;
             // Black holes take a moment each: they are made together.

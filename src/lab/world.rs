@@ -17,6 +17,7 @@
 //! endpoints:                                  # at one port for all, unless the key names another
 //!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
 //!   127.0.2.10:5671: closed
+//!   127.0.1.10: {postgres: {tls: {names: [db.test]}}}   # or mysql, tds; or `postgres: noTls`
 //! ```
 //!
 //! Several stories share a world as `scenes`, each with its own target, verdict, records and

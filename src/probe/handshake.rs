@@ -1,4 +1,4 @@
-//! Handshake: TLS on an open connection, up to the peer's certificate.
+//! Handshake: TLS on an open connection, however the protocol begins it, up to the peer's certificate.
 //!
 //! Every certificate is accepted while the handshake runs and examined afterwards, so that its facts
 //! survive whatever is wrong with it. Nothing that needs trust is ever sent.
@@ -7,12 +7,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::observation::{Certificate, Handshake};
+use privatelink_verdict::observation::{Certificate, Handshake, Refusal};
+use privatelink_verdict::target::{Protocol, Target};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme, version};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::certificate::examine;
+use super::starttls::{self, Channel};
 use super::wire_text;
 use crate::config::trust::Roots;
 
@@ -34,13 +36,15 @@ pub(super) struct Shaker {
 #[derive(Debug)]
 pub(super) struct Shaken {
     /// The stream, if the handshake was completed; end it with [`take_leave`].
-    pub stream: Option<TlsStream<TcpStream>>,
+    pub stream: Option<TlsStream<Box<dyn Channel>>>,
     /// How it ended.
     pub outcome: Handshake,
     /// Time to the outcome.
     pub elapsed: Duration,
     /// What the peer or the library said.
     pub detail: Option<String>,
+    /// By which rule the peer turned us away before TLS.
+    pub refusal: Option<Refusal>,
     /// The leaf certificate, if one was received.
     pub certificate: Option<Certificate>,
 }
@@ -62,11 +66,11 @@ impl Shaker {
         }
     }
 
-    /// Shakes hands as a client of `server_name` until `deadline`.
+    /// Shakes hands as a client of `target`, with what its protocol says before, until `deadline`.
     pub(super) async fn shake(
         &self,
         stream: TcpStream,
-        server_name: &str,
+        target: &Target,
         deadline: Instant,
     ) -> Shaken {
         let started = Instant::now();
@@ -74,19 +78,22 @@ impl Shaker {
             provider: Arc::clone(&self.provider),
             chain: Mutex::default(),
         });
-        let result = match self.client(&seen, server_name) {
-            Ok((connector, name)) => {
-                match timeout_at(deadline, connector.connect(name, stream)).await {
-                    Ok(Ok(stream)) => Ok(stream),
-                    Ok(Err(error)) => Err(failure(&error)),
-                    Err(_) => Err((Handshake::Timeout, None)),
-                }
+        let mut refusal = None;
+        let begun = timeout_at(deadline, starttls::begin(target.protocol, stream)).await;
+        let result = match begun {
+            Ok(Ok(channel)) => self.tls(channel, target, &seen, deadline).await,
+            Ok(Err(none)) => {
+                refusal = none.refusal;
+                Err((none.outcome, Some(none.detail)))
             }
-            Err(detail) => Err((Handshake::Failed, Some(detail))),
+            Err(_) => {
+                let missing = starttls::missing(target.protocol);
+                Err((Handshake::Timeout, Some(missing.to_owned())))
+            }
         };
         let elapsed = started.elapsed();
         let chain = std::mem::take(&mut *seen.chain());
-        let certificate = examine(&chain, server_name, &self.roots, SystemTime::now());
+        let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
         let (stream, outcome, detail) = match result {
             Ok(_) if certificate.is_none() => {
                 let detail = "the peer's certificate cannot be read".to_owned();
@@ -100,30 +107,61 @@ impl Shaker {
             outcome,
             elapsed,
             detail,
+            refusal,
             certificate,
+        }
+    }
+
+    async fn tls(
+        &self,
+        channel: Box<dyn Channel>,
+        target: &Target,
+        seen: &Arc<Seen>,
+        deadline: Instant,
+    ) -> Result<TlsStream<Box<dyn Channel>>, (Handshake, Option<String>)> {
+        let (connector, name) = self
+            .client(seen, target)
+            .map_err(|detail| (Handshake::Failed, Some(detail)))?;
+        match timeout_at(deadline, connector.connect(name, channel)).await {
+            Ok(Ok(mut stream)) => {
+                stream.get_mut().0.secured();
+                Ok(stream)
+            }
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err((Handshake::Timeout, None)),
         }
     }
 
     fn client(
         &self,
         seen: &Arc<Seen>,
-        server_name: &str,
+        target: &Target,
     ) -> Result<(TlsConnector, ServerName<'static>), String> {
-        let name = ServerName::try_from(server_name.to_owned()).map_err(|e| e.to_string())?;
+        let name = target.server_name.clone();
+        let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
+        // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
+        let versions = match target.protocol {
+            Protocol::Tds => &[&version::TLS12][..],
+            _ => rustls::DEFAULT_VERSIONS,
+        };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(seen) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
         // Every probe really sees the certificate.
         config.resumption = Resumption::disabled();
+        if target.is_strict_tds() {
+            // The name by which TDS 8 asks for itself (RFC 7301; IANA, TLS ALPN Protocol IDs).
+            config.alpn_protocols = vec![b"tds/8.0".to_vec()];
+        }
         Ok((TlsConnector::from(Arc::new(config)), name))
     }
 }
 
 /// Says goodbye (`close_notify`, RFC 8446 section 6.1), so that the peer logs no error.
-pub(super) async fn take_leave(mut stream: TlsStream<TcpStream>) {
+pub(super) async fn take_leave(mut stream: TlsStream<Box<dyn Channel>>) {
     let soon = Instant::now() + Duration::from_millis(100);
     // It says nothing about the service whether the farewell was read.
     let _ = timeout_at(soon, stream.shutdown()).await;

@@ -131,6 +131,7 @@ fn connection(address: &str) -> Connection {
         handshake: Handshake::Ok,
         handshake_elapsed: Some(Duration::from_micros(18_440)),
         handshake_detail: None,
+        refusal: None,
         certificate: Some(Certificate {
             names: vec![
                 "vault.azure.net".to_owned(),

@@ -46,6 +46,13 @@ impl Checked {
         self.target["reason"].as_str().unwrap_or_default()
     }
 
+    /// The detail of the first finding.
+    pub(crate) fn detail(&self) -> &str {
+        self.target["findings"][0]["detail"]
+            .as_str()
+            .unwrap_or_default()
+    }
+
     /// The question for an IPv4 address, as it went.
     pub(crate) fn question(&self) -> &Value {
         self.target["dns"]["queries"]

@@ -59,14 +59,33 @@ impl Child {
         );
     }
 
+    /// Waits until the program has written `words`.
+    pub(crate) fn wait_until_log(&mut self, words: &str) {
+        let log = self.log.clone();
+        self.wait_until(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(words)));
+    }
+
     /// Sends the signal that makes servers read their files again.
     pub(crate) fn hang_up(&self) {
+        assert!(self.signal("HUP"), "{} takes no signal", self.name);
+    }
+
+    /// Ends the program by `signal`, in its own way, within ten seconds; what is left is killed.
+    pub(crate) fn end(&mut self, signal: &str) {
+        if self.signal(signal) {
+            eventually(Duration::from_secs(10), || {
+                self.process.try_wait().ok().flatten()
+            });
+        }
+    }
+
+    fn signal(&self, signal: &str) -> bool {
         // The shell's own kill: the standard library has none, and unsafe code is forbidden.
-        let status = Command::new("sh")
-            .args(["-c", &format!("kill -HUP {}", self.process.id())])
+        Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {}", self.process.id())])
             .status()
-            .expect("sh runs");
-        assert!(status.success(), "{} takes no signal", self.name);
+            .expect("sh runs")
+            .success()
     }
 
     /// What the program has written so far.

@@ -1,17 +1,20 @@
-//! Peers: the real programs the agent meets in the field, BIND, unbound, CoreDNS and Prometheus,
-//! each started as a process of its own on loopback, with the real agent against them.
+//! Peers: the real programs the agent meets in the field, BIND, unbound, CoreDNS, `PostgreSQL`,
+//! `MariaDB` and Prometheus, each started as a process of its own on loopback, with the real agent
+//! against them.
 //!
 //! The feature `peers` gates them, because they need those programs on PATH:
 //! `tests/tools/install` brings them, `tests/run all` does both.
 
 mod agent;
 mod child;
+mod database;
 mod dns;
 mod failover;
 mod monitoring;
 mod prometheus;
 mod rules;
 mod service;
+mod starttls;
 mod truncation;
 mod worlds;
 mod zones;

@@ -6,7 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpSocket};
@@ -37,11 +39,22 @@ impl Authority {
         folder.write("lab.pem", &self.issuer.pem())
     }
 
-    fn server(&self, name: &str) -> ServerConfig {
+    /// A certificate for `name` and its key, as text.
+    pub(crate) fn pem(&self, name: &str) -> (String, String) {
+        let (certificate, key) = self.issue(name);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn issue(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::new([name.to_owned()])
             .and_then(|params| params.signed_by(&key, &self.issuer))
             .expect("a certificate for a proper name");
+        (certificate, key)
+    }
+
+    fn server(&self, name: &str) -> ServerConfig {
+        let (certificate, key) = self.issue(name);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -388,6 +388,16 @@ words! {
     }
 }
 
+words! {
+    /// By which rule of its own protocol a server turned us away before TLS.
+    Refusal {
+        /// `MySQL` error 1129: too many broken connections came from this host.
+        HostBlocked = "host_blocked",
+        /// `MySQL` error 1130: no account may log in from this host.
+        HostNotAllowed = "host_not_allowed",
+    }
+}
+
 /// What became of one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connection {
@@ -411,6 +421,8 @@ pub struct Connection {
     pub handshake_elapsed: Option<Duration>,
     /// What the peer or the library said, where the handshake failed.
     pub handshake_detail: Option<String>,
+    /// By which rule the server turned us away before TLS, in the words of `handshake_detail`.
+    pub refusal: Option<Refusal>,
     /// The leaf certificate, if one was received, whether or not it was any good.
     pub certificate: Option<Certificate>,
     /// What the service itself replied, as last asked.

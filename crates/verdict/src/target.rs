@@ -55,6 +55,14 @@ impl Target {
         self.service.map_or("custom", |service| service.slug)
     }
 
+    /// Whether it is SQL Server asked for strict encryption (TDS 8): TLS from the first byte, at the
+    /// registered port or for a service that the catalogue knows to speak TDS.
+    pub fn is_strict_tds(&self) -> bool {
+        let ports = self.service.map_or(&[][..], |service| &service.ports);
+        let speaks_tds = ports.iter().any(|port| port.protocol == Protocol::Tds);
+        self.protocol == Protocol::Tls && (self.port == 1433 || speaks_tds)
+    }
+
     /// Other ports that the catalogue lists for the service: what `port_blocked` compares with.
     pub fn other_ports(&self) -> impl Iterator<Item = u16> + '_ {
         let ports = self.service.map_or(&[][..], |service| &service.ports);

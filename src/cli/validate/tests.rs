@@ -96,3 +96,21 @@ fn errors_have_their_place_for_people_and_for_programs() {
     assert_eq!(json["errors"][0]["line"], 1);
     assert_eq!(json["errors"][0]["column"], 18);
 }
+
+#[test]
+fn that_postgresql_is_probed_less_often_is_noted_and_no_warning() {
+    let text = "targets: [{host: db.postgres.database.azure.com}]";
+    let (code, out, err) = explained(text, Format::Table, true);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("postgres  privateEndpoint  system  1m"),
+        "{out}"
+    );
+    assert!(out.ends_with("a process for every probe.\n"), "{out}");
+    let (_, out, _) = explained(text, Format::Json, true);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(json["notes"].as_array().map(Vec::len), Some(1));
+    let (_, out, _) = explained(EXAMPLE, Format::Json, true);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(json["notes"], json!([]));
+}

@@ -11,12 +11,16 @@ use crate::config::assemble::{Globals, shown, values};
 use crate::config::problem::{Complaint, Problems, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::text::{self, CidrText, HostText};
-use crate::config::written::{Place, Written};
+use crate::config::written::{Origin, Place, Written};
 use crate::config::{host, network};
 
 /// The shortest interval for `MySQL`: every handshake cut short counts towards
 /// `max_connect_errors`, after which the server blocks the whole host.
 const MYSQL_INTERVAL: Duration = Duration::from_mins(5);
+
+/// The shortest interval for `PostgreSQL` that is not written at the target: the server starts a
+/// process for every probe.
+const POSTGRES_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Longest owner: a label value that stays readable.
 const LONGEST_OWNER: usize = 128;
@@ -56,7 +60,7 @@ pub(super) fn read(
         problems.error(written.place, bad_name(name));
     }
     let (port, protocol) = endpoint(raw, known.as_ref(), problems);
-    let (interval, timeout) = pace(raw, globals, problems);
+    let (mut interval, timeout) = pace(raw, protocol, globals, problems);
     // Any connection counts, so a written `tcp` is no way around it.
     let listed = known.as_ref().map(|known| known.service.ports.iter());
     let is_mysql = protocol == Protocol::Mysql
@@ -67,8 +71,13 @@ pub(super) fn read(
         && is_mysql
         && interval < MYSQL_INTERVAL
     {
-        let place = raw.interval.as_ref().map_or(written.place, |own| own.place);
-        problems.error(place, too_often_for_mysql(interval));
+        if written.place.origin == Origin::CommandLine {
+            // There no interval can be written, and `check` probes once.
+            interval = MYSQL_INTERVAL;
+        } else {
+            let place = raw.interval.as_ref().map_or(written.place, |own| own.place);
+            problems.error(place, too_often_for_mysql(interval));
+        }
     }
     let rules = rules(raw, globals, problems);
     doubt_expected(
@@ -165,9 +174,17 @@ fn endpoint(
 }
 
 /// Interval and timeout, and whether they go together.
-fn pace(raw: &RawTarget, globals: &Globals, problems: &mut Problems<'_>) -> (Duration, Duration) {
+fn pace(
+    raw: &RawTarget,
+    protocol: Protocol,
+    globals: &Globals,
+    problems: &mut Problems<'_>,
+) -> (Duration, Duration) {
     let written = values::interval(raw.interval.as_ref(), problems);
-    let interval = written.unwrap_or(globals.interval);
+    let interval = written.unwrap_or(match protocol {
+        Protocol::Postgres => globals.interval.max(POSTGRES_INTERVAL),
+        _ => globals.interval,
+    });
     let timeout = values::timeout(raw.timeout.as_ref(), problems).unwrap_or(globals.timeout);
     if let (Some(place), Some(interval)) = (&raw.interval, written)
         && interval < globals.limits.min_interval

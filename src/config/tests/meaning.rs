@@ -178,6 +178,40 @@ fn a_mysql_host_is_judged_on_dns_alone_unless_a_protocol_is_written() {
 }
 
 #[test]
+fn a_postgresql_server_is_probed_every_minute_at_most_unless_it_has_an_interval_of_its_own() {
+    let unlike = plan(
+        "targets:
+  - {host: a.postgres.database.azure.com}
+  - {host: b.postgres.database.azure.com, interval: 10s}
+  - {host: c.example.com, port: 5432, protocol: postgres}
+  - {host: d.example.com}
+",
+    );
+    let intervals = unlike
+        .targets
+        .iter()
+        .map(|target| target.interval.as_secs());
+    assert_eq!(intervals.collect::<Vec<_>>(), [60, 10, 60, 30]);
+    let slower = plan("interval: 2m\ntargets: [{host: a.postgres.database.azure.com}]");
+    assert_eq!(slower.targets[0].interval, Duration::from_mins(2));
+}
+
+#[test]
+fn at_the_prompt_a_mysql_server_may_be_probed_once() {
+    for (protocol, port) in [("mysql", None), ("tcp", Some("3306"))] {
+        let flags = HostFlags {
+            protocol: Some(protocol.to_owned()),
+            port: port.map(str::to_owned),
+            ..HostFlags::default()
+        };
+        let plan = for_hosts(&["a.mysql.database.azure.com".to_owned()], &flags).expect("a plan");
+        let target = &plan.targets[0];
+        assert!(!target.dns_only);
+        assert_eq!(target.interval, Duration::from_mins(5));
+    }
+}
+
+#[test]
 fn a_targets_own_resolver_comes_before_that_of_its_users() {
     let plan = plan(
         "resolvers:

@@ -2,6 +2,7 @@
 
 use super::Case;
 use crate::reason::Reason;
+use crate::target::Protocol;
 use crate::verdict::Finding;
 
 /// The command that would settle `finding`, where there is one.
@@ -80,9 +81,17 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         | Reason::TlsTimeout
         | Reason::TlsInterrupted
         | Reason::TlsHandshakeFailed => {
-            let address = std::net::SocketAddr::new(finding.address?, port);
+            let ip = finding.address?;
+            let start = match case.target.protocol {
+                Protocol::Postgres => " -starttls postgres",
+                Protocol::Mysql => " -starttls mysql",
+                // openssl knows no TDS; nmap's script does.
+                Protocol::Tds => return Some(format!("nmap -Pn -p {port} --script ssl-cert {ip}")),
+                Protocol::Tls | Protocol::Tcp => "",
+            };
             format!(
-                "openssl s_client -connect {address} -servername {}",
+                "openssl s_client -connect {} -servername {}{start}",
+                std::net::SocketAddr::new(ip, port),
                 case.target.server_name
             )
         }

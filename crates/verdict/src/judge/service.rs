@@ -1,8 +1,8 @@
-//! Service findings: what the service's own reply proves of the path to it.
+//! Service findings: what the service's own reply, or its refusal, proves of the path to it.
 
 use super::{Case, Findings};
 use crate::address::Class;
-use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome};
+use crate::observation::{Connection, Handshake, Refusal, ServiceReply, TcpOutcome};
 use crate::reason::Reason;
 use crate::service::{Proof, ReplyOutcome, request};
 use crate::target::Expectation;
@@ -11,6 +11,9 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
         if let Some(reply) = &connection.service {
             judge(case, connection, reply, findings);
+        }
+        if let Some(refusal) = connection.refusal {
+            refused(connection, refusal, findings);
         }
     }
     unverified(case, findings);
@@ -58,6 +61,19 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         ),
         (ReplyOutcome::Arrived | ReplyOutcome::NoReply, _) => {}
     }
+}
+
+/// Turned away by a rule of the protocol, over whatever address.
+fn refused(connection: &Connection, refusal: Refusal, findings: &mut Findings) {
+    let ip = connection.ip;
+    let words = connection
+        .handshake_detail
+        .as_deref()
+        .unwrap_or(match refusal {
+            Refusal::HostBlocked => "the server has blocked this host",
+            Refusal::HostNotAllowed => "the server lets nobody in from this host",
+        });
+    findings.add(Reason::AccessDenied, Some(ip), format!("{ip}: {words}"));
 }
 
 /// A service endpoint is proven by being let in over the public address, and here nobody asked.

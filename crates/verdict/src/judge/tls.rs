@@ -13,6 +13,10 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         if let Some(certificate) = &connection.certificate {
             judge(case, connection, certificate, findings);
         }
+        if connection.refusal.is_some() {
+            // Not TLS failed: the server never let us begin. `service` says why.
+            continue;
+        }
         let reason = match connection.handshake {
             Handshake::Timeout => Reason::TlsTimeout,
             Handshake::Interrupted => Reason::TlsInterrupted,

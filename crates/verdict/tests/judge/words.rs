@@ -151,6 +151,7 @@ pub(crate) fn connected(ip: IpAddr) -> Connection {
         handshake: Handshake::Ok,
         handshake_elapsed: Some(Duration::from_millis(5)),
         handshake_detail: None,
+        refusal: None,
         certificate: Some(certificate()),
         service: None,
         service_elapsed: None,
