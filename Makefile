@@ -6,7 +6,7 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## watch the agent tell eighteen ways of being broken apart, offline
+demo: ## watch the agent tell 28 ways of being broken apart, offline
 	cargo run --locked -- demo
 
 test: ## what needs the Rust toolchain alone; with CI=true everything, as test-all

@@ -65,8 +65,8 @@ enum Command {
     Schema(generate::SchemaArgs),
     /// Print the completions of a shell.
     Completion(generate::CompletionArgs),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, of the whole or of one command.
+    Man(generate::ManArgs),
 }
 
 /// What a command that could not do its work says, and exits with.
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Schema(args) => generate::schema(&args),
         Command::Completion(args) => generate::completion(&args),
-        Command::Man => generate::man(),
+        Command::Man(args) => generate::man(&args),
     };
     done.unwrap_or_else(|error| failed(error.as_ref()))
 }
@@ -93,7 +93,9 @@ pub fn main() -> ExitCode {
 fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     let gone = |e: &(dyn Error + 'static)| {
         e.downcast_ref::<io::Error>()
-            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+            .map(io::Error::kind)
+            .or_else(|| e.downcast_ref::<serde_json::Error>()?.io_error_kind())
+            .is_some_and(|kind| kind == io::ErrorKind::BrokenPipe)
     };
     if gone(error) {
         return EXIT_OK.into();

@@ -1,6 +1,7 @@
 //! Demo: the embedded lab, with the real agent running against it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -8,7 +9,10 @@ use clap::Args;
 
 use super::check::{Output, print, probe};
 use super::run::Station;
+use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, runtime};
+use crate::board::Probed;
+use crate::config::plan::Plan;
 use crate::config::reload::Watcher;
 use crate::http;
 use crate::lab;
@@ -24,7 +28,7 @@ use crate::rounds::Rounds;
     says what is wrong with it."
 )]
 pub(super) struct DemoArgs {
-    /// Probe as many times as the slowest verdict needs, print what was found, and exit.
+    /// Probe as many times as the slowest verdict needs, print what was found, and exit with 0.
     #[arg(long)]
     once: bool,
 
@@ -49,6 +53,14 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         listen,
     } = *args;
     runtime()?.block_on(async {
+        // Before anything is made: a port that is taken is said at once, and whoever interrupts
+        // leaves nothing behind.
+        let listener = if once {
+            None
+        } else {
+            Some(http::bind(Some(listen)).await?)
+        };
+        let stop = told_to_stop();
         let world = lab::demo()?;
         let running = world.start().await?;
         let file = running.directory().join("config.yaml");
@@ -56,36 +68,48 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let began = SystemTime::now();
-        let mut rounds = Rounds::new(&plan);
-        let mut probed = Vec::new();
-        for _ in 0..world.rounds {
-            probed = probe(&mut rounds, plan.targets.len()).await;
-        }
-        print(&probed, output, began)?;
-        if !once {
-            log::init(log::Format::Text, "warn")?;
-            let listener = http::bind(Some(listen)).await?;
-            let at = listener.local_addr()?;
-            anstream::eprintln!(
-                "\nThe agent goes on probing this world:\n  \
-                 page           http://{at}/\n  \
-                 metrics        http://{at}/metrics\n  \
-                 API            http://{at}/api/v1/targets\n  \
-                 configuration  {} (edit it, and watch it reload)\n\n\
-                 Stop it with Ctrl-C.",
-                file.display()
-            );
-            let node = "demo".to_owned();
-            let histograms = Histograms::On;
-            let station = Station {
-                node,
-                histograms,
-                listener,
-                watcher: Some(watcher),
-            };
-            station.serve(&plan).await?;
+        let seen = tokio::select! {
+            told = stop => told.map(|_| None)?,
+            seen = rounds(&plan, world.rounds) => Some(seen),
+        };
+        if let Some(seen) = seen {
+            print(seen.last().map_or(&[], Vec::as_slice), output, began)?;
+            if let Some(listener) = listener {
+                announce(listener.local_addr()?, &file);
+                log::init(log::Format::Text, "info")?;
+                let station = Station {
+                    node: "demo".to_owned(),
+                    histograms: Histograms::On,
+                    listener,
+                    watcher: Some(watcher),
+                    seen: seen.into_iter().flatten().collect(),
+                };
+                station.serve(&plan).await?;
+            }
         }
         running.stop().await;
         Ok(EXIT_OK.into())
     })
+}
+
+/// Probes every target so many times: some verdicts need more than one look.
+async fn rounds(plan: &Plan, count: u32) -> Vec<Vec<Probed>> {
+    let mut rounds = Rounds::new(plan);
+    let mut seen = Vec::new();
+    for _ in 0..count {
+        seen.push(probe(&mut rounds, plan.targets.len()).await);
+    }
+    seen
+}
+
+fn announce(at: SocketAddr, file: &Path) {
+    anstream::eprintln!(
+        "\nThe agent goes on probing this world:\n  \
+         page           http://{at}/\n  \
+         metrics        http://{at}/metrics\n  \
+         API            http://{at}/api/v1/targets\n  \
+         configuration  {} (JSON, which is YAML too; an edit is taken over within seconds)\n\n\
+         Stop it with Ctrl-C. Only changes are logged from here on.\n",
+        file.display()
+    );
 }

@@ -63,11 +63,11 @@ pub struct HostFlags {
     pub timeout: Option<String>,
 
     /// Ask the service itself for evidence, without credentials.
-    #[arg(long, action = ArgAction::SetTrue, overrides_with = "no_http")]
+    #[arg(long, action = ArgAction::SetTrue)]
     pub http: bool,
 
     /// Ask the service nothing: stop after the handshake.
-    #[arg(long, action = ArgAction::SetTrue, overrides_with = "http")]
+    #[arg(long, action = ArgAction::SetTrue, conflicts_with = "http")]
     pub no_http: bool,
 
     /// Ask for IPv4 addresses only.

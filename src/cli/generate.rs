@@ -50,6 +50,13 @@ pub(super) struct CompletionArgs {
     shell: clap_complete::Shell,
 }
 
+/// What `man` may be asked for.
+#[derive(Args, Debug)]
+pub(super) struct ManArgs {
+    /// The command whose page it should be; without it, the page of the whole.
+    command: Option<String>,
+}
+
 pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     match (args.what, args.output) {
@@ -76,9 +83,18 @@ pub(super) fn completion(args: &CompletionArgs) -> Result<ExitCode, Failure> {
     Ok(EXIT_OK.into())
 }
 
-pub(super) fn man() -> Result<ExitCode, Failure> {
+pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    let mut whole = Cli::command();
+    whole.build();
+    let command = match &args.command {
+        None => whole.after_help("Each command has a page: privatelink-prober man COMMAND."),
+        Some(name) => {
+            let of = whole.find_subcommand(name).cloned();
+            of.ok_or_else(|| format!("there is no command called {name}; --help lists them"))?
+        }
+    };
+    clap_mangen::Man::new(command).render(&mut text)?;
     io::stdout().write_all(&text)?;
     Ok(EXIT_OK.into())
 }

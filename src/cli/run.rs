@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, node, runtime};
 use crate::agent::Agent;
-use crate::board::{Board, SharedBoard};
+use crate::board::{Board, Probed, SharedBoard};
 use crate::config::plan::Plan;
 use crate::config::reload::Watcher;
 use crate::http;
@@ -70,6 +71,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             histograms,
             listener,
             watcher: Some(watcher),
+            seen: Vec::new(),
         };
         let cause = station.serve(&plan).await?;
         AgentStopping { cause }.emit();
@@ -88,6 +90,8 @@ pub(super) struct Station {
     pub(super) listener: TcpListener,
     /// What brings new configurations.
     pub(super) watcher: Option<Watcher>,
+    /// Probes that were made before it starts, oldest first.
+    pub(super) seen: Vec<Probed>,
 }
 
 impl Station {
@@ -98,8 +102,13 @@ impl Station {
             histograms,
             listener,
             watcher,
+            seen,
         } = self;
-        let board = SharedBoard::new(Board::new(node.clone(), plan, SystemTime::now()));
+        let mut board = Board::new(node.clone(), plan, SystemTime::now());
+        for probed in seen {
+            board.record(Arc::new(probed));
+        }
+        let board = SharedBoard::new(board);
         let metrics = Metrics::new(board.clone(), histograms)?;
         let listen = listener.local_addr()?;
         AgentStarted {

@@ -189,7 +189,7 @@ const fn advice(reason: Reason) -> Advice {
             "Renew the certificate before the date shown.",
         ),
         Reason::TlsPrivateRoot => (
-            "An Azure service's certificate ends in one of your own roots: TLS is inspected on this path.",
+            "An Azure service's certificate ends in one of your own roots, as where a firewall inspects TLS.",
             "Exempt the host from TLS inspection if inspection is not meant.",
         ),
         Reason::WrongPrivateEndpoint => (

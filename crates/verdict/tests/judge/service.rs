@@ -311,7 +311,8 @@ fn a_reply_that_did_not_come_timed_out_only_in_the_probe_that_asked() {
     let timed_out = |reply: Result<Reply, NoReply>, asked: bool| {
         let mut observation = Case::healthy_vault().observation();
         replies(&mut observation.connections[0], reply);
-        observation.timing.http = asked.then_some(Duration::from_secs(3));
+        let elapsed = asked.then_some(Duration::from_secs(3));
+        observation.connections[0].service_elapsed = elapsed;
         observation.http_timed_out()
     };
     assert!(timed_out(Err(NoReply::Timeout), true));
