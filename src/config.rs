@@ -3,7 +3,7 @@
 mod assemble;
 mod command_line;
 pub mod duration;
-mod files;
+pub(crate) mod files;
 mod host;
 mod network;
 pub mod plan;
@@ -50,12 +50,7 @@ pub fn load_text(name: &str, text: &str) -> Result<Plan, ConfigError> {
     assemble(&parts, &mut files)
 }
 
-/// The plan of `check HOST…`: the hosts with what the flags say of them.
-pub fn for_hosts(hosts: &[String], flags: &HostFlags) -> Result<Plan, ConfigError> {
-    for_check(&[], hosts, flags)
-}
-
-/// The plan of `check` in general: the configuration, with what the flags replace in it. With
+/// The plan of `check`: the configuration, if there is one, with what the flags replace in it. With
 /// hosts, they are its only targets.
 pub fn for_check(
     files: &[PathBuf],

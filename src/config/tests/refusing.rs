@@ -790,7 +790,7 @@ fn what_is_typed_is_shown_as_it_was_typed() {
         ..HostFlags::default()
     };
     let hosts = ["kv.vault.azure.net".to_owned(), "10.1.2.3".to_owned()];
-    let error = for_hosts(&hosts, &flags).expect_err("several mistakes");
+    let error = for_check(&[], &hosts, &flags).expect_err("several mistakes");
     insta::assert_snapshot!(format!("error: {error}"), @r#"
     error: timeout is `1s`, shorter than `2s`
      --> command line:1:11
@@ -865,7 +865,7 @@ fn a_bad_resolver_on_the_command_line_is_refused() {
         resolvers: vec!["dns.example.com".to_owned()],
         ..HostFlags::default()
     };
-    let error = for_hosts(&["a.example.com".to_owned()], &flags).expect_err("no address");
+    let error = for_check(&[], &["a.example.com".to_owned()], &flags).expect_err("no address");
     insta::assert_snapshot!(format!("error: {error}"), @r#"
     error: `dns.example.com` is not the address of a DNS server
      --> command line:3:12
