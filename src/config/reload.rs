@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::config::files::Files;
+use crate::config::later::Memory;
 use crate::config::plan::Plan;
 use crate::config::problem::ConfigError;
 use crate::config::read_files;
@@ -21,6 +22,8 @@ pub struct Watcher {
     paths: Vec<PathBuf>,
     /// What the last attempt read, good or bad.
     seen: Files,
+    /// What later files held when they could last be read.
+    memory: Memory,
     looks: Interval,
     /// `None` where the process cannot listen to SIGHUP; then only the clock makes it look.
     hangup: Option<Signal>,
@@ -30,12 +33,14 @@ impl Watcher {
     /// Reads the configuration and begins to watch it. Needs a runtime.
     pub fn start(paths: &[PathBuf]) -> Result<(Plan, Self), ConfigError> {
         let mut seen = Files::default();
-        let plan = read_files(paths, &mut seen)?;
+        let mut memory = Memory::default();
+        let plan = read_files(paths, &mut seen, &mut memory)?;
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let watcher = Self {
             paths: paths.to_vec(),
             seen,
+            memory,
             looks,
             hangup: signal(SignalKind::hangup()).ok(),
         };
@@ -61,7 +66,7 @@ impl Watcher {
             }
             if self.seen.changed() {
                 let mut seen = Files::default();
-                let plan = read_files(&self.paths, &mut seen);
+                let plan = read_files(&self.paths, &mut seen, &mut self.memory);
                 self.seen = seen;
                 return plan;
             }

@@ -103,33 +103,25 @@ targets:
 fn later_files_may_be_absent_empty_or_no_yaml_at_all() {
     let scratch = Scratch::new("merging-later");
     let first = scratch.write("config.yaml", "targets: []\n");
-    for (later, warning) in [
-        (scratch.write("empty.yaml", ""), "the file is empty"),
-        (
-            scratch.write("broken.yaml", "targets: [{"),
-            "no target of this file",
-        ),
-        (
-            scratch.write(
-                "deep.yaml",
-                &format!("targets: {}{}", "[".repeat(50), "]".repeat(50)),
-            ),
-            "too deep",
-        ),
-        (
-            scratch.write("list.yaml", "[1, 2]"),
-            "no target of this file",
-        ),
-        (
-            scratch.write("words.yaml", "targets: none"),
-            "no target of this file",
-        ),
-        (scratch.0.join("absent.yaml"), "cannot be read"),
+    let latin = scratch.0.join("latin.yaml");
+    std::fs::write(&latin, b"targets: []\n# caf\xe9\n").expect("a temporary file");
+    let deep = format!("targets: {}{}", "[".repeat(50), "]".repeat(50));
+    let invalid = "no target of this file";
+    for (later, warning, rejected) in [
+        (scratch.write("empty.yaml", ""), "the file is empty", 0),
+        (scratch.0.join("absent.yaml"), "cannot be read", 0),
+        (scratch.write("broken.yaml", "targets: [{"), invalid, 1),
+        (scratch.write("deep.yaml", &deep), "too deep", 1),
+        (scratch.write("list.yaml", "[1, 2]"), invalid, 1),
+        (scratch.write("words.yaml", "targets: none"), invalid, 1),
+        (latin, "not UTF-8", 1),
+        (scratch.0.clone(), "not a regular file", 1),
     ] {
         let plan = load(&[first.clone(), later.clone()]).expect("a plan");
         assert!(plan.targets.is_empty());
         assert_eq!(plan.warnings.len(), 1, "{later:?}: {:?}", plan.warnings);
         assert!(plan.warnings[0].contains(warning), "{:?}", plan.warnings);
+        assert_eq!(plan.rejected.discovered, rejected, "{later:?}");
     }
     load(std::slice::from_ref(&first)).expect_err("alone, a file without targets is a mistake");
 }
@@ -244,6 +236,73 @@ async fn a_changed_ca_file_is_a_change_too_also_while_the_configuration_is_bad()
     scratch.write("ca.pem", &certificate.pem());
     let plan = watcher.changed().await.expect("the CA file is good now");
     assert_eq!(plan.roots.ca_files.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
+    let scratch = Scratch::new("merging-memory");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let observed = |host: &str| format!("targets: [{{source: discovered, host: {host}}}]\n");
+    let later = scratch.write("observed.yaml", &observed("a.vault.azure.net"));
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+
+    scratch.write("observed.yaml", &observed("b.vault.azure.net"));
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+
+    for bad in [&b"targets: [{"[..], b"[1]", b"targets: []\n# caf\xe9\n"] {
+        std::fs::write(&later, bad).expect("a temporary file");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+        assert_eq!(plan.rejected.discovered, 1);
+        let warning = &plan.warnings[..];
+        let says = "the targets that it held before stay";
+        assert!(
+            warning.len() == 1 && warning[0].ends_with(says),
+            "{warning:?}"
+        );
+    }
+
+    // What the operator changes meanwhile counts for them too.
+    scratch.write(
+        "config.yaml",
+        &format!("{OPERATORS}deniedCidrs: [10.9.0.0/16]\n"),
+    );
+    let plan = watcher.changed().await.expect("a plan");
+    let kept = target(&plan, "b.vault.azure.net");
+    assert_eq!(kept.rules.denied.len(), 1);
+
+    scratch.write("observed.yaml", "targets: []\n");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"]);
+    scratch.write("observed.yaml", "targets: [{");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"], "the last good one had none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_or_absent_later_file_has_no_targets_whatever_it_held() {
+    let scratch = Scratch::new("merging-forget");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let good = "targets: [{source: discovered, host: a.vault.azure.net}]\n";
+    let later = scratch.write("observed.yaml", good);
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+    for absent in [false, true] {
+        if absent {
+            std::fs::remove_file(&later).expect("the file");
+        } else {
+            scratch.write("observed.yaml", "");
+        }
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"]);
+        assert_eq!(plan.rejected.discovered, 0);
+        scratch.write("observed.yaml", "targets: [{");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"], "what was gone does not return");
+        scratch.write("observed.yaml", good);
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "a.vault.azure.net"]);
+    }
 }
 
 async fn quiet(watcher: &mut Watcher, why: &str) {

@@ -121,9 +121,11 @@ proptest! {
             let _ = writeln!(later, "  - {}", items[item]);
         }
         let file = Source { name: "config.yaml".to_owned(), text: String::new() };
+        let mut memory = Memory::default();
+        let later = Later::of(Path::new("observed.yaml"), Ok(later.into_bytes()), &mut memory);
         let parts = Parts {
             file,
-            later: vec![("observed.yaml".to_owned(), Ok(later))],
+            later: vec![later],
             may_be_empty: true,
             ..Parts::default()
         };
