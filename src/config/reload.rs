@@ -1,4 +1,4 @@
-//! Reload: a configuration that is read again when the content of its files changes.
+//! Reload: a configuration that is read again when the content of its files changes, and on SIGHUP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,28 +47,36 @@ impl Watcher {
         Ok((plan, watcher))
     }
 
-    /// Waits until the content of a file differs from what was read last, and reads it all again.
+    /// Waits until the content of a file differs from what was read last, or SIGHUP asks, and reads
+    /// it all again.
     ///
-    /// The same content is reported once, good or bad. Cancel safe: nothing is read before the
-    /// last await.
+    /// Unless asked, the same content is reported once, good or bad. Cancel safe: nothing is read
+    /// before the last await.
     pub async fn changed(&mut self) -> Result<Plan, ConfigError> {
         loop {
-            match &mut self.hangup {
-                Some(hangup) => tokio::select! {
-                    _ = self.looks.tick() => {}
-                    signal = hangup.recv() => if signal.is_none() {
-                        self.hangup = None;
-                    }
-                },
-                None => {
-                    self.looks.tick().await;
-                }
-            }
-            if self.seen.changed() {
+            let asked = self.look().await;
+            if asked || self.seen.changed() {
                 let mut seen = Files::default();
                 let plan = read_files(&self.paths, &mut seen, &mut self.memory);
                 self.seen = seen;
                 return plan;
+            }
+        }
+    }
+
+    /// Waits until it is time to look; whether somebody asks for a new attempt in any case.
+    async fn look(&mut self) -> bool {
+        let Some(hangup) = &mut self.hangup else {
+            self.looks.tick().await;
+            return false;
+        };
+        tokio::select! {
+            _ = self.looks.tick() => false,
+            signal = hangup.recv() => {
+                if signal.is_none() {
+                    self.hangup = None;
+                }
+                signal.is_some()
             }
         }
     }
