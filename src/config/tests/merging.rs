@@ -76,7 +76,7 @@ targets:
   - {name: y, host: y.vault.azure.net}
   - {source: discovered, host: 10.1.2.3}
   - {source: discovered, host: z.vault.azure.net, colour: red}
-  - {source: discovered, host: w.vault.azure.net, interval: 1s}
+  - {source: discovered, host: w.vault.azure.net, interval: 1ms}
   - nonsense
 ",
     );
@@ -93,10 +93,39 @@ targets:
     the discovered target `y` is refused: /config/observed.yaml:11:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     the discovered target `10.1.2.3` is refused: /config/observed.yaml:12:5: the host `10.1.2.3` is an IP address (write the name that applications use: the probe is about how it resolves and which certificate answers to it)
     the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `sameService`, `owner`
-    the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: the interval `1s` is shorter than limits.minInterval, `5s`
+    the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: interval is `1ms`, shorter than `1s`
     the discovered target `without a host` is refused: /config/observed.yaml:15:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     /config/observed.yaml: the crd target `my-vault` is refused: another target has that name
     "#);
+}
+
+#[test]
+fn nobody_but_the_operator_hurries_the_nodes_or_bears_on_others_verdicts() {
+    let plan = merged(
+        "merging-pace",
+        "targets:
+  - {source: crd, name: 'a:eager', host: eager.vault.azure.net, interval: 1s, timeout: 10m}
+  - {source: crd, name: 'a:db', host: d.postgres.database.azure.com, interval: 30s}
+  - {source: crd, name: 'a:modest', host: modest.vault.azure.net, interval: 5m, timeout: 5s}
+  - {source: crd, name: 'a:resolver', host: r.vault.azure.net, resolver: node}
+  - {source: crd, name: 'a:friend', host: f.vault.azure.net, sameService: [my-vault]}
+",
+    );
+    let pace = |name: &str| {
+        let target = target(&plan, name);
+        (target.interval.as_secs(), target.timeout.as_secs())
+    };
+    assert_eq!(pace("a:eager"), (30, 10));
+    assert_eq!(pace("a:db"), (60, 10));
+    assert_eq!(pace("a:modest"), (300, 5));
+    assert_eq!(plan.rejected.crd, 2);
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r"
+    /config/observed.yaml:2:5: interval is `1s`, shorter than is usual: `30s` is used
+    /config/observed.yaml:2:5: timeout is `10m`, longer than is usual: `10s` is used
+    /config/observed.yaml:3:5: interval is `30s`, shorter than is usual: `1m` is used
+    the crd target `a:resolver` is refused: /config/observed.yaml:5:5: `resolver` counts only in the operator's configuration
+    the crd target `a:friend` is refused: /config/observed.yaml:6:5: `sameService` counts only in the operator's configuration
+    ");
 }
 
 #[test]
