@@ -16,3 +16,4 @@ pub mod probe;
 pub mod report;
 pub mod rounds;
 pub mod schedule;
+pub mod wire;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::written::{Origin, Place};
+use crate::wire::acts;
 
 /// How many problems are printed; the rest is only counted.
 const PRINTED: usize = 30;
@@ -172,7 +173,7 @@ impl Source {
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if acts(c) => '\u{fffd}',
         c => c,
     }
 }

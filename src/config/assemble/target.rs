@@ -13,6 +13,7 @@ use crate::config::raw::RawTarget;
 use crate::config::text::{self, CidrText, HostText};
 use crate::config::written::{Origin, Place, Written};
 use crate::config::{host, network};
+use crate::wire::acts;
 
 /// The shortest interval for `MySQL`: every handshake cut short counts towards
 /// `max_connect_errors`, after which the server blocks the whole host.
@@ -249,7 +250,7 @@ fn name_like(
 fn owner(raw: &RawTarget, problems: &mut Problems<'_>) -> Option<String> {
     let written = raw.owner.as_ref()?;
     let owner = written.value.trim();
-    if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(char::is_control) {
+    if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(acts) {
         problems.error(
             written.place,
             Complaint::new(format!("{} cannot be an owner", quoted(&written.value))).help(format!(
