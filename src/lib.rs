@@ -12,6 +12,7 @@ pub mod config;
 pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
+mod near;
 pub mod probe;
 pub mod report;
 pub mod rounds;

@@ -11,11 +11,12 @@ use crate::config::assemble::target::{self, Group};
 use crate::config::assemble::{Globals, admit, values};
 use crate::config::later::Later;
 use crate::config::plan::Rejected;
-use crate::config::problem::{Complaint, Problem, Problems, Source, nearest, quoted};
+use crate::config::problem::{Complaint, Problem, Problems, Source, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::read;
 use crate::config::text::{self, NameText};
 use crate::config::written::{Place, Written};
+use crate::near::nearest;
 
 /// How many refused targets are named; the rest is only counted.
 const NAMED: usize = 20;
@@ -97,7 +98,7 @@ impl<'a> Merge<'a> {
         for companion in std::mem::take(&mut self.companions) {
             let name = companion.value.0;
             if !self.names.contains_key(&name) {
-                let near = nearest(&name, self.names.keys().map(String::as_str));
+                let near = nearest(&name, self.names.keys().map(String::as_str)).next();
                 let help = near.map_or_else(
                     || "write the `name` of another target".to_owned(),
                     |near| format!("did you mean {}?", quoted(near)),
