@@ -3,8 +3,9 @@
 mod assemble;
 mod command_line;
 pub mod duration;
-mod files;
+pub(crate) mod files;
 mod host;
+mod later;
 mod network;
 pub mod plan;
 pub mod problem;
@@ -23,6 +24,7 @@ use crate::cli::flags::HostFlags;
 use self::assemble::{Parts, assemble};
 use self::files::Files;
 pub use self::host::parse as host;
+use self::later::{Later, Memory};
 use self::plan::Plan;
 use self::problem::{ConfigError, Problems, Source};
 use self::raw::RawConfig;
@@ -30,7 +32,7 @@ use self::raw::RawConfig;
 /// Reads a configuration: the operator's file first, then those of the observer, of which only
 /// `targets` count and which are allowed to be absent, empty or wrong.
 pub fn load(files: &[PathBuf]) -> Result<Plan, ConfigError> {
-    read_files(files, &mut Files::default())
+    read_files(files, &mut Files::default(), &mut Memory::default())
 }
 
 /// Reads a configuration from a text; `name` is how messages call it.
@@ -50,12 +52,7 @@ pub fn load_text(name: &str, text: &str) -> Result<Plan, ConfigError> {
     assemble(&parts, &mut files)
 }
 
-/// The plan of `check HOST…`: the hosts with what the flags say of them.
-pub fn for_hosts(hosts: &[String], flags: &HostFlags) -> Result<Plan, ConfigError> {
-    for_check(&[], hosts, flags)
-}
-
-/// The plan of `check` in general: the configuration, with what the flags replace in it. With
+/// The plan of `check`: the configuration, if there is one, with what the flags replace in it. With
 /// hosts, they are its only targets.
 pub fn for_check(
     files: &[PathBuf],
@@ -65,19 +62,23 @@ pub fn for_check(
     let mut read = Files::default();
     let mut parts = match files {
         [] => Parts::default(),
-        files => parts(files, &mut read)?,
+        files => parts(files, &mut read, &mut Memory::default())?,
     };
     command_line::apply(hosts, flags, &mut parts)?;
     read.remember(&parts.command_line.text);
     assemble(&parts, &mut read)
 }
 
-fn read_files(paths: &[PathBuf], files: &mut Files) -> Result<Plan, ConfigError> {
-    let parts = parts(paths, files)?;
+fn read_files(
+    paths: &[PathBuf],
+    files: &mut Files,
+    memory: &mut Memory,
+) -> Result<Plan, ConfigError> {
+    let parts = parts(paths, files, memory)?;
     assemble(&parts, files)
 }
 
-fn parts(paths: &[PathBuf], files: &mut Files) -> Result<Parts, ConfigError> {
+fn parts(paths: &[PathBuf], files: &mut Files, memory: &mut Memory) -> Result<Parts, ConfigError> {
     let Some((first, later)) = paths.split_first() else {
         return Err(ConfigError::plain(
             "no configuration file is given",
@@ -88,7 +89,7 @@ fn parts(paths: &[PathBuf], files: &mut Files) -> Result<Parts, ConfigError> {
     let operators = read_text(first, files);
     let later = later
         .iter()
-        .map(|path| (path.display().to_string(), read_text(path, files)))
+        .map(|path| Later::read(path, files, memory))
         .collect::<Vec<_>>();
     let file = Source {
         name: first.display().to_string(),
@@ -114,11 +115,8 @@ fn parts(paths: &[PathBuf], files: &mut Files) -> Result<Parts, ConfigError> {
 fn read_text(path: &Path, files: &mut Files) -> Result<String, String> {
     let content = files
         .read(path)
-        .map_err(|error| format!("the file cannot be read: {error}"))?;
-    String::from_utf8(content).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("the file is not UTF-8 text: byte {at} is where it stops being so")
-    })
+        .map_err(|error| later::unreadable(&error))?;
+    later::utf8(content)
 }
 
 fn read_raw(file: &Source) -> Result<RawConfig, ConfigError> {

@@ -1,14 +1,15 @@
 //! HTTP: the board as others read it: metrics, health, the API and the page.
 //!
 //! Everything is bounded: connections, the time a request head may take, and the life of a
-//! connection, so that nobody who only reads can starve the kubelet's probes for long.
+//! connection. A new connection is always taken, at the cost of another where there are too many,
+//! so that nobody who only reads can starve the kubelet's probes.
 
 mod routes;
+mod seats;
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,20 +17,17 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use self::seats::Seats;
 use crate::board::SharedBoard;
 use crate::report::metrics::Metrics;
 
 /// The port the agent listens on unless told otherwise.
 pub const PORT: u16 = 9797;
-
-/// Connections at a time; the others wait in the backlog.
-const CONNECTIONS: usize = 64;
 
 /// What bounds one connection.
 #[derive(Clone, Copy, Debug)]
@@ -117,21 +115,20 @@ async fn serve_within(
     shutdown: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut seats = Seats::default();
     let accepting = async {
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                return; // Nobody closes the semaphore.
-            };
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let connection = connection(bounds, stream, router.clone(), shutdown.clone());
-                    connections.spawn(async move {
+                    let task = connections.spawn(async move {
                         if let Err(error) = connection.await {
                             debug!(%peer, %error, "a connection ended in an error");
                         }
-                        drop(slot);
                     });
+                    if let Some(left) = seats.take(peer.ip(), task.abort_handle()) {
+                        debug!(peer = %left, "a connection was ended to make room for another");
+                    }
                 }
                 Err(error) => {
                     // Out of descriptors, most likely: give them time to come back.

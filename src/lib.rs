@@ -12,7 +12,9 @@ pub mod config;
 pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
+mod near;
 pub mod probe;
 pub mod report;
 pub mod rounds;
 pub mod schedule;
+pub mod wire;

@@ -39,8 +39,6 @@ use crate::config::plan::{Plan, Resolver};
 
 /// The most that asking a service may add to a probe.
 const MAX_SERVICE_TIME: Duration = Duration::from_secs(3);
-/// Characters of a text from the wire that are kept.
-const MAX_TEXT: usize = 256;
 
 /// What the probes of one plan share.
 #[derive(Debug)]
@@ -259,21 +257,4 @@ fn skipped(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         service: None,
         service_elapsed: None,
     }
-}
-
-/// A text from the wire as it may be kept and shown: bounded, without control characters.
-pub(crate) fn wire_text(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len().min(MAX_TEXT));
-    for character in text.chars() {
-        let shown = if character.is_control() {
-            '\u{fffd}'
-        } else {
-            character
-        };
-        if kept.len() + shown.len_utf8() > MAX_TEXT {
-            break;
-        }
-        kept.push(shown);
-    }
-    kept
 }

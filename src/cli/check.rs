@@ -17,6 +17,7 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
 use crate::board::Probed;
 use crate::config::{self, plan::Plan};
+use crate::near::nearest;
 use crate::report::json::Report;
 use crate::report::{runbook, tree};
 use crate::rounds::Rounds;
@@ -186,14 +187,10 @@ pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Res
 fn choose(plan: &mut Plan, names: &[String]) -> Result<(), Failure> {
     for name in names {
         if !plan.targets.iter().any(|target| target.name == *name) {
-            let nearest = plan
-                .targets
-                .iter()
-                .map(|target| (strsim::jaro_winkler(&target.name, name), &target.name))
-                .filter(|(likeness, _)| *likeness > 0.7)
-                .max_by(|(a, _), (b, _)| a.total_cmp(b));
-            let hint = nearest
-                .map(|(_, name)| format!("; did you mean {name}?"))
+            let names = plan.targets.iter().map(|target| target.name.as_str());
+            let hint = nearest(name, names)
+                .next()
+                .map(|near| format!("; did you mean {near}?"))
                 .unwrap_or_default();
             return Err(format!("the configuration has no target called {name}{hint}").into());
         }

@@ -17,6 +17,7 @@ use privatelink_verdict::target::Expectation;
 
 use crate::config::duration;
 use crate::config::files::Files;
+use crate::config::later::Later;
 use crate::config::plan::{Detail, Limits, Plan};
 use crate::config::problem::{Complaint, ConfigError, Problem, Problems, Source};
 use crate::config::raw::{RawConfig, RawLimits, RawTls};
@@ -36,8 +37,8 @@ pub(crate) struct Parts {
     pub(crate) raw: RawConfig,
     /// The command line as a text, for snippets.
     pub(crate) command_line: Source,
-    /// The observer's files; `None` where there is nothing to be read.
-    pub(crate) later: Vec<(String, Result<String, String>)>,
+    /// The observer's files.
+    pub(crate) later: Vec<Later>,
     /// Whether a plan without targets is of use: when they may still come from a later file.
     pub(crate) may_be_empty: bool,
 }
@@ -101,8 +102,8 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
             problems: in_order(problems.errors),
         });
     }
-    for (name, content) in &parts.later {
-        merge.later(name, content);
+    for later in &parts.later {
+        merge.later(later);
     }
     let merged = merge.finish();
     let mut plan = Plan {

@@ -3,7 +3,7 @@
 //! Content, not modification times or watches: a `ConfigMap` is swapped by a symlink under the
 //! directory, and a watch on the file dies with the first swap.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -21,8 +21,8 @@ type Fingerprint = Option<[u8; 32]>;
 
 impl Files {
     /// Reads `path`, and remembers what was found.
-    pub(crate) fn read(&mut self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let content = read_bounded(path);
+    pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = read_bounded(path, LARGEST_FILE);
         self.read.push((path.to_owned(), fingerprint(&content)));
         content
     }
@@ -37,7 +37,7 @@ impl Files {
     pub(crate) fn changed(&self) -> bool {
         self.read
             .iter()
-            .any(|(path, before)| fingerprint(&read_bounded(path)) != *before)
+            .any(|(path, before)| fingerprint(&read_bounded(path, LARGEST_FILE)) != *before)
     }
 
     /// Changes with the content of the files, and with nothing else: not with where they lie.
@@ -55,31 +55,56 @@ impl Files {
     }
 }
 
-fn fingerprint(content: &std::io::Result<Vec<u8>>) -> Fingerprint {
+fn fingerprint(content: &io::Result<Vec<u8>>) -> Fingerprint {
     content
         .as_ref()
         .ok()
         .map(|content| Sha256::digest(content).into())
 }
 
-/// Reads at most [`LARGEST_FILE`]: a path may lead to something without an end.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    // A directory opens, and a pipe would block for ever.
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::InvalidInput,
+/// Reads a regular file of at most `most` bytes: a path may lead to something without an end.
+pub(crate) fn read_bounded(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    // Asked before it is opened: that alone blocks on a pipe, until somebody writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
             "it is not a regular file",
         ));
     }
     let mut content = Vec::new();
-    file.take(LARGEST_FILE as u64 + 1)
+    std::fs::File::open(path)?
+        .take(most as u64 + 1)
         .read_to_end(&mut content)?;
-    if content.len() > LARGEST_FILE {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::FileTooLarge,
-            format!("it is larger than {} MiB", LARGEST_FILE >> 20),
+    if content.len() > most {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {} KiB", most >> 10),
         ));
     }
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_length_are_read() {
+        let directory = std::env::temp_dir().join(format!("plp-files-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let path = directory.join("file");
+        std::fs::write(&path, [b'x'; 1024]).expect("a temporary file");
+        assert_eq!(read_bounded(&path, 1024).expect("the file").len(), 1024);
+        let error = read_bounded(&path, 1023).expect_err("too long");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+
+        let pipe = directory.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        for path in [Path::new("/dev/zero"), &directory, &pipe] {
+            let error = read_bounded(path, 1024).expect_err("no regular file");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path:?}");
+        }
+        std::fs::remove_dir_all(&directory).expect("the temporary directory");
+    }
 }

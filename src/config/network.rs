@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::config::plan::DNS_PORT;
 use crate::config::problem::{Complaint, quoted};
-
-/// Where DNS servers listen unless a port is written.
-const DNS_PORT: u16 = 53;
 
 /// Reads a network. Bits beyond the prefix are a mistake worth stopping at: nobody can tell
 /// whether `10.1.2.3/24` means the network or the one address.

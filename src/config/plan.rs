@@ -32,6 +32,9 @@ pub struct Plan {
     pub hash: u64,
 }
 
+/// The port of a DNS server that is written without one (RFC 1035, section 4.2).
+pub(crate) const DNS_PORT: u16 = 53;
+
 /// A way to resolve names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolver {
@@ -109,11 +112,6 @@ pub struct Demand {
 }
 
 impl Plan {
-    /// The resolver with this name.
-    pub fn resolver(&self, name: &str) -> Option<&Resolver> {
-        self.resolvers.iter().find(|resolver| resolver.name == name)
-    }
-
     /// What one node asks of the network once everything is steady.
     pub fn demand(&self) -> Demand {
         // Other resolvers are asked at every fifth probe, with one query more for EDE; the

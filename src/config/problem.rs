@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::written::{Origin, Place};
+use crate::wire::acts;
 
 /// How many problems are printed; the rest is only counted.
 const PRINTED: usize = 30;
@@ -172,7 +173,7 @@ impl Source {
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if acts(c) => '\u{fffd}',
         c => c,
     }
 }
@@ -291,36 +292,6 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// The spelling nearest to `written` among `valid`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    written: &str,
-    valid: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    // Case and word separators are what people get wrong most: they cost nothing.
-    let plain = |text: &str| -> String {
-        text.chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .take(128)
-            .collect()
-    };
-    let wanted = plain(written);
-    let likeness = |word: &str| {
-        let word = plain(word);
-        // Half a word is meant as the whole one: `private` for `privateEndpoint`.
-        if wanted.len() >= 4 && word.starts_with(&wanted) {
-            return 0.9;
-        }
-        strsim::normalized_damerau_levenshtein(&wanted, &word)
-    };
-    valid
-        .into_iter()
-        .map(|word| (likeness(word), word))
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, word)| word)
-}
-
 /// `text` between quotes, bounded and without control characters: fit for a message.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted: String = text.chars().take(80).map(printable).collect();
@@ -376,15 +347,5 @@ mod tests {
         let source = Source::default();
         assert_eq!(source.snippet(place(7, 1, 1)), None);
         assert_eq!(source.snippet(Place::default()), None);
-    }
-
-    #[test]
-    fn the_nearest_spelling_forgives_case_and_separators_and_knows_when_to_be_silent() {
-        let valid = ["interval", "timeout", "expectedCidrs"];
-        assert_eq!(nearest("intervall", valid), Some("interval"));
-        assert_eq!(nearest("expected_cidrs", valid), Some("expectedCidrs"));
-        assert_eq!(nearest("Timeout", valid), Some("timeout"));
-        assert_eq!(nearest("expected", valid), Some("expectedCidrs"));
-        assert_eq!(nearest("color", valid), None);
     }
 }

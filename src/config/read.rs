@@ -6,9 +6,10 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
 
-use crate::config::problem::{Complaint, Problems, Source, nearest, quoted};
+use crate::config::problem::{Complaint, Problems, Source, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::written::{Place, Written};
+use crate::near::nearest;
 
 /// Largest configuration file: far more than ten thousand targets need.
 pub(crate) const LARGEST_FILE: usize = 8 << 20;
@@ -172,7 +173,7 @@ fn plain(error: &Error) -> String {
 }
 
 fn suggestion(field: &str, expected: &[&'static str]) -> String {
-    match nearest(field, expected.iter().copied()) {
+    match nearest(field, expected.iter().copied()).next() {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("valid fields are {}", expected.join(", ")),
     }

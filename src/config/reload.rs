@@ -1,4 +1,4 @@
-//! Reload: a configuration that is read again when the content of its files changes.
+//! Reload: a configuration that is read again when the content of its files changes, and on SIGHUP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::config::files::Files;
+use crate::config::later::Memory;
 use crate::config::plan::Plan;
 use crate::config::problem::ConfigError;
 use crate::config::read_files;
@@ -21,6 +22,8 @@ pub struct Watcher {
     paths: Vec<PathBuf>,
     /// What the last attempt read, good or bad.
     seen: Files,
+    /// What later files held when they could last be read.
+    memory: Memory,
     looks: Interval,
     /// `None` where the process cannot listen to SIGHUP; then only the clock makes it look.
     hangup: Option<Signal>,
@@ -30,40 +33,50 @@ impl Watcher {
     /// Reads the configuration and begins to watch it. Needs a runtime.
     pub fn start(paths: &[PathBuf]) -> Result<(Plan, Self), ConfigError> {
         let mut seen = Files::default();
-        let plan = read_files(paths, &mut seen)?;
+        let mut memory = Memory::default();
+        let plan = read_files(paths, &mut seen, &mut memory)?;
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let watcher = Self {
             paths: paths.to_vec(),
             seen,
+            memory,
             looks,
             hangup: signal(SignalKind::hangup()).ok(),
         };
         Ok((plan, watcher))
     }
 
-    /// Waits until the content of a file differs from what was read last, and reads it all again.
+    /// Waits until the content of a file differs from what was read last, or SIGHUP asks, and reads
+    /// it all again.
     ///
-    /// The same content is reported once, good or bad. Cancel safe: nothing is read before the
-    /// last await.
+    /// Unless asked, the same content is reported once, good or bad. Cancel safe: nothing is read
+    /// before the last await.
     pub async fn changed(&mut self) -> Result<Plan, ConfigError> {
         loop {
-            match &mut self.hangup {
-                Some(hangup) => tokio::select! {
-                    _ = self.looks.tick() => {}
-                    signal = hangup.recv() => if signal.is_none() {
-                        self.hangup = None;
-                    }
-                },
-                None => {
-                    self.looks.tick().await;
-                }
-            }
-            if self.seen.changed() {
+            let asked = self.look().await;
+            if asked || self.seen.changed() {
                 let mut seen = Files::default();
-                let plan = read_files(&self.paths, &mut seen);
+                let plan = read_files(&self.paths, &mut seen, &mut self.memory);
                 self.seen = seen;
                 return plan;
+            }
+        }
+    }
+
+    /// Waits until it is time to look; whether somebody asks for a new attempt in any case.
+    async fn look(&mut self) -> bool {
+        let Some(hangup) = &mut self.hangup else {
+            self.looks.tick().await;
+            return false;
+        };
+        tokio::select! {
+            _ = self.looks.tick() => false,
+            signal = hangup.recv() => {
+                if signal.is_none() {
+                    self.hangup = None;
+                }
+                signal.is_some()
             }
         }
     }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use tracing::error;
 
 use crate::board::SharedBoard;
+use crate::near::nearest;
 use crate::report::json::Report;
 use crate::report::json::summary::{Counts, Summary};
 use crate::report::metrics::{self, Metrics};
@@ -26,8 +27,8 @@ use crate::report::text::{from_wire, millis_utc, sentence};
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// How similar a name must be to be offered for one that there is not (Jaro-Winkler, 0 to 1).
-const SIMILAR: f64 = 0.8;
+/// How many names are offered for one that there is not.
+const OFFERED: usize = 5;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -176,7 +177,7 @@ async fn target(State(sources): State<Sources>, Path(name): Path<String>) -> Res
     let names = board.entries.iter().map(|entry| entry.target.name.as_str());
     let missing = Missing {
         error: format!("no target is called {}", from_wire(&name)),
-        nearest: nearest(&name, names),
+        nearest: nearest(&name, names).take(OFFERED).collect(),
     };
     json(StatusCode::NOT_FOUND, &missing)
 }
@@ -186,18 +187,6 @@ async fn target(State(sources): State<Sources>, Path(name): Path<String>) -> Res
 struct Missing<'a> {
     error: String,
     nearest: Vec<&'a str>,
-}
-
-/// Up to five of `names` that are like `name`, or hold it, the most similar first.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    // The path may be longer than any name is; comparing costs its length squared.
-    let short: String = name.chars().take(253).collect();
-    let mut ranked: Vec<_> = names
-        .map(|other| (strsim::jaro_winkler(&short, other), other))
-        .filter(|(score, other)| *score >= SIMILAR || (short.len() > 2 && other.contains(&short)))
-        .collect();
-    ranked.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-    ranked.into_iter().take(5).map(|(_, name)| name).collect()
 }
 
 async fn summary(State(sources): State<Sources>, headers: HeaderMap) -> Response {

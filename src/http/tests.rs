@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::*;
@@ -41,6 +43,13 @@ impl Server {
         TcpStream::connect(self.address)
             .await
             .expect("a connection")
+    }
+
+    /// A connection from another address of the loopback network.
+    async fn connect_from(&self, ip: Ipv4Addr) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((ip, 0).into()).expect("loopback");
+        socket.connect(self.address).await.expect("a connection")
     }
 
     /// The whole reply to a GET, with one more header line.
@@ -214,19 +223,64 @@ async fn a_peer_that_never_reads_is_let_go() {
         .expect("no panic");
 }
 
+/// As many as there are seats, and some more.
+const FLOOD: usize = seats::SEATS + 16;
+
 #[tokio::test]
-async fn silent_peers_in_any_number_only_delay_the_others() {
-    let bounds = Bounds {
-        head: Duration::from_millis(200),
-        ..BOUNDS
-    };
-    let server = Server::start_within(bounds).await;
+async fn silent_peers_in_any_number_delay_nobody() {
+    let server = Server::start().await;
     let mut silent = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..FLOOD {
         silent.push(server.connect().await);
     }
-    let reply = timeout(Duration::from_secs(5), server.get("/healthz")).await;
-    assert_eq!(reply.expect("a reply").0, 200);
+    // From the same address, as the kubelet's beside a pod on the node's network, and another.
+    for from in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)] {
+        let mut stream = server.connect_from(from).await;
+        let reply = timeout(Duration::from_secs(1), ask_again(&mut stream)).await;
+        reply.expect("within a second").expect("a reply");
+    }
+}
+
+#[tokio::test]
+async fn peers_that_ask_and_stay_delay_nobody() {
+    let server = Server::start().await;
+    let mut staying = Vec::new();
+    for _ in 0..FLOOD {
+        let mut stream = server.connect().await;
+        ask_again(&mut stream).await.expect("a reply");
+        staying.push(stream);
+    }
+    let reply = timeout(Duration::from_secs(1), server.get("/healthz")).await;
+    assert_eq!(reply.expect("within a second").0, 200);
+}
+
+#[tokio::test]
+async fn a_flood_ends_its_own_connections_and_no_other_peers() {
+    let server = Server::start().await;
+    let mut scraper = server.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await;
+    ask_again(&mut scraper).await.expect("a reply");
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        let mut stream = server.connect().await;
+        ask_again(&mut stream).await.expect("a reply");
+        flood.push(stream);
+    }
+    ask_again(&mut scraper).await.expect("still connected");
+    ask_again(&mut flood[0]).await.expect_err("long gone");
+}
+
+/// One more request on an open connection.
+async fn ask_again(stream: &mut TcpStream) -> io::Result<()> {
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).await?;
+    let mut reply = Vec::new();
+    while !reply.ends_with(b"\r\n\r\nok\n") {
+        let read = stream.read_buf(&mut reply).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test]

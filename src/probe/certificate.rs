@@ -15,8 +15,8 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::wire_text;
 use crate::config::trust::Roots;
+use crate::wire::from_wire;
 
 /// Names that are kept of one certificate: a hostile one may carry thousands.
 const MAX_NAMES: usize = 20;
@@ -45,8 +45,8 @@ pub(super) fn examine(
         verified_at,
     };
     certificate.names = names(&parsed);
-    certificate.subject = wire_text(&parsed.subject().to_string());
-    certificate.issuer = wire_text(&parsed.issuer().to_string());
+    certificate.subject = from_wire(&parsed.subject().to_string()).into_owned();
+    certificate.issuer = from_wire(&parsed.issuer().to_string()).into_owned();
     certificate.not_before = parsed.validity().not_before.timestamp();
     certificate.not_after = parsed.validity().not_after.timestamp();
     certificate.covers_name = covers(leaf, &certificate.names, server_name);
@@ -79,7 +79,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         .general_names
         .iter()
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(wire_text(name)),
+            GeneralName::DNSName(name) => Some(from_wire(name).into_owned()),
             GeneralName::IPAddress(octets) => match octets.len() {
                 4 => <[u8; 4]>::try_from(*octets)
                     .ok()
@@ -187,7 +187,7 @@ fn described(error: &webpki::Error) -> String {
         }
         webpki::Error::BadDer | webpki::Error::BadDerTime => "it is not valid DER".to_owned(),
         webpki::Error::InvalidCertValidity => "it ends before it begins".to_owned(),
-        other => wire_text(&format!("{other:?}")),
+        other => from_wire(&format!("{other:?}")).into_owned(),
     }
 }
 

@@ -22,8 +22,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::certificate::examine;
 use super::starttls::{self, Channel};
-use super::wire_text;
 use crate::config::trust::Roots;
+use crate::wire::from_wire;
 
 /// What the handshakes of an agent share.
 #[derive(Clone, Debug)]
@@ -184,7 +184,10 @@ fn failure(error: &io::Error) -> (Handshake, Option<String>) {
     };
     if let rustls::Error::InvalidCertificate(why) = tls {
         let detail = format!("the peer's certificate cannot be used: {why:?}");
-        return (Handshake::BadCertificate, Some(wire_text(&detail)));
+        return (
+            Handshake::BadCertificate,
+            Some(from_wire(&detail).into_owned()),
+        );
     }
     let detail = match tls {
         rustls::Error::InvalidMessage(_) => "the peer does not speak TLS on this port".to_owned(),
@@ -194,7 +197,7 @@ fn failure(error: &io::Error) -> (Handshake, Option<String>) {
         }
         other => other.to_string(),
     };
-    (Handshake::Failed, Some(wire_text(&detail)))
+    (Handshake::Failed, Some(from_wire(&detail).into_owned()))
 }
 
 fn told(error: &io::Error) -> String {
@@ -205,7 +208,7 @@ fn told(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset => {
             "the connection was reset during the handshake".to_owned()
         }
-        _ => wire_text(&error.to_string()),
+        _ => from_wire(&error.to_string()).into_owned(),
     }
 }
 

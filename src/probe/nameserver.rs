@@ -1,16 +1,16 @@
 //! Nameserver: where a resolver's questions go, and how patiently, as resolv.conf(5) has it.
 
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::time::Duration;
 
 use privatelink_verdict::observation::AgentFault;
 
-use crate::config::plan::Servers;
+use crate::config::files::read_bounded;
+use crate::config::plan::{DNS_PORT, Servers};
 
-/// The port of a server without one.
-const DNS_PORT: u16 = 53;
+/// The largest resolv.conf that is read, in bytes: many times what resolv.conf(5) can put to use.
+const LARGEST_FILE: usize = 64 << 10;
 
 /// Name servers beyond these are ignored, as the C library does (`MAXNS`).
 const MAX_SERVERS: usize = 3;
@@ -48,7 +48,7 @@ impl Nameservers {
 
     fn read(path: &Path) -> Result<Self, AgentFault> {
         let operation = format!("read {}", path.display());
-        let text = match fs::read(path) {
+        let text = match read_bounded(path, LARGEST_FILE) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
                 return Err(AgentFault {
@@ -131,6 +131,8 @@ fn server(word: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_empty_resolv_conf_is_our_own_fault_and_says_which_file() {
+    fn a_missing_empty_or_endless_resolv_conf_is_our_own_fault_and_says_which_file() {
         let path = std::env::temp_dir().join(format!("plp-resolv-{}", std::process::id()));
         let servers = Servers::ResolvConf(path.clone());
         let fault = Nameservers::load(&servers).expect_err("no file");
@@ -194,6 +196,9 @@ mod tests {
         fs::write(&path, "search example\n").expect("a temporary file");
         let fault = Nameservers::load(&servers).expect_err("no server");
         assert_eq!(fault.cause, "it names no usable nameserver");
+        let endless = Servers::ResolvConf("/dev/zero".into());
+        let fault = Nameservers::load(&endless).expect_err("no resolv.conf");
+        assert_eq!(fault.cause, "it is not a regular file");
         fs::remove_file(&path).expect("the temporary file");
     }
 }

@@ -12,7 +12,7 @@ use privatelink_verdict::service::{HEADERS, Reply, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::wire_text;
+use crate::wire::from_wire;
 
 /// The largest head of a reply that is read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -113,7 +113,7 @@ fn head(received: &[u8]) -> Result<Option<(Reply, usize)>, NoReply> {
         Ok(httparse::Status::Complete(_)) | Err(_) => return Err(NoReply::Unreadable),
     };
     let headers = response.headers.iter().map(|header| {
-        let value = wire_text(&String::from_utf8_lossy(header.value));
+        let value = from_wire(&String::from_utf8_lossy(header.value)).into_owned();
         (header.name.to_ascii_lowercase(), value)
     });
     let status = response.code.ok_or(NoReply::Unreadable)?;

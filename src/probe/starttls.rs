@@ -17,7 +17,7 @@ use privatelink_verdict::target::Protocol;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::wire_text;
+use crate::wire::from_wire;
 
 /// Bytes of a message that are read at most, whatever length it announces.
 const MAX_MESSAGE: usize = 4096;
@@ -93,7 +93,10 @@ impl NoTls {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe => (Handshake::Interrupted, "the peer reset".to_owned()),
             io::ErrorKind::TimedOut => (Handshake::Timeout, "the network gave up".to_owned()),
-            _ => (Handshake::Failed, wire_text(&format!("{error}:"))),
+            _ => (
+                Handshake::Failed,
+                from_wire(&format!("{error}:")).into_owned(),
+            ),
         };
         Self {
             outcome,

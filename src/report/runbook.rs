@@ -3,6 +3,8 @@
 
 use privatelink_verdict::reason::Reason;
 
+use crate::near;
+
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
 /// The section about the reason called `reason`, heading included.
@@ -20,12 +22,7 @@ pub fn section(reason: &str) -> Option<&'static str> {
 
 /// The reason whose name is nearest to `word`.
 pub fn nearest(word: &str) -> Option<&'static str> {
-    let words = Reason::ALL.iter().map(|reason| reason.as_str());
-    let likely = words.map(|name| (strsim::jaro_winkler(name, word), name));
-    likely
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| name)
+    near::nearest(word, Reason::ALL.iter().map(|reason| reason.as_str())).next()
 }
 
 #[cfg(test)]

@@ -1,64 +1,13 @@
-//! Text: strings that came from the wire, made safe to show, and times and durations in words.
+//! Text: times and durations in words, beside what the wire said.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-/// The longest string from the wire that is shown, in bytes (section 4).
-pub const WIRE_BYTES: usize = 256;
+pub use crate::wire::{from_wire, sentence};
 
 /// The most names of one list that are shown (section 4).
 pub const WIRE_NAMES: usize = 20;
-
-/// The longest sentence of our own that is shown, in bytes; it may quote the wire.
-pub const SENTENCE_BYTES: usize = 1024;
-
-/// `text` without characters that could act on a terminal or reorder a line, in at most
-/// [`WIRE_BYTES`] bytes.
-pub fn from_wire(text: &str) -> Cow<'_, str> {
-    bounded(text, WIRE_BYTES)
-}
-
-/// The same for a sentence that may quote the wire, in at most [`SENTENCE_BYTES`] bytes.
-pub fn sentence(text: &str) -> Cow<'_, str> {
-    bounded(text, SENTENCE_BYTES)
-}
-
-/// `text` with every unprintable character written as its escape, cut at a character boundary to
-/// at most `limit` bytes; a cut ends in `…`.
-fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
-    if text.len() <= limit && !text.chars().any(acts) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len().min(limit));
-    let mut room = 0; // The length up to which a character and a `…` after it still fit.
-    for char in text.chars() {
-        if acts(char) {
-            let _ = write!(safe, "{}", char.escape_default());
-        } else {
-            safe.push(char);
-        }
-        if safe.len() > limit {
-            safe.truncate(room);
-            safe.push('…');
-            break;
-        }
-        if safe.len() + '…'.len_utf8() <= limit {
-            room = safe.len();
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// Whether a character does something instead of being seen: controls, and the marks that
-/// reorder, join or break text (Unicode's `Bidi_Control` and line separators).
-fn acts(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
 
 /// RFC 3339 in UTC to the second, for a time in Unix seconds; `None` outside the years 1 to 9999.
 pub fn seconds_utc(unix: i64) -> Option<String> {
@@ -121,30 +70,6 @@ pub fn expiry(not_after: i64, now: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_text_passes_untouched() {
-        assert!(matches!(from_wire("CN=Contoso Größe"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn nothing_from_the_wire_can_act_on_a_terminal() {
-        assert_eq!(
-            from_wire("a\x1b[31mb\r\n\u{202e}c\0"),
-            r"a\u{1b}[31mb\r\n\u{202e}c\u{0}"
-        );
-    }
-
-    #[test]
-    fn long_text_is_cut_at_a_character_and_says_so() {
-        let long = "ä".repeat(200);
-        let cut = from_wire(&long);
-        assert!(cut.len() <= WIRE_BYTES, "{}", cut.len());
-        assert!(cut.ends_with("ä…"), "{cut}");
-        assert_eq!(from_wire(&"x".repeat(WIRE_BYTES)).len(), WIRE_BYTES);
-        let escapes = "\u{1b}".repeat(100);
-        assert!(from_wire(&escapes).ends_with(r"\u{1b}…"));
-    }
 
     #[test]
     fn times_are_rfc_3339_in_utc() {

@@ -1,17 +1,21 @@
-//! Admit: which hosts may be probed on behalf of somebody other than the operator.
+//! Admit: what may be probed on behalf of somebody other than the operator, and how often.
 //!
 //! Whoever may create a `PrivateLinkTarget` or a pod must not be able to aim every node of the
-//! cluster at anything but the services this is about.
+//! cluster at anything but the services this is about, to hurry all of them, or to bear on the
+//! verdicts of others.
+
+use std::time::Duration;
 
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::target::Target;
 
+use crate::config::assemble::shown;
 use crate::config::host;
 use crate::config::problem::{Complaint, Problems, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::text::HostText;
-use crate::config::written::Written;
+use crate::config::written::{Place, Written};
 
 /// One entry of `allowedHosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +53,47 @@ pub(super) fn allowed(
         .collect()
 }
 
-/// Refuses what only the operator may write: `classify` makes any address dialable.
+/// Refuses what only the operator may write. `classify` makes any address dialable; `resolver`
+/// would let an author choose the path that is judged, when `pathFor` says which one the users of
+/// the host take; `sameService` would tie the verdict of anybody's target to one's own.
 pub(super) fn fields(raw: &RawTarget) -> Result<(), Complaint> {
-    match &raw.classify {
+    let refused = [
+        ("classify", raw.classify.is_some()),
+        ("resolver", raw.resolver.is_some()),
+        ("sameService", raw.same_service.is_some()),
+    ];
+    match refused.iter().find(|(_, written)| *written) {
         None => Ok(()),
-        Some(_) => Err(Complaint::new(
-            "`classify` counts only in the operator's configuration",
-        )),
+        Some((field, _)) => Err(Complaint::new(format!(
+            "`{field}` counts only in the operator's configuration"
+        ))),
     }
+}
+
+/// The interval and timeout that a target of somebody else gets: no more often, and no more
+/// patient, than the `usual` ones, of the operator's targets that say nothing of it. Clamped, not refused: that somebody wished for
+/// more is no reason not to probe their target at all.
+pub(super) fn pace(
+    (interval, timeout): (Duration, Duration),
+    usual: (Duration, Duration),
+    problems: &mut Problems<'_>,
+) -> (Duration, Duration) {
+    let mut clamp = |what: &str, relation: &str, wanted: Duration, granted: Duration| {
+        if wanted != granted {
+            let (wanted, granted) = (shown(wanted), shown(granted));
+            problems.warning(
+                Place::default(),
+                Complaint::new(format!(
+                    "{what} is {wanted}, {relation} than is usual: {granted} is used"
+                )),
+            );
+        }
+        granted
+    };
+    (
+        clamp("interval", "shorter", interval, interval.max(usual.0)),
+        clamp("timeout", "longer", timeout, timeout.min(usual.1)),
+    )
 }
 
 /// Whether a target of this host and port may come from somebody other than the operator.

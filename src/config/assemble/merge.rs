@@ -9,12 +9,14 @@ use serde_json::Value;
 use crate::config::assemble::resolvers::{USAGES, Usage, bad_name};
 use crate::config::assemble::target::{self, Group};
 use crate::config::assemble::{Globals, admit, values};
+use crate::config::later::Later;
 use crate::config::plan::Rejected;
-use crate::config::problem::{Complaint, Problem, Problems, Source, nearest, quoted};
+use crate::config::problem::{Complaint, Problem, Problems, Source, quoted};
 use crate::config::raw::RawTarget;
-use crate::config::read::{self, LaterFile};
+use crate::config::read;
 use crate::config::text::{self, NameText};
 use crate::config::written::{Place, Written};
+use crate::near::nearest;
 
 /// How many refused targets are named; the rest is only counted.
 const NAMED: usize = 20;
@@ -96,7 +98,7 @@ impl<'a> Merge<'a> {
         for companion in std::mem::take(&mut self.companions) {
             let name = companion.value.0;
             if !self.names.contains_key(&name) {
-                let near = nearest(&name, self.names.keys().map(String::as_str));
+                let near = nearest(&name, self.names.keys().map(String::as_str)).next();
                 let help = near.map_or_else(
                     || "write the `name` of another target".to_owned(),
                     |near| format!("did you mean {}?", quoted(near)),
@@ -121,43 +123,25 @@ impl<'a> Merge<'a> {
     }
 
     /// Takes the targets of a later file; nothing in it is ever an error.
-    pub(super) fn later(&mut self, name: &str, content: &Result<String, String>) {
-        let text = match content {
-            Ok(text) => text.clone(),
-            Err(error) => {
-                let warning = format!("{name}: {error}: its targets are not probed");
-                self.merged.warnings.push(warning);
-                return;
-            }
-        };
-        let source = Source {
-            name: name.to_owned(),
-            text,
-        };
-        if read::is_empty(&source) {
-            let warning = format!("{name}: the file is empty");
-            self.merged.warnings.push(warning);
-            return;
-        }
-        let nothing = Source::default();
-        let mut problems = Problems::new(&source, &nothing);
-        let Some(file) = read::document::<LaterFile>(&source, &mut problems) else {
-            let what = problems.errors.iter().map(Problem::one_line);
-            let warnings: Vec<String> = what
-                .map(|what| format!("{what}: no target of this file is probed"))
-                .collect();
-            self.merged.warnings.extend(warnings);
-            self.merged.rejected.discovered += 1;
-            return;
-        };
+    pub(super) fn later(&mut self, later: &Later) {
+        let Later {
+            source,
+            file,
+            warning,
+            refused,
+        } = later;
+        self.merged.warnings.extend(warning.clone());
+        // Whose targets they would have been, nobody knows: the observer's.
+        self.merged.rejected.discovered += usize::from(*refused);
         for key in &file.others {
             self.merged.warnings.push(format!(
-                "{name}: {} is ignored: only `targets` counts in a later file",
+                "{}: {} is ignored: only `targets` counts in a later file",
+                source.name,
                 quoted(key)
             ));
         }
-        for item in file.targets {
-            self.later_item(item, &source);
+        for item in &file.targets {
+            self.later_item(item.clone(), source);
         }
     }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use crate::config::assemble::values;
 use crate::config::network;
 use crate::config::plan::{Resolver, Servers};
-use crate::config::problem::{Complaint, Problems, nearest, quoted};
+use crate::config::problem::{Complaint, Problems, quoted};
 use crate::config::raw::RawResolver;
 use crate::config::text::{self, NameText};
 use crate::config::written::{Origin, Written};
+use crate::near::nearest;
 
 /// Who uses a target, where that decides its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl Resolvers {
                 return name.clone();
             }
             let known = || self.all.iter().map(|known| known.name.as_str());
-            let help = match nearest(name, known()) {
+            let help = match nearest(name, known()).next() {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
             };

@@ -7,12 +7,13 @@ use privatelink_verdict::catalogue::{self, Match};
 use privatelink_verdict::target::{Expectation, Protocol, Source as Declared, Target};
 
 use crate::config::assemble::resolvers::{Usage, bad_name};
-use crate::config::assemble::{Globals, shown, values};
+use crate::config::assemble::{Globals, admit, shown, values};
 use crate::config::problem::{Complaint, Problems, quoted};
 use crate::config::raw::RawTarget;
 use crate::config::text::{self, CidrText, HostText};
 use crate::config::written::{Origin, Place, Written};
 use crate::config::{host, network};
+use crate::wire::acts;
 
 /// The shortest interval for `MySQL`: every handshake cut short counts towards
 /// `max_connect_errors`, after which the server blocks the whole host.
@@ -60,7 +61,7 @@ pub(super) fn read(
         problems.error(written.place, bad_name(name));
     }
     let (port, protocol) = endpoint(raw, known.as_ref(), problems);
-    let (mut interval, timeout) = pace(raw, protocol, globals, problems);
+    let (mut interval, timeout) = pace(raw, (declared, protocol), globals, problems);
     // Any connection counts, so a written `tcp` is no way around it.
     let listed = known.as_ref().map(|known| known.service.ports.iter());
     let is_mysql = protocol == Protocol::Mysql
@@ -176,16 +177,20 @@ fn endpoint(
 /// Interval and timeout, and whether they go together.
 fn pace(
     raw: &RawTarget,
-    protocol: Protocol,
+    (declared, protocol): (Declared, Protocol),
     globals: &Globals,
     problems: &mut Problems<'_>,
 ) -> (Duration, Duration) {
     let written = values::interval(raw.interval.as_ref(), problems);
-    let interval = written.unwrap_or(match protocol {
+    let usual = match protocol {
         Protocol::Postgres => globals.interval.max(POSTGRES_INTERVAL),
         _ => globals.interval,
-    });
+    };
+    let interval = written.unwrap_or(usual);
     let timeout = values::timeout(raw.timeout.as_ref(), problems).unwrap_or(globals.timeout);
+    if declared != Declared::Config {
+        return admit::pace((interval, timeout), (usual, globals.timeout), problems);
+    }
     if let (Some(place), Some(interval)) = (&raw.interval, written)
         && interval < globals.limits.min_interval
     {
@@ -245,7 +250,7 @@ fn name_like(
 fn owner(raw: &RawTarget, problems: &mut Problems<'_>) -> Option<String> {
     let written = raw.owner.as_ref()?;
     let owner = written.value.trim();
-    if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(char::is_control) {
+    if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(acts) {
         problems.error(
             written.place,
             Complaint::new(format!("{} cannot be an owner", quoted(&written.value))).help(format!(

@@ -8,11 +8,12 @@ use privatelink_verdict::target::{Expectation, Protocol};
 
 use crate::config::assemble::shown;
 use crate::config::plan::Limits;
-use crate::config::problem::{Complaint, Problems, nearest, quoted};
+use crate::config::problem::{Complaint, Problems, quoted};
 use crate::config::raw::RawClassify;
 use crate::config::text::{CidrText, DurationText, ExpectText, FamilyText, ProtocolText};
 use crate::config::written::Written;
 use crate::config::{duration, network};
+use crate::near::nearest;
 
 /// A duration between two bounds, or the default.
 pub(super) fn span(
@@ -98,7 +99,7 @@ pub(super) fn word<T: Copy, W: AsRef<str>>(
         return Some(*value);
     }
     let valid = || words.iter().map(|(word, _)| *word);
-    let help = match nearest(text, valid()) {
+    let help = match nearest(text, valid()).next() {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("valid are {}", valid().collect::<Vec<_>>().join(", ")),
     };

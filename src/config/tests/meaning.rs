@@ -299,7 +299,7 @@ fn flags_mean_what_the_same_words_mean_in_a_file() {
         ipv4_only: true,
         ..HostFlags::default()
     };
-    let plan = for_hosts(&["kv-prod.vault.azure.net".to_owned()], &flags).expect("a plan");
+    let plan = for_check(&[], &["kv-prod.vault.azure.net".to_owned()], &flags).expect("a plan");
     let vault = target(&plan, "kv-prod.vault.azure.net");
     assert_eq!((vault.port, vault.http), (8443, true));
     assert_eq!(vault.families, [Family::Ipv4]);
@@ -361,7 +361,7 @@ fn flags_about_hosts_need_hosts() {
     };
     let error = for_check(&[config], &[], &flags).expect_err("no host");
     assert!(error.to_string().contains("there is none"), "{error}");
-    let error = for_hosts(&[], &HostFlags::default()).expect_err("nothing");
+    let error = for_check(&[], &[], &HostFlags::default()).expect_err("nothing");
     assert!(error.to_string().contains("nothing to check"), "{error}");
 }
 

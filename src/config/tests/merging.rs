@@ -76,7 +76,7 @@ targets:
   - {name: y, host: y.vault.azure.net}
   - {source: discovered, host: 10.1.2.3}
   - {source: discovered, host: z.vault.azure.net, colour: red}
-  - {source: discovered, host: w.vault.azure.net, interval: 1s}
+  - {source: discovered, host: w.vault.azure.net, interval: 1ms}
   - nonsense
 ",
     );
@@ -93,43 +93,64 @@ targets:
     the discovered target `y` is refused: /config/observed.yaml:11:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     the discovered target `10.1.2.3` is refused: /config/observed.yaml:12:5: the host `10.1.2.3` is an IP address (write the name that applications use: the probe is about how it resolves and which certificate answers to it)
     the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `sameService`, `owner`
-    the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: the interval `1s` is shorter than limits.minInterval, `5s`
+    the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: interval is `1ms`, shorter than `1s`
     the discovered target `without a host` is refused: /config/observed.yaml:15:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
     /config/observed.yaml: the crd target `my-vault` is refused: another target has that name
     "#);
 }
 
 #[test]
+fn nobody_but_the_operator_hurries_the_nodes_or_bears_on_others_verdicts() {
+    let plan = merged(
+        "merging-pace",
+        "targets:
+  - {source: crd, name: 'a:eager', host: eager.vault.azure.net, interval: 1s, timeout: 10m}
+  - {source: crd, name: 'a:db', host: d.postgres.database.azure.com, interval: 30s}
+  - {source: crd, name: 'a:modest', host: modest.vault.azure.net, interval: 5m, timeout: 5s}
+  - {source: crd, name: 'a:resolver', host: r.vault.azure.net, resolver: node}
+  - {source: crd, name: 'a:friend', host: f.vault.azure.net, sameService: [my-vault]}
+",
+    );
+    let pace = |name: &str| {
+        let target = target(&plan, name);
+        (target.interval.as_secs(), target.timeout.as_secs())
+    };
+    assert_eq!(pace("a:eager"), (30, 10));
+    assert_eq!(pace("a:db"), (60, 10));
+    assert_eq!(pace("a:modest"), (300, 5));
+    assert_eq!(plan.rejected.crd, 2);
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r"
+    /config/observed.yaml:2:5: interval is `1s`, shorter than is usual: `30s` is used
+    /config/observed.yaml:2:5: timeout is `10m`, longer than is usual: `10s` is used
+    /config/observed.yaml:3:5: interval is `30s`, shorter than is usual: `1m` is used
+    the crd target `a:resolver` is refused: /config/observed.yaml:5:5: `resolver` counts only in the operator's configuration
+    the crd target `a:friend` is refused: /config/observed.yaml:6:5: `sameService` counts only in the operator's configuration
+    ");
+}
+
+#[test]
 fn later_files_may_be_absent_empty_or_no_yaml_at_all() {
     let scratch = Scratch::new("merging-later");
     let first = scratch.write("config.yaml", "targets: []\n");
-    for (later, warning) in [
-        (scratch.write("empty.yaml", ""), "the file is empty"),
-        (
-            scratch.write("broken.yaml", "targets: [{"),
-            "no target of this file",
-        ),
-        (
-            scratch.write(
-                "deep.yaml",
-                &format!("targets: {}{}", "[".repeat(50), "]".repeat(50)),
-            ),
-            "too deep",
-        ),
-        (
-            scratch.write("list.yaml", "[1, 2]"),
-            "no target of this file",
-        ),
-        (
-            scratch.write("words.yaml", "targets: none"),
-            "no target of this file",
-        ),
-        (scratch.0.join("absent.yaml"), "cannot be read"),
+    let latin = scratch.0.join("latin.yaml");
+    std::fs::write(&latin, b"targets: []\n# caf\xe9\n").expect("a temporary file");
+    let deep = format!("targets: {}{}", "[".repeat(50), "]".repeat(50));
+    let invalid = "no target of this file";
+    for (later, warning, rejected) in [
+        (scratch.write("empty.yaml", ""), "the file is empty", 0),
+        (scratch.0.join("absent.yaml"), "cannot be read", 0),
+        (scratch.write("broken.yaml", "targets: [{"), invalid, 1),
+        (scratch.write("deep.yaml", &deep), "too deep", 1),
+        (scratch.write("list.yaml", "[1, 2]"), invalid, 1),
+        (scratch.write("words.yaml", "targets: none"), invalid, 1),
+        (latin, "not UTF-8", 1),
+        (scratch.0.clone(), "not a regular file", 1),
     ] {
         let plan = load(&[first.clone(), later.clone()]).expect("a plan");
         assert!(plan.targets.is_empty());
         assert_eq!(plan.warnings.len(), 1, "{later:?}: {:?}", plan.warnings);
         assert!(plan.warnings[0].contains(warning), "{:?}", plan.warnings);
+        assert_eq!(plan.rejected.discovered, rejected, "{later:?}");
     }
     load(std::slice::from_ref(&first)).expect_err("alone, a file without targets is a mistake");
 }
@@ -244,6 +265,73 @@ async fn a_changed_ca_file_is_a_change_too_also_while_the_configuration_is_bad()
     scratch.write("ca.pem", &certificate.pem());
     let plan = watcher.changed().await.expect("the CA file is good now");
     assert_eq!(plan.roots.ca_files.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
+    let scratch = Scratch::new("merging-memory");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let observed = |host: &str| format!("targets: [{{source: discovered, host: {host}}}]\n");
+    let later = scratch.write("observed.yaml", &observed("a.vault.azure.net"));
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+
+    scratch.write("observed.yaml", &observed("b.vault.azure.net"));
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+
+    for bad in [&b"targets: [{"[..], b"[1]", b"targets: []\n# caf\xe9\n"] {
+        std::fs::write(&later, bad).expect("a temporary file");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+        assert_eq!(plan.rejected.discovered, 1);
+        let warning = &plan.warnings[..];
+        let says = "the targets that it held before stay";
+        assert!(
+            warning.len() == 1 && warning[0].ends_with(says),
+            "{warning:?}"
+        );
+    }
+
+    // What the operator changes meanwhile counts for them too.
+    scratch.write(
+        "config.yaml",
+        &format!("{OPERATORS}deniedCidrs: [10.9.0.0/16]\n"),
+    );
+    let plan = watcher.changed().await.expect("a plan");
+    let kept = target(&plan, "b.vault.azure.net");
+    assert_eq!(kept.rules.denied.len(), 1);
+
+    scratch.write("observed.yaml", "targets: []\n");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"]);
+    scratch.write("observed.yaml", "targets: [{");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"], "the last good one had none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_or_absent_later_file_has_no_targets_whatever_it_held() {
+    let scratch = Scratch::new("merging-forget");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let good = "targets: [{source: discovered, host: a.vault.azure.net}]\n";
+    let later = scratch.write("observed.yaml", good);
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+    for absent in [false, true] {
+        if absent {
+            std::fs::remove_file(&later).expect("the file");
+        } else {
+            scratch.write("observed.yaml", "");
+        }
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"]);
+        assert_eq!(plan.rejected.discovered, 0);
+        scratch.write("observed.yaml", "targets: [{");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"], "what was gone does not return");
+        scratch.write("observed.yaml", good);
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "a.vault.azure.net"]);
+    }
 }
 
 async fn quiet(watcher: &mut Watcher, why: &str) {

@@ -83,7 +83,7 @@ proptest! {
                 prop_assert_eq!(names.len(), plan.targets.len(), "names are unique");
                 prop_assert!(plan.targets.len() <= plan.limits.max_targets);
                 for target in &plan.targets {
-                    prop_assert!(plan.resolver(&target.resolver).is_some());
+                    prop_assert!(plan.resolvers.iter().any(|one| one.name == target.resolver));
                     prop_assert!(target.port != 0 && !target.families.is_empty());
                     prop_assert!(target.interval >= plan.limits.min_interval);
                     prop_assert_eq!(host(&target.host).ok(), Some(target.host.clone()));
@@ -121,9 +121,11 @@ proptest! {
             let _ = writeln!(later, "  - {}", items[item]);
         }
         let file = Source { name: "config.yaml".to_owned(), text: String::new() };
+        let mut memory = Memory::default();
+        let later = Later::of(Path::new("observed.yaml"), Ok(later.into_bytes()), &mut memory);
         let parts = Parts {
             file,
-            later: vec![("observed.yaml".to_owned(), Ok(later))],
+            later: vec![later],
             may_be_empty: true,
             ..Parts::default()
         };

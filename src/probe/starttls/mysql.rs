@@ -3,7 +3,8 @@
 
 use privatelink_verdict::observation::{Handshake, Refusal};
 
-use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_message, send, wire_text};
+use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_message, send};
+use crate::wire::from_wire;
 
 /// Capabilities: long password 0x1, protocol 4.1 0x200, TLS 0x800, secure connection 0x8000, plugin
 /// authentication 0x80000.
@@ -59,7 +60,7 @@ fn refused(error: &[u8]) -> NoTls {
         [b'#', rest @ ..] if rest.len() >= 5 => &rest[5..],
         words => words,
     };
-    let words = wire_text(&String::from_utf8_lossy(words));
+    let words = from_wire(&String::from_utf8_lossy(words)).into_owned();
     NoTls {
         outcome: Handshake::Failed,
         detail: format!("the server refuses with MySQL error {code}: {words}"),

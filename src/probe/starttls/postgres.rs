@@ -1,7 +1,8 @@
 //! `PostgreSQL`: `SSLRequest`, answered by a single byte (protocol 3.0, "SSL Session Encryption" and
 //! "Message Formats" of the manual's chapter Frontend/Backend Protocol).
 
-use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_words, send, wire_text};
+use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_words, send};
+use crate::wire::from_wire;
 
 /// Length 8, then 80877103, which no protocol version will ever be.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -41,7 +42,7 @@ async fn error(channel: &mut impl Channel) -> String {
         Some(length) => fields(&message[4..length.min(message.len())]),
         None => lossy(message.split(|byte| *byte == 0).next().unwrap_or_default()),
     };
-    match wire_text(text.trim_end()) {
+    match from_wire(text.trim_end()).into_owned() {
         text if text.is_empty() => "without a word".to_owned(),
         text => text,
     }

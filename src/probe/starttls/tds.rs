@@ -4,7 +4,8 @@
 mod packets;
 
 pub(super) use self::packets::Packets;
-use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_message, send, wire_text};
+use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_message, send};
+use crate::wire::from_wire;
 
 /// Packet types (MS-TDS 2.2.3.1.1): a client's PRELOGIN and TLS of both sides; a server's reply.
 const PRELOGIN: u8 = 0x12;
@@ -110,6 +111,6 @@ fn error(answer: &[u8]) -> Option<String> {
     let text: Vec<u16> = text
         .map(|unit| u16::from_le_bytes([unit[0], unit[1]]))
         .collect();
-    let words = wire_text(&String::from_utf16_lossy(&text));
+    let words = from_wire(&String::from_utf16_lossy(&text)).into_owned();
     Some(format!("{number}: {words}"))
 }

@@ -436,7 +436,7 @@ mod tests {
             let list = list.as_array().expect("a list");
             assert_eq!(list.len(), WIRE_NAMES);
             for name in list.iter().filter_map(Value::as_str) {
-                assert!(name.len() <= text::WIRE_BYTES);
+                assert!(name.len() <= crate::wire::WIRE_BYTES);
                 assert!(!name.chars().any(char::is_control), "{name}");
             }
         }
