@@ -204,7 +204,8 @@ fn at_the_prompt_a_mysql_server_may_be_probed_once() {
             port: port.map(str::to_owned),
             ..HostFlags::default()
         };
-        let plan = for_hosts(&["a.mysql.database.azure.com".to_owned()], &flags).expect("a plan");
+        let plan =
+            for_check(&[], &["a.mysql.database.azure.com".to_owned()], &flags).expect("a plan");
         let target = &plan.targets[0];
         assert!(!target.dns_only);
         assert_eq!(target.interval, Duration::from_mins(5));

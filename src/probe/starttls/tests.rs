@@ -94,7 +94,7 @@ async fn a_postgresql_error_is_told_in_the_servers_words() {
     assert_eq!(
         told,
         "failed: the server answers PostgreSQL's SSLRequest with an error: \
-         FATAL 53300: sorry, too many\u{fffd}[2J clients already"
+         FATAL 53300: sorry, too many\\u{1b}[2J clients already"
     );
     // Of protocol 2: a text without a length.
     let told = detail(Protocol::Postgres, b"Ecould not fork new process\n\0").await;
