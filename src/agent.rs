@@ -3,30 +3,38 @@
 //! One loop owns the schedule, the probes under way and the configuration; what it learns goes to
 //! the board. A probe is a task of its own, so that its panic is caught and counted here.
 
+mod permits;
+mod slot;
+#[cfg(test)]
+mod tests;
+mod waits;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::history::History;
-use privatelink_verdict::judge::judge;
+use futures_util::stream::{Stream, StreamExt, pending, unfold};
+use privatelink_verdict::observation::Observation;
 use privatelink_verdict::target::Target;
-use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Probed, SharedBoard};
-use crate::config::plan::Plan;
+use self::permits::Permits;
+use self::slot::{Slot, State};
+use self::waits::{Wait, Waits};
+use crate::board::{Change, Probed, SharedBoard};
+use crate::config::plan::{Plan, Resolver};
 use crate::config::problem::ConfigError;
 use crate::config::reload::Watcher;
 use crate::probe::{Memory, Prober};
 use crate::report::json::summary::Counts;
 use crate::report::log::{
-    AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, LimitWaiting, ProbeCompleted,
-    ProbePanicked, VerdictChanged,
+    AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbeCompleted, ProbePanicked,
+    VerdictChanged,
 };
 use crate::report::metrics::Metrics;
-use crate::schedule::{Schedule, first_beat};
+use crate::schedule::{Rhythm, Schedule, rhythm};
 
 /// How often the loop shows that it is alive, beats or no beats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -34,16 +42,32 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const READY_AFTER: Duration = Duration::from_mins(1);
 /// How long probes under way may go on after the agent was told to stop.
 const GRACE: Duration = Duration::from_secs(1);
-/// A probe that waited longer than this for a limit is worth a log line.
-const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// What gathers the facts of a target: [`Prober`], except in tests.
+pub trait Probe: Send + Sync + 'static {
+    /// The same under a new plan.
+    #[must_use]
+    fn renewed(&self, plan: &Plan) -> Self;
+    /// Waits until a probe may start.
+    fn ready(&self) -> impl Future<Output = ()> + Send;
+    /// Gathers the facts of `target`.
+    fn probe(
+        &self,
+        target: &Target,
+        memory: &mut Memory,
+    ) -> impl Future<Output = Observation> + Send;
+}
 
 /// What probes every target at its beats.
 #[derive(Debug)]
-pub struct Agent {
+pub struct Agent<P: Probe = Prober> {
     board: SharedBoard,
     metrics: Metrics,
-    prober: Arc<Prober>,
-    permits: Arc<Semaphore>,
+    prober: Arc<P>,
+    /// What the evidence in the slots was gathered by.
+    resolvers: Vec<Resolver>,
+    permits: Permits,
+    waits: Waits,
     schedule: Schedule,
     /// One per target, in the schedule's order.
     slots: Vec<Slot>,
@@ -53,35 +77,44 @@ pub struct Agent {
     started: Instant,
 }
 
-/// A target's place in the schedule.
-#[derive(Debug)]
-struct Slot {
-    target: Arc<Target>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Idle(Box<Memory>),
-    Probing(Id),
-}
-
 /// What a probe's task brings back.
 #[derive(Debug)]
 struct Done {
     probed: Probed,
     memory: Box<Memory>,
-    waited: Duration,
+    /// How long it waited for the limits; not told of the first round, which all targets share.
+    wait: Option<Wait>,
 }
 
 impl Agent {
     /// Probes the targets of `plan` and writes what it learns to `board` and `metrics`.
     pub fn new(plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
+        Self::with(Prober::new(plan), plan, board, metrics)
+    }
+
+    /// Runs until `shutdown` is cancelled; `watcher` brings new configurations.
+    pub async fn run(self, watcher: Option<Watcher>, shutdown: CancellationToken) {
+        match watcher {
+            Some(watcher) => {
+                let plans = unfold(watcher, |mut watcher| async move {
+                    Some((watcher.changed().await, watcher))
+                });
+                self.follow(plans, shutdown).await;
+            }
+            None => self.follow(pending(), shutdown).await,
+        }
+    }
+}
+
+impl<P: Probe> Agent<P> {
+    fn with(prober: P, plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
         let mut agent = Self {
             board,
             metrics,
-            prober: Arc::new(Prober::new(plan)),
-            permits: Arc::new(Semaphore::new(plan.limits.max_concurrent)),
+            prober: Arc::new(prober),
+            resolvers: plan.resolvers.clone(),
+            permits: Permits::new(plan.limits.max_concurrent),
+            waits: Waits::new(),
             schedule: Schedule::new([]),
             slots: Vec::new(),
             tasks: JoinSet::new(),
@@ -92,8 +125,13 @@ impl Agent {
         agent
     }
 
-    /// Runs until `shutdown` is cancelled; `watcher` brings new configurations.
-    pub async fn run(mut self, mut watcher: Option<Watcher>, shutdown: CancellationToken) {
+    /// Runs by each of `plans` as it comes, until `shutdown` is cancelled.
+    async fn follow(
+        mut self,
+        plans: impl Stream<Item = Result<Plan, ConfigError>>,
+        shutdown: CancellationToken,
+    ) {
+        let mut plans = std::pin::pin!(plans.fuse());
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -105,7 +143,7 @@ impl Agent {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(done) = self.tasks.join_next_with_id() => self.finished(done),
-                plan = changed(&mut watcher) => self.reload(plan),
+                Some(plan) = plans.next() => self.reload(plan),
                 () = sleep_until(next) => self.beat(),
                 _ = heartbeat.tick() => {}
             }
@@ -120,33 +158,39 @@ impl Agent {
     /// Lays out the schedule of a plan. Targets that stay keep their beat and their evidence.
     fn arrange(&mut self, plan: &Plan) {
         let node = self.board.lock().node.clone();
-        let now = Instant::now();
-        let due: HashMap<usize, Instant> = self.schedule.due().collect();
-        let mut known: HashMap<String, (Slot, Option<Instant>)> = std::mem::take(&mut self.slots)
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let mut known: HashMap<String, (Slot, Rhythm)> = std::mem::take(&mut self.slots)
             .into_iter()
-            .enumerate()
-            .map(|(index, slot)| (slot.target.name.clone(), (slot, due.get(&index).copied())))
+            .zip(self.schedule.rhythms())
+            .map(|(slot, rhythm)| (slot.target.name.clone(), (slot, rhythm)))
             .collect();
-        let mut beats = Vec::with_capacity(plan.targets.len());
+        let mut rhythms = Vec::with_capacity(plan.targets.len());
         for target in &plan.targets {
-            let first = now + first_beat(&node, &target.name, target.interval);
-            let (slot, at) = match known.remove(&target.name) {
-                Some((slot, Some(at))) if slot.target == *target => (slot, at),
+            let (slot, rhythm) = match known.remove(&target.name) {
+                Some((slot, rhythm)) if slot.target == *target => (slot, rhythm),
                 // What was learnt of another host, or by another resolver, is not evidence.
-                _ => (Slot::new(Arc::clone(target)), first),
+                _ => (
+                    Slot::new(Arc::clone(target)),
+                    rhythm(&node, &target.name, target.interval, now, wall),
+                ),
             };
-            beats.push((target.interval, at));
+            rhythms.push(rhythm);
             self.slots.push(slot);
         }
-        self.schedule = Schedule::new(beats);
+        self.schedule = Schedule::new(rhythms);
     }
 
     fn reload(&mut self, plan: Result<Plan, ConfigError>) {
         match plan {
             Ok(plan) => {
                 self.board.lock().adopt(&plan, SystemTime::now());
-                self.prober = Arc::new(Prober::new(&plan));
-                self.permits = Arc::new(Semaphore::new(plan.limits.max_concurrent));
+                self.prober = Arc::new(self.prober.renewed(&plan));
+                self.permits.set_total(plan.limits.max_concurrent);
+                if self.resolvers != plan.resolvers {
+                    self.resolvers.clone_from(&plan.resolvers);
+                    self.board.lock().forget_answers();
+                    self.slots.iter_mut().for_each(Slot::forget_evidence);
+                }
                 self.arrange(&plan);
                 ConfigLoaded {
                     targets: plan.targets.len(),
@@ -171,11 +215,10 @@ impl Agent {
             match std::mem::replace(&mut slot.state, State::Idle(Box::default())) {
                 State::Idle(memory) => {
                     let target = Arc::clone(&slot.target);
-                    let history = self.history(&target.name);
-                    let id = self.start(target, memory, history);
-                    self.slots[beat.index].state = State::Probing(id);
+                    let task = self.start(target, memory);
+                    self.slots[beat.index].state = State::Probing { task, valid: true };
                 }
-                probing @ State::Probing(_) => {
+                probing @ State::Probing { .. } => {
                     slot.state = probing;
                     skipped += 1;
                 }
@@ -192,39 +235,37 @@ impl Agent {
         }
     }
 
-    fn history(&self, target: &str) -> History {
-        self.board
-            .lock()
-            .entry(target)
-            .map(|entry| entry.history.clone())
-            .unwrap_or_default()
-    }
-
-    fn start(&mut self, target: Arc<Target>, mut memory: Box<Memory>, history: History) -> Id {
-        let (prober, permits) = (Arc::clone(&self.prober), Arc::clone(&self.permits));
+    fn start(&mut self, target: Arc<Target>, mut memory: Box<Memory>) -> Id {
+        let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire());
         let (board, name) = (self.board.clone(), target.name.clone());
+        let tells_wait = !self.is_first_round(&target);
         let handle = self.tasks.spawn(async move {
             let due = Instant::now();
-            // The semaphore is never closed; without a permit the probe would merely start at once.
-            let _permit = permits.acquire_owned().await.ok();
+            let _permit = permit.await;
+            let permitted = Instant::now();
             prober.ready().await;
-            let waited = due.elapsed();
+            let wait = Wait {
+                permit: permitted - due,
+                pace: permitted.elapsed(),
+            };
             let _flight = Flight::new(board.clone());
             let observation = prober.probe(&target, &mut memory).await;
-            let surroundings = board.lock().surroundings(&target, &observation);
-            let verdict = judge(&target, &observation, &history, &surroundings);
+            let probed = board.lock().judge(target, observation);
             Done {
-                probed: Probed {
-                    target,
-                    observation,
-                    verdict,
-                },
+                probed,
                 memory,
-                waited,
+                wait: tells_wait.then_some(wait),
             }
         });
         self.probing.insert(handle.id(), name);
         handle.id()
+    }
+
+    /// Whether all targets, or at least this one, are probed for the first time.
+    fn is_first_round(&self, target: &Target) -> bool {
+        let board = self.board.lock();
+        let entry = board.entry(&target.name);
+        !board.scheduler.ready || entry.is_none_or(|entry| entry.latest.is_none())
     }
 
     fn finished(&mut self, done: Result<(Id, Done), JoinError>) {
@@ -238,25 +279,28 @@ impl Agent {
             }
         };
         self.probing.remove(&id);
-        let mine = |slot: &Slot| matches!(slot.state, State::Probing(probing) if probing == id);
+        let mine = self
+            .slots
+            .iter()
+            .enumerate()
+            .find_map(|(index, slot)| match slot.state {
+                State::Probing { task, valid } if task == id => Some((index, valid)),
+                _ => None,
+            });
         // A target that left, or was changed, while it was probed: nobody asks for the result.
-        let Some(index) = self.slots.iter().position(mine) else {
+        let Some((index, valid)) = mine else {
             return;
         };
         let Some(done) = done else {
             self.slots[index].state = State::Idle(Box::default());
             return;
         };
-        if done.waited > LONG_WAIT {
-            let limit = "maxConcurrent or maxDnsQps";
-            LimitWaiting {
-                limit,
-                waited: done.waited,
-            }
-            .emit();
+        if let Some(wait) = done.wait {
+            self.waits.count(wait);
         }
-        let mut memory = done.memory;
-        if self.record(&Arc::new(done.probed)) {
+        let mut memory = if valid { done.memory } else { Box::default() };
+        let change = self.record(&Arc::new(done.probed));
+        if change.is_some_and(Change::is_otherwise) {
             memory.judged_otherwise();
         }
         self.slots[index].state = State::Idle(memory);
@@ -276,23 +320,23 @@ impl Agent {
         .emit();
     }
 
-    /// Records a probe; whether its verdict is another than the target's one before.
-    fn record(&self, probed: &Arc<Probed>) -> bool {
+    /// Records a probe; the change that its verdict is, if it is one.
+    fn record(&self, probed: &Arc<Probed>) -> Option<Change> {
         self.metrics.observe(probed);
         ProbeCompleted(probed).emit();
-        let mut board = self.board.lock();
-        if board.record(Arc::clone(probed)).is_none() {
-            return false;
+        let change = self.board.lock().record(Arc::clone(probed));
+        if let Some(Change { previous }) = change {
+            VerdictChanged { probed, previous }.emit();
         }
-        let change = VerdictChanged::on(&board, probed);
-        change.emit();
-        change.previous.is_some()
+        change
     }
 
     /// Ready once every target was probed, or a minute after the start; and from then on.
-    fn show_life(&self) {
+    fn show_life(&mut self) {
+        let now = Instant::now();
+        self.waits.due(now).for_each(|line| line.emit());
         let mut board = self.board.lock();
-        board.scheduler.heartbeat = Some(Instant::now());
+        board.scheduler.heartbeat = Some(now);
         if !board.scheduler.ready {
             let probed = board.entries.iter().all(|entry| entry.latest.is_some());
             board.scheduler.ready = probed || self.started.elapsed() >= READY_AFTER;
@@ -306,20 +350,17 @@ impl Agent {
     }
 }
 
-/// Waits for a new configuration; for ever where nothing is watched.
-async fn changed(watcher: &mut Option<Watcher>) -> Result<Plan, ConfigError> {
-    match watcher {
-        Some(watcher) => watcher.changed().await,
-        None => std::future::pending().await,
+impl Probe for Prober {
+    fn renewed(&self, plan: &Plan) -> Self {
+        Self::renewed(self, plan)
     }
-}
 
-impl Slot {
-    fn new(target: Arc<Target>) -> Self {
-        Self {
-            target,
-            state: State::Idle(Box::default()),
-        }
+    async fn ready(&self) {
+        Self::ready(self).await;
+    }
+
+    async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
+        Self::probe(self, target, memory).await
     }
 }
 

@@ -3,18 +3,23 @@
 //! The scheduler writes to it, metrics, the API and the page read from it. It is shared behind a
 //! mutex that is never held across an await.
 
+mod course;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::address::{Class, ClassSet};
-use privatelink_verdict::history::History;
+use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::reason::{Reason, Stage};
 use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
+pub use self::course::{Change, Course};
 use crate::config::plan::{Detail, Plan, Rejected};
 
 /// How many transitions of a target are kept.
@@ -44,8 +49,8 @@ pub struct Entry {
     pub target: Arc<Target>,
     /// The latest completed probe.
     pub latest: Option<Arc<Probed>>,
-    /// What the judge remembers.
-    pub history: History,
+    /// What it was judged to be so far.
+    pub course: Course,
     /// What was counted since the target appeared.
     pub counters: Counters,
     /// Changes of the verdict, oldest first, at most [`TRANSITIONS`].
@@ -200,18 +205,34 @@ impl Board {
         self.entries.iter().find(|entry| entry.target.name == name)
     }
 
-    /// What the latest probes of other targets say that bears on `target` as just observed.
-    pub fn surroundings(&self, target: &Target, observation: &Observation) -> Surroundings {
+    /// Judges what was just observed of `target`: by what is remembered of it, and by what the latest
+    /// probes of other targets say that bears on it.
+    pub fn judge(&self, target: Arc<Target>, observation: Observation) -> Probed {
         let probed = self
             .entries
             .iter()
             .filter_map(|entry| entry.latest.as_deref());
         let others = probed.map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
-        Surroundings::of(target, observation, others)
+        let surroundings = Surroundings::of(&target, &observation, others);
+        let unknown = Course::default();
+        let entry = self.entry(&target.name);
+        let course = entry.map_or(&unknown, |entry| &entry.course);
+        let verdict = judge(&target, &observation, course.history(), &surroundings);
+        Probed {
+            target,
+            observation,
+            verdict,
+        }
     }
 
-    /// Records a completed probe. Returns the transition it made, if it made one.
-    pub fn record(&mut self, probed: Arc<Probed>) -> Option<Transition> {
+    /// Forgets the answers of every target, which the next ones are not to be compared with: other
+    /// resolvers gave them.
+    pub fn forget_answers(&mut self) {
+        self.entries.iter_mut().for_each(Entry::forget_answers);
+    }
+
+    /// Records a completed probe. Returns the change that its verdict is, if it is one.
+    pub fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
         let name = &probed.target.name;
         let entry = self
             .entries
@@ -227,7 +248,7 @@ impl Entry {
         Self {
             target,
             latest: None,
-            history: History::default(),
+            course: Course::default(),
             counters: Counters::default(),
             transitions: VecDeque::new(),
             since: now,
@@ -236,21 +257,36 @@ impl Entry {
         }
     }
 
-    /// The same target under a new plan. Counters stay; what was judged of another host does not.
+    /// The same target under a new plan. Counters stay in any case.
     fn adopted(mut self, target: &Arc<Target>, now: SystemTime) -> Self {
-        if self.target == *target {
+        let old = std::mem::replace(&mut self.target, Arc::clone(target));
+        if old == *target {
             return self;
         }
-        let mut fresh = Self::new(Arc::clone(target), now);
-        fresh.counters = self.counters;
-        if self.target.host == target.host && self.target.port == target.port {
-            fresh.transitions = std::mem::take(&mut self.transitions);
-            fresh.since = self.since;
+        if old.host != target.host || old.port != target.port {
+            // What was judged of another host is not this one's.
+            return Self {
+                counters: self.counters,
+                ..Self::new(self.target, now)
+            };
         }
-        fresh
+        let asked_alike = old.rules == target.rules
+            && old.families == target.families
+            && old.resolver == target.resolver;
+        if !asked_alike {
+            self.forget_answers();
+        }
+        // It was judged by what was demanded then: unknown until it is probed again.
+        self.latest = None;
+        self
     }
 
-    fn record(&mut self, probed: Arc<Probed>) -> Option<Transition> {
+    fn forget_answers(&mut self) {
+        self.course.forget_answers();
+        self.last_classes = None;
+    }
+
+    fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
         self.counters.count(observation, verdict);
         let classes = observation.classes();
@@ -263,24 +299,20 @@ impl Entry {
             }
             self.last_classes = Some(classes);
         }
-        self.history.record(observation);
-        let changed = self.latest.as_ref().is_none_or(|latest| {
-            (latest.verdict.outcome, latest.verdict.reason) != (verdict.outcome, verdict.reason)
-        });
-        let transition = changed.then(|| Transition {
-            at: observation.checked_at,
-            outcome: verdict.outcome,
-            reason: verdict.reason,
-            summary: verdict.summary.clone(),
-        });
-        if let Some(transition) = &transition {
+        let change = self.course.record(observation, verdict);
+        if change.is_some() {
             if self.transitions.len() == TRANSITIONS {
                 self.transitions.pop_front();
             }
-            self.transitions.push_back(transition.clone());
+            self.transitions.push_back(Transition {
+                at: observation.checked_at,
+                outcome: verdict.outcome,
+                reason: verdict.reason,
+                summary: verdict.summary.clone(),
+            });
         }
         self.latest = Some(probed);
-        transition
+        change
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Prober {
     shaker: Shaker,
     pace: Arc<Pace>,
     proxy: Proxy,
-    zones: Zones,
+    zones: Arc<Zones>,
     http_interval: Duration,
 }
 
@@ -59,9 +59,22 @@ impl Prober {
             shaker: Shaker::new(Arc::clone(&plan.roots)),
             pace: Arc::new(Pace::new(plan.limits.max_dns_qps)),
             proxy: Proxy::from_environment(),
-            zones: Zones::default(),
+            zones: Arc::default(),
             http_interval: plan.http_interval,
         }
+    }
+
+    /// Probes by a new plan, within the same limits: probes of the old one may still be under way.
+    #[must_use]
+    pub fn renewed(&self, plan: &Plan) -> Self {
+        self.pace.set_rate(plan.limits.max_dns_qps);
+        let mut new = Self::new(plan);
+        new.pace = Arc::clone(&self.pace);
+        // What a zone looks like is known by the resolver's name alone.
+        if self.resolvers == plan.resolvers {
+            new.zones = Arc::clone(&self.zones);
+        }
+        new
     }
 
     /// Waits until the cap on DNS messages lets a probe start. Not part of the probe's timeout.

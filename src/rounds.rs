@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
-use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
-use privatelink_verdict::reason::Reason;
 use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Verdict;
 
-use crate::board::Probed;
+use crate::board::{Change, Course, Probed};
 use crate::config::plan::Plan;
 use crate::probe::{Memory, Prober};
 
@@ -27,8 +25,7 @@ pub struct Rounds {
 struct Seat {
     target: Arc<Target>,
     memory: Memory,
-    history: History,
-    reason: Option<Reason>,
+    course: Course,
 }
 
 impl Rounds {
@@ -37,8 +34,7 @@ impl Rounds {
         let seat = |target: &Arc<Target>| Seat {
             target: Arc::clone(target),
             memory: Memory::default(),
-            history: History::default(),
-            reason: None,
+            course: Course::default(),
         };
         Self {
             prober: Prober::new(plan),
@@ -62,7 +58,7 @@ impl Rounds {
                 let verdict = judge(
                     &target,
                     &observation,
-                    &seat.history,
+                    seat.course.history(),
                     &Surroundings::default(),
                 );
                 (
@@ -93,18 +89,19 @@ impl Rounds {
                     .iter()
                     .map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
                 let surroundings = Surroundings::of(&own.target, &own.observation, others);
-                judge(&own.target, &own.observation, &seat.history, &surroundings)
+                judge(
+                    &own.target,
+                    &own.observation,
+                    seat.course.history(),
+                    &surroundings,
+                )
             })
             .collect();
         for ((seat, probed), verdict) in self.seats.iter_mut().zip(&mut probed).zip(verdicts) {
-            if seat
-                .reason
-                .replace(verdict.reason)
-                .is_some_and(|last| last != verdict.reason)
-            {
+            let change = seat.course.record(&probed.observation, &verdict);
+            if change.is_some_and(Change::is_otherwise) {
                 seat.memory.judged_otherwise();
             }
-            seat.history.record(&probed.observation);
             probed.verdict = verdict;
         }
         probed

@@ -1,12 +1,12 @@
 //! Schedule: when each target is probed: at a phase of its own, never late, never queued.
 //!
-//! A target's phase is hashed from the node and the target over the interval, so that a fleet does
-//! not ask at once and a restart does not move the beat. A beat that comes while the target's probe
-//! is still running or waiting is skipped and counted.
+//! A target's phase is hashed from the node and the target over the interval, and counted on the
+//! wall clock, so that a fleet does not ask at once and a restart does not move the beat. A beat that
+//! comes while the target's probe is still running or waiting is skipped and counted.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -18,7 +18,19 @@ const FIRST_ROUND: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Schedule {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    intervals: Vec<Duration>,
+    /// `first` is only right as long as it was not heard; the heap knows.
+    rhythms: Vec<Rhythm>,
+}
+
+/// When one target is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// Time between two beats.
+    pub interval: Duration,
+    /// When it is due first: at `next`, or before it.
+    pub first: Instant,
+    /// The first of its regular beats; the others follow at the interval.
+    pub next: Instant,
 }
 
 /// What one beat means.
@@ -31,15 +43,16 @@ pub struct Beat {
 }
 
 impl Schedule {
-    /// A schedule that begins at `now`. `beats` gives every target's interval, and when it is due
-    /// for the first time; see [`first_beat`].
-    pub fn new(beats: impl IntoIterator<Item = (Duration, Instant)>) -> Self {
-        let (mut due, mut intervals) = (BinaryHeap::new(), Vec::new());
-        for (index, (interval, first)) in beats.into_iter().enumerate() {
-            due.push(Reverse((first, index)));
-            intervals.push(interval);
+    /// A schedule of targets with these rhythms.
+    pub fn new(rhythms: impl IntoIterator<Item = Rhythm>) -> Self {
+        let rhythms: Vec<Rhythm> = rhythms.into_iter().collect();
+        let due = rhythms.iter().enumerate();
+        Self {
+            due: due
+                .map(|(index, rhythm)| Reverse((rhythm.first, index)))
+                .collect(),
+            rhythms,
         }
-        Self { due, intervals }
     }
 
     /// When the next beat is; `None` without targets.
@@ -47,9 +60,13 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// When each target's next beat is, by index.
-    pub fn due(&self) -> impl Iterator<Item = (usize, Instant)> + '_ {
-        self.due.iter().map(|Reverse((at, index))| (*index, *at))
+    /// Every target's rhythm from here on, by index.
+    pub fn rhythms(&self) -> Vec<Rhythm> {
+        let mut rhythms = self.rhythms.clone();
+        for Reverse((at, index)) in &self.due {
+            rhythms[*index].first = *at;
+        }
+        rhythms
     }
 
     /// Takes the next beat that is due by `now`, and sets the target's next one.
@@ -59,16 +76,60 @@ impl Schedule {
             return None;
         }
         self.due.pop();
-        let interval = self.intervals[index];
-        let missed = (now - at).as_nanos() / interval.as_nanos().max(1);
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-        self.due
-            .push(Reverse((at + interval * missed.saturating_add(1), index)));
-        Some(Beat {
-            index,
-            missed: missed.into(),
-        })
+        let Rhythm { interval, next, .. } = &mut self.rhythms[index];
+        let early = at < *next;
+        let passed = now.checked_duration_since(*next).map_or(0, |late| {
+            let intervals = late.as_nanos() / interval.as_nanos().max(1);
+            u32::try_from(intervals)
+                .unwrap_or(u32::MAX)
+                .saturating_add(1)
+        });
+        *next += *interval * passed;
+        self.due.push(Reverse((*next, index)));
+        // One of them is heard now.
+        let missed = (u64::from(early) + u64::from(passed)).saturating_sub(1);
+        Some(Beat { index, missed })
     }
+}
+
+/// The rhythm of `target` on `node`, from `now` on, which is `wall` on the wall clock.
+///
+/// Its beats lie on the wall clock at its phase and every interval after it, whenever the agent
+/// starts. Where the first of them does not come within the first round, min(interval, 15 s), a
+/// beat of its own does: after the phase modulo the first round.
+pub fn rhythm(
+    node: &str,
+    target: &str,
+    interval: Duration,
+    now: Instant,
+    wall: SystemTime,
+) -> Rhythm {
+    let phase = phase(node, target, interval);
+    let round = interval.min(FIRST_ROUND);
+    let wait = until_beat(phase, interval, wall);
+    let first = if wait < round {
+        wait
+    } else {
+        modulo(phase, round)
+    };
+    Rhythm {
+        interval,
+        first: now + first,
+        next: now + wait,
+    }
+}
+
+/// Time from `wall` to the next moment that is `phase` after a whole number of intervals.
+fn until_beat(phase: Duration, interval: Duration, wall: SystemTime) -> Duration {
+    let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let passed = modulo(since_epoch, interval);
+    let still_to_come = phase.checked_sub(passed);
+    still_to_come.unwrap_or_else(|| phase + interval.saturating_sub(passed))
+}
+
+fn modulo(time: Duration, period: Duration) -> Duration {
+    let nanos = time.as_nanos() % period.as_nanos().max(1);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// The phase of `target` on `node`: where within `period` its beats lie. Stable over restarts, and
@@ -85,14 +146,6 @@ pub fn phase(node: &str, target: &str, period: Duration) -> Duration {
     Duration::from_nanos(u64::from_be_bytes(word) % period)
 }
 
-/// How long after the start a target's first probe begins: the first round takes the phase modulo
-/// min(interval, 15 s), and the beats after it keep that offset.
-pub fn first_beat(node: &str, target: &str, interval: Duration) -> Duration {
-    let period = interval.min(FIRST_ROUND).as_nanos().max(1);
-    let offset = phase(node, target, interval).as_nanos() % period;
-    Duration::from_nanos(u64::try_from(offset).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,42 +153,92 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    #[tokio::test(start_paused = true)]
-    async fn every_target_beats_at_its_own_interval() {
-        let start = Instant::now();
-        let mut schedule = Schedule::new([(10 * SECOND, start), (15 * SECOND, start + SECOND)]);
+    fn regular(interval: Duration, first: Instant) -> Rhythm {
+        Rhythm {
+            interval,
+            first,
+            next: first,
+        }
+    }
+
+    /// The seconds after `start` at which a beat is heard, and of which target.
+    fn heard(schedule: &mut Schedule, start: Instant, seconds: u32) -> Vec<(u32, usize)> {
         let mut heard = Vec::new();
-        for second in 0..40 {
+        for second in 0..seconds {
             while let Some(beat) = schedule.take(start + second * SECOND) {
+                assert_eq!(beat.missed, 0);
                 heard.push((second, beat.index));
             }
         }
+        heard
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_target_beats_at_its_own_interval() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new([
+            regular(10 * SECOND, start),
+            regular(15 * SECOND, start + SECOND),
+        ]);
         assert_eq!(
-            heard,
+            heard(&mut schedule, start, 40),
             [(0, 0), (1, 1), (10, 0), (16, 1), (20, 0), (30, 0), (31, 1)]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_beat_before_the_regular_ones_does_not_move_them() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new([Rhythm {
+            interval: 30 * SECOND,
+            first: start + 3 * SECOND,
+            next: start + 25 * SECOND,
+        }]);
+        assert_eq!(
+            heard(&mut schedule, start, 90),
+            [(3, 0), (25, 0), (55, 0), (85, 0)]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_schedule_laid_out_again_beats_on() {
+        let start = Instant::now();
+        let early = Rhythm {
+            interval: 30 * SECOND,
+            first: start + 3 * SECOND,
+            next: start + 25 * SECOND,
+        };
+        let mut schedule = Schedule::new([early, regular(10 * SECOND, start)]);
+        assert_eq!(heard(&mut schedule, start, 3), [(0, 1)]);
+        let mut again = Schedule::new(schedule.rhythms());
+        assert_eq!(
+            heard(&mut again, start, 31),
+            [(3, 0), (10, 1), (20, 1), (25, 0), (30, 1)]
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn beats_missed_while_the_loop_was_late_are_counted_not_made_up_for() {
         let start = Instant::now();
-        let mut schedule = Schedule::new([(10 * SECOND, start)]);
-        assert_eq!(
-            schedule.take(start),
-            Some(Beat {
-                index: 0,
-                missed: 0
-            })
-        );
-        assert_eq!(
-            schedule.take(start + 35 * SECOND),
-            Some(Beat {
-                index: 0,
-                missed: 2
-            })
-        );
+        let mut schedule = Schedule::new([regular(10 * SECOND, start)]);
+        let missed = |missed| Some(Beat { index: 0, missed });
+        assert_eq!(schedule.take(start), missed(0));
+        assert_eq!(schedule.take(start + 35 * SECOND), missed(2));
         assert_eq!(schedule.take(start + 35 * SECOND), None);
         assert_eq!(schedule.next_at(), Some(start + 40 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_slept_through_the_first_beat_misses_that_one_too() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new([Rhythm {
+            interval: 10 * SECOND,
+            first: start,
+            next: start + 5 * SECOND,
+        }]);
+        let beat = schedule.take(start + 16 * SECOND).expect("a beat");
+        assert_eq!(beat.missed, 2, "at 0 and 5 s; the one of 15 s is heard now");
+        assert_eq!(schedule.next_at(), Some(start + 25 * SECOND));
     }
 
     #[test]
@@ -152,15 +255,65 @@ mod tests {
         );
     }
 
+    fn wall_at() -> impl Strategy<Value = SystemTime> {
+        (0..4_000_000_000_000u64).prop_map(|millis| UNIX_EPOCH + Duration::from_millis(millis))
+    }
+
     proptest! {
         #[test]
-        fn a_phase_lies_within_the_interval_and_the_first_round_within_15_s(
-            node in ".{0,20}", target in ".{0,20}", seconds in 1..100_000u64
+        fn a_phase_lies_within_the_interval_and_the_first_beat_within_the_first_round(
+            node in ".{0,20}", target in ".{0,20}", seconds in 1..100_000u64, wall in wall_at()
         ) {
             let interval = Duration::from_secs(seconds);
+            let now = Instant::now();
+            let rhythm = rhythm(&node, &target, interval, now, wall);
             prop_assert!(phase(&node, &target, interval) < interval);
-            prop_assert_eq!(phase(&node, &target, interval), phase(&node, &target, interval));
-            prop_assert!(first_beat(&node, &target, interval) < interval.min(FIRST_ROUND));
+            prop_assert!(rhythm.first <= rhythm.next);
+            prop_assert!(rhythm.first - now < interval.min(FIRST_ROUND));
+            prop_assert!(rhythm.next - now < interval);
         }
+
+        #[test]
+        fn a_restart_moves_no_beat(
+            target in "[a-z]{1,20}", seconds in 1..100_000u64, wall in wall_at(),
+            later in 0..1_000_000_000u64
+        ) {
+            let interval = Duration::from_secs(seconds);
+            let (now, later) = (Instant::now(), Duration::from_millis(later));
+            let before = rhythm("node-a", &target, interval, now, wall);
+            let after = rhythm("node-a", &target, interval, now + later, wall + later);
+            let shifted = (after.next + interval - before.next).as_nanos() % interval.as_nanos();
+            prop_assert_eq!(shifted, 0);
+        }
+
+        #[test]
+        fn beats_lie_on_the_wall_clock_at_the_phase(
+            target in "[a-z]{1,20}", seconds in 1..100_000u64, wall in wall_at()
+        ) {
+            let interval = Duration::from_secs(seconds);
+            let now = Instant::now();
+            let rhythm = rhythm("node-a", &target, interval, now, wall);
+            let at = wall + (rhythm.next - now);
+            let since_epoch = at.duration_since(UNIX_EPOCH).expect("after it");
+            prop_assert_eq!(
+                since_epoch.as_nanos() % interval.as_nanos(),
+                phase("node-a", &target, interval).as_nanos()
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_round_spreads_many_targets_over_15_s() {
+        let (now, wall) = (Instant::now(), UNIX_EPOCH + 1_800_000_007 * SECOND);
+        let mut fifths = [0; 5];
+        for n in 0..1000 {
+            let rhythm = rhythm("node-a", &format!("target-{n}"), 60 * SECOND, now, wall);
+            let first = (rhythm.first - now).as_secs();
+            fifths[usize::try_from(first / 3).expect("a fifth")] += 1;
+        }
+        assert!(
+            fifths.iter().all(|count| (140..260).contains(count)),
+            "{fifths:?}"
+        );
     }
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::board::{Board, Probed, Transition};
+use crate::board::Probed;
 use crate::report::json::summary::Counts;
 use crate::report::json::{VERSION, convert};
 use crate::report::text;
@@ -108,20 +108,7 @@ pub struct VerdictChanged<'a> {
     pub previous: Option<Reason>,
 }
 
-impl<'a> VerdictChanged<'a> {
-    /// The change that `probed` made to the target, as `board` recorded it.
-    pub fn on(board: &Board, probed: &'a Probed) -> Self {
-        let entry = board.entry(&probed.target.name);
-        let before = entry.and_then(|entry| {
-            let mut transitions = entry.transitions.iter();
-            transitions.nth_back(1)
-        });
-        Self {
-            probed,
-            previous: before.map(|transition: &Transition| transition.reason),
-        }
-    }
-
+impl VerdictChanged<'_> {
     /// Writes the line: a warning for a failure, else information; a target that passes from the
     /// start is no news.
     pub fn emit(&self) {
@@ -209,20 +196,23 @@ impl BeatSkipped<'_> {
 }
 
 /// Probes wait for a limit for longer than they should.
-#[derive(Debug)]
-pub struct LimitWaiting<'a> {
-    /// The limit's name in the configuration: `maxConcurrent`, `maxDnsQps`.
-    pub limit: &'a str,
-    /// For how long the latest probe waited.
-    pub waited: Duration,
+#[derive(Debug, PartialEq, Eq)]
+pub struct LimitWaiting {
+    /// The limit's name in the configuration: `limits.maxConcurrent`, `limits.maxDnsQps`.
+    pub limit: &'static str,
+    /// How many probes waited since the last such line.
+    pub probes: u64,
+    /// For how long the one of them waited that waited longest.
+    pub longest: Duration,
 }
 
-impl LimitWaiting<'_> {
+impl LimitWaiting {
     /// Writes the line.
     pub fn emit(&self) {
         warn!(
             limit = self.limit,
-            seconds = text::seconds(self.waited),
+            probes = self.probes,
+            seconds = text::seconds(self.longest),
             "probes wait for a limit; raise it, or lengthen the interval"
         );
     }
@@ -332,6 +322,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::board::Change;
     use crate::report::fixtures;
 
     #[derive(Clone, Default)]
@@ -359,10 +350,13 @@ mod tests {
 
     #[test]
     fn a_broken_target_is_one_warning_with_the_fields_that_scripts_read() {
-        let board = fixtures::board();
         let fallback = fixtures::public_fallback();
         let text = lines(Format::Json, "info", || {
-            VerdictChanged::on(&board, &fallback).emit();
+            VerdictChanged {
+                probed: &fallback,
+                previous: None,
+            }
+            .emit();
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: Value = serde_json::from_str(&text).expect("JSON");
@@ -384,9 +378,13 @@ mod tests {
         let mut board = fixtures::board();
         let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
         let repaired = Arc::new(repaired);
-        board.record(Arc::clone(&repaired));
+        let change = board.record(Arc::clone(&repaired)).expect("a change");
         let text = lines(Format::Json, "info", || {
-            VerdictChanged::on(&board, &repaired).emit();
+            VerdictChanged {
+                probed: &repaired,
+                previous: change.previous,
+            }
+            .emit();
         });
         let line: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(line["level"], "INFO");
@@ -398,10 +396,13 @@ mod tests {
         let mut board = fixtures::board();
         let probed = Arc::new(fixtures::healthy());
         let text = lines(Format::Json, "info", || {
-            VerdictChanged::on(&board, &probed).emit();
             for _ in 0..100 {
                 match board.record(Arc::clone(&probed)) {
-                    Some(_) => VerdictChanged::on(&board, &probed).emit(),
+                    Some(Change { previous }) => VerdictChanged {
+                        probed: &probed,
+                        previous,
+                    }
+                    .emit(),
                     None => ProbeCompleted(&probed).emit(),
                 }
             }
@@ -415,9 +416,12 @@ mod tests {
     fn what_came_from_the_wire_cannot_act_on_a_terminal() {
         let mut hostile = fixtures::name_mismatch();
         hostile.verdict.summary = "\u{1b}[2J\nforged line".to_owned();
-        let board = fixtures::board();
         let text = lines(Format::Text, "info", || {
-            VerdictChanged::on(&board, &hostile).emit();
+            VerdictChanged {
+                probed: &hostile,
+                previous: None,
+            }
+            .emit();
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");

@@ -63,6 +63,12 @@ impl History {
         self.private_seen |= answered.classes().iter().any(Class::is_private);
     }
 
+    /// Forgets the answers: they came by other rules, families or another resolver, and their
+    /// difference from the next ones is not the target's. What `auto` latched stays.
+    pub fn forget_answers(&mut self) {
+        self.answered.clear();
+    }
+
     /// Whether an address of the target was ever private: `auto` stays `privateEndpoint` then.
     pub const fn private_seen(&self) -> bool {
         self.private_seen

@@ -1,6 +1,8 @@
 //! Answers that change their class back and forth.
 
+use privatelink_verdict::judge::judge;
 use privatelink_verdict::reason::{Reason, Severity};
+use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::Outcome;
 
@@ -134,4 +136,21 @@ fn a_family_that_the_expected_networks_do_not_bind_flaps_with_a_warning() {
         case.finding(Reason::AddressFlapping).detail,
         "2 changes in the last 3 answers: expected, expected+private, expected"
     );
+}
+
+#[test]
+fn forgotten_answers_cannot_flap_and_leave_what_auto_latched() {
+    let case = Case::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]);
+    let mut history = case.history();
+    history.forget_answers();
+    let observation = case.observation();
+    let verdict = judge(
+        &case.target,
+        &observation,
+        &history,
+        &Surroundings::default(),
+    );
+    assert!(case.verdict().found(Reason::AddressFlapping));
+    assert!(!verdict.found(Reason::AddressFlapping));
+    assert!(history.private_seen());
 }

@@ -1,0 +1,370 @@
+use std::sync::{Mutex, MutexGuard};
+
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::Expectation;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::*;
+use crate::board::{Board, Entry};
+use crate::config::plan::Servers;
+use crate::report::fixtures;
+use crate::report::metrics::Histograms;
+
+const SECOND: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(10);
+const FOREVER: Duration = Duration::MAX;
+
+/// Plays the network: no sockets, so that the clock can be paused.
+#[derive(Clone, Debug, Default)]
+struct Played(Arc<Mutex<Play>>);
+
+#[derive(Debug, Default)]
+struct Play {
+    /// What becomes of a target's probes; a healthy answer at once unless it is written here.
+    acts: HashMap<String, Act>,
+    heard: Vec<Heard>,
+    running: usize,
+    most_running: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Takes(Duration),
+    Observes(Box<Observation>),
+    Panics,
+}
+
+#[derive(Clone, Debug)]
+struct Heard {
+    target: String,
+    at: Instant,
+    /// Whether the memory was that of a target never probed.
+    fresh: bool,
+}
+
+impl Played {
+    fn lock(&self) -> MutexGuard<'_, Play> {
+        self.0.lock().expect("the play")
+    }
+
+    fn act(&self, target: &str, act: Act) {
+        self.lock().acts.insert(target.to_owned(), act);
+    }
+
+    fn heard(&self, target: &str) -> Vec<Heard> {
+        let play = self.lock();
+        let of_target = play.heard.iter().filter(|heard| heard.target == target);
+        of_target.cloned().collect()
+    }
+}
+
+impl Probe for Played {
+    fn renewed(&self, _plan: &Plan) -> Self {
+        self.clone()
+    }
+
+    async fn ready(&self) {}
+
+    async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
+        let act = {
+            let mut play = self.lock();
+            let fresh = format!("{memory:?}") == format!("{:?}", Memory::default());
+            play.heard.push(Heard {
+                target: target.name.clone(),
+                at: Instant::now(),
+                fresh,
+            });
+            play.running += 1;
+            play.most_running = play.most_running.max(play.running);
+            play.acts.get(&target.name).cloned()
+        };
+        memory.judged_otherwise();
+        let mut observation = fixtures::healthy().observation;
+        match act {
+            Some(Act::Takes(time)) => sleep(time).await,
+            Some(Act::Observes(observed)) => observation = *observed,
+            Some(Act::Panics) => panic!("as written"),
+            None => {}
+        }
+        self.lock().running -= 1;
+        observation
+    }
+}
+
+/// An agent at work.
+struct Running {
+    board: SharedBoard,
+    played: Played,
+    plans: UnboundedSender<Plan>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(plan: &Plan, played: Played) -> Self {
+        let (board, agent) = agent(plan, played.clone());
+        let (plans, receiver) = unbounded_channel();
+        let shutdown = CancellationToken::new();
+        let plans_of = unfold(receiver, |mut receiver| async move {
+            let plan: Plan = receiver.recv().await?;
+            Some((Ok(plan), receiver))
+        });
+        let task = tokio::spawn(agent.follow(plans_of, shutdown.clone()));
+        Self {
+            board,
+            played,
+            plans,
+            shutdown,
+            task,
+        }
+    }
+
+    /// Gives the agent a new plan and the time to take it over.
+    async fn reload(&self, plan: Plan) {
+        self.plans.send(plan).expect("an agent");
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    fn entry(&self, target: &str) -> Entry {
+        let board = self.board.lock();
+        board.entry(target).expect("the target").clone()
+    }
+
+    fn probes(&self, target: &str) -> u64 {
+        self.entry(target).counters.outcomes.iter().sum()
+    }
+
+    /// Waits until the target was probed `times` in all, begun and perhaps not ended.
+    async fn heard(&self, target: &str, times: usize) {
+        let enough = async {
+            while self.played.heard(target).len() < times {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let waited = timeout(Duration::from_mins(10), enough).await;
+        waited.expect("it is probed in time");
+    }
+}
+
+fn agent(plan: &Plan, played: Played) -> (SharedBoard, Agent<Played>) {
+    let board = Board::new("aks-a-0".to_owned(), plan, SystemTime::now());
+    let board = SharedBoard::new(board);
+    let metrics = Metrics::new(board.clone(), Histograms::On).expect("metrics");
+    let agent = Agent::with(played, plan, board.clone(), metrics);
+    (board, agent)
+}
+
+fn target(name: &str) -> Target {
+    Target {
+        interval: INTERVAL,
+        ..fixtures::target(name)
+    }
+}
+
+fn plan(names: &[&str]) -> Plan {
+    fixtures::plan(names.iter().map(|name| Arc::new(target(name))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_probe_is_counted_and_stops_nothing() {
+    let played = Played::default();
+    played.act("a", Act::Panics);
+    let agent = Running::start(&plan(&["a", "b"]), played);
+    agent.heard("a", 3).await;
+    agent.heard("b", 3).await;
+    let panics = agent.board.lock().scheduler.panics;
+    assert_eq!(panics, agent.played.heard("a").len() as u64);
+    assert!(agent.entry("a").latest.is_none());
+    assert!(agent.probes("b") >= 2);
+    assert_eq!(agent.board.lock().scheduler.in_flight, 0);
+    assert!(!agent.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beat_that_comes_while_its_probe_runs_is_skipped_and_counted() {
+    let played = Played::default();
+    played.act("slow", Act::Takes(25 * SECOND));
+    let agent = Running::start(&plan(&["slow"]), played);
+    agent.heard("slow", 2).await;
+    let heard = agent.played.heard("slow");
+    let between = (heard[1].at - heard[0].at).as_secs_f64();
+    assert!((29.9..30.1).contains(&between), "{between}");
+    assert_eq!(agent.board.lock().scheduler.skipped, 2);
+    assert_eq!(agent.probes("slow"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_agent_is_ready_once_every_target_was_probed() {
+    let agent = Running::start(&plan(&["a", "b"]), Played::default());
+    agent.heard("a", 1).await;
+    agent.heard("b", 1).await;
+    sleep(Duration::from_millis(10)).await;
+    assert!(agent.board.lock().scheduler.ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_agent_is_ready_after_a_minute_and_stays_so_whatever_comes() {
+    let played = Played::default();
+    played.act("stuck", Act::Takes(FOREVER));
+    played.act("new", Act::Takes(FOREVER));
+    let agent = Running::start(&plan(&["a", "stuck"]), played);
+    sleep(59 * SECOND).await;
+    assert!(!agent.board.lock().scheduler.ready);
+    sleep(7 * SECOND).await;
+    assert!(agent.board.lock().scheduler.ready);
+    agent.reload(plan(&["new"])).await;
+    sleep(7 * SECOND).await;
+    assert!(agent.board.lock().scheduler.ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_keeps_counters_and_what_auto_latched() {
+    let auto = |owner: Option<&str>| {
+        let target = Target {
+            expect: Expectation::Auto,
+            owner: owner.map(str::to_owned),
+            ..target("kv-prod.vault.azure.net")
+        };
+        fixtures::plan([Arc::new(target)])
+    };
+    let agent = Running::start(&auto(None), Played::default());
+    let name = "kv-prod.vault.azure.net";
+    agent.heard(name, 2).await;
+    sleep(SECOND).await;
+    let public = fixtures::public_fallback().observation;
+    agent.played.act(name, Act::Observes(Box::new(public)));
+    agent.reload(auto(Some("payments"))).await;
+    let (before, probes) = (agent.played.heard(name).len(), agent.probes(name));
+    assert!(probes >= 2);
+    agent.heard(name, before + 1).await;
+    sleep(Duration::from_millis(10)).await;
+    let latest = agent.entry(name).latest.expect("it was probed");
+    assert_eq!(latest.verdict.reason, Reason::PublicFallback);
+    assert_eq!(latest.target.owner.as_deref(), Some("payments"));
+    assert_eq!(agent.probes(name), probes + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_moves_the_beat_of_no_target_that_stays() {
+    let agent = Running::start(&plan(&["a"]), Played::default());
+    agent.heard("a", 1).await;
+    agent.reload(plan(&["b", "a"])).await;
+    agent.heard("a", 3).await;
+    let heard = agent.played.heard("a");
+    for (before, after) in heard.iter().zip(&heard[1..]) {
+        let between = (after.at - before.at).as_secs_f64();
+        assert!((9.9..10.1).contains(&between), "{between}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_of_a_target_that_left_or_changed_meanwhile_is_discarded() {
+    let played = Played::default();
+    for name in ["leaves", "changes"] {
+        played.act(name, Act::Takes(20 * SECOND));
+    }
+    let agent = Running::start(&plan(&["leaves", "changes"]), played);
+    agent.heard("leaves", 1).await;
+    agent.heard("changes", 1).await;
+    agent.played.act("changes", Act::Takes(FOREVER));
+    let changed = Target {
+        port: 8443,
+        ..target("changes")
+    };
+    agent.reload(fixtures::plan([Arc::new(changed)])).await;
+    sleep(30 * SECOND).await;
+    assert_eq!(agent.board.lock().entries.len(), 1);
+    assert!(agent.entry("changes").latest.is_none());
+    assert_eq!(agent.probes("changes"), 0);
+    assert_eq!(agent.board.lock().scheduler.in_flight, 1);
+    assert_eq!(agent.board.lock().scheduler.panics, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_lasts_as_long_as_the_resolvers() {
+    let mut plan = plan(&["a"]);
+    let agent = Running::start(&plan, Played::default());
+    agent.heard("a", 2).await;
+    plan.http_interval *= 2;
+    agent.reload(plan.clone()).await;
+    agent.heard("a", 3).await;
+    plan.resolvers[0].servers = Servers::Listed(vec!["10.0.0.11:53".parse().expect("one")]);
+    agent.reload(plan).await;
+    agent.heard("a", 5).await;
+    let fresh: Vec<bool> = agent.played.heard("a").iter().map(|h| h.fresh).collect();
+    assert_eq!(fresh, [true, false, false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_under_way_brings_no_evidence_of_former_resolvers() {
+    let mut plan = plan(&["a"]);
+    let played = Played::default();
+    played.act("a", Act::Takes(3 * SECOND));
+    let agent = Running::start(&plan, played);
+    agent.heard("a", 1).await;
+    plan.resolvers[0].must_agree = false;
+    agent.reload(plan).await;
+    agent.heard("a", 3).await;
+    let fresh: Vec<bool> = agent.played.heard("a").iter().map(|h| h.fresh).collect();
+    assert_eq!(fresh, [true, true, false]);
+    assert!(agent.probes("a") >= 2, "its result counts all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_of_the_plan_before_count_towards_the_limit() {
+    let names = ["a", "b", "c", "d"];
+    let played = Played::default();
+    for name in names {
+        played.act(name, Act::Takes(25 * SECOND));
+    }
+    let mut plan = plan(&names);
+    plan.limits.max_concurrent = 2;
+    let agent = Running::start(&plan, played);
+    for timeout in 20..30 {
+        let target = |name: &&str| Target {
+            timeout: timeout * SECOND,
+            ..target(name)
+        };
+        plan.targets = names.iter().map(target).map(Arc::new).collect();
+        agent.reload(plan.clone()).await;
+        sleep(INTERVAL).await;
+    }
+    assert_eq!(agent.played.lock().most_running, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_waits_a_second_for_probes_and_no_longer() {
+    let played = Played::default();
+    played.act("stuck", Act::Takes(FOREVER));
+    let agent = Running::start(&plan(&["stuck"]), played);
+    agent.heard("stuck", 1).await;
+    let told = Instant::now();
+    agent.shutdown.cancel();
+    agent.task.await.expect("the agent ends");
+    assert!((GRACE..2 * GRACE).contains(&told.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_heart_beats_without_targets() {
+    let agent = Running::start(&plan(&[]), Played::default());
+    for _ in 0..60 {
+        sleep(SECOND).await;
+        let age = agent.board.lock().scheduler.heartbeat_age();
+        assert!(age.expect("a heartbeat") <= HEARTBEAT);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_are_not_told_of_the_first_round_nor_of_a_targets_first_probe() {
+    let (board, agent) = agent(&plan(&["a"]), Played::default());
+    let (known, probed) = (target("a"), fixtures::named("a", fixtures::healthy()));
+    assert!(agent.is_first_round(&known));
+    board.lock().scheduler.ready = true;
+    assert!(agent.is_first_round(&known));
+    board.lock().record(Arc::new(probed));
+    assert!(!agent.is_first_round(&known));
+    board.lock().scheduler.ready = false;
+    assert!(agent.is_first_round(&known));
+}

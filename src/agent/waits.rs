@@ -1,0 +1,139 @@
+//! Waits: probes that waited long for a limit, told now and then.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::report::log::LimitWaiting;
+
+/// A probe that waited longer than this for a limit is worth telling of.
+const LONG: Duration = Duration::from_secs(5);
+/// Of each limit there is at most one line within this time.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// How long one probe waited for each limit before it started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wait {
+    /// For one of the probes in flight to end.
+    pub(super) permit: Duration,
+    /// For the cap on DNS messages.
+    pub(super) pace: Duration,
+}
+
+/// What is to be told of each limit.
+#[derive(Debug)]
+pub(super) struct Waits {
+    permit: Untold,
+    pace: Untold,
+}
+
+#[derive(Debug)]
+struct Untold {
+    limit: &'static str,
+    probes: u64,
+    longest: Duration,
+    told_at: Option<Instant>,
+}
+
+impl Waits {
+    pub(super) const fn new() -> Self {
+        Self {
+            permit: Untold::new("limits.maxConcurrent"),
+            pace: Untold::new("limits.maxDnsQps"),
+        }
+    }
+
+    pub(super) fn count(&mut self, wait: Wait) {
+        self.permit.count(wait.permit);
+        self.pace.count(wait.pace);
+    }
+
+    /// The lines that are due at `now`.
+    pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = LimitWaiting> {
+        [self.permit.due(now), self.pace.due(now)]
+            .into_iter()
+            .flatten()
+    }
+}
+
+impl Untold {
+    const fn new(limit: &'static str) -> Self {
+        Self {
+            limit,
+            probes: 0,
+            longest: Duration::ZERO,
+            told_at: None,
+        }
+    }
+
+    fn count(&mut self, waited: Duration) {
+        if waited > LONG {
+            self.probes += 1;
+            self.longest = self.longest.max(waited);
+        }
+    }
+
+    fn due(&mut self, now: Instant) -> Option<LimitWaiting> {
+        if self.probes == 0 || self.told_at.is_some_and(|at| now < at + PAUSE) {
+            return None;
+        }
+        self.told_at = Some(now);
+        Some(LimitWaiting {
+            limit: self.limit,
+            probes: std::mem::take(&mut self.probes),
+            longest: std::mem::take(&mut self.longest),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lines(waits: &mut Waits, now: Instant) -> Vec<(&'static str, u64, u64)> {
+        let lines = waits.due(now);
+        lines
+            .map(|line| (line.limit, line.probes, line.longest.as_secs()))
+            .collect()
+    }
+
+    #[test]
+    fn each_limit_is_told_of_once_a_minute_with_the_longest_wait() {
+        let (mut waits, start) = (Waits::new(), Instant::now());
+        let pace = |seconds| Wait {
+            pace: seconds * SECOND,
+            ..Wait::default()
+        };
+        waits.count(pace(6));
+        assert_eq!(lines(&mut waits, start), [("limits.maxDnsQps", 1, 6)]);
+        for seconds in [7, 9, 8] {
+            waits.count(pace(seconds));
+        }
+        waits.count(Wait {
+            permit: 20 * SECOND,
+            ..Wait::default()
+        });
+        assert_eq!(
+            lines(&mut waits, start + SECOND),
+            [("limits.maxConcurrent", 1, 20)]
+        );
+        assert_eq!(lines(&mut waits, start + 59 * SECOND), []);
+        assert_eq!(
+            lines(&mut waits, start + 60 * SECOND),
+            [("limits.maxDnsQps", 3, 9)]
+        );
+        assert_eq!(lines(&mut waits, start + 180 * SECOND), []);
+    }
+
+    #[test]
+    fn short_waits_are_not_worth_a_line() {
+        let mut waits = Waits::new();
+        waits.count(Wait {
+            permit: 5 * SECOND,
+            pace: 5 * SECOND,
+        });
+        assert_eq!(lines(&mut waits, Instant::now()), []);
+    }
+}
