@@ -12,7 +12,7 @@
 {{- $limits := default dict $config.limits -}}
 {{- range $bound := list (list "maxTargets" 10000) (list "maxConcurrent" 1000) (list "maxDnsQps" 10000) -}}
   {{- $key := first $bound -}}
-  {{- $number := get $limits $key -}}
+  {{- $number := index $limits $key -}}
   {{- if and (hasKey $limits $key) (or (lt (int64 $number) 1) (gt (int64 $number) (int64 (last $bound)))) -}}
     {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "config.limits.%s: %v is not between 1 and %d" $key $number (last $bound))) -}}
   {{- end -}}
@@ -32,10 +32,10 @@
   {{- $at := .at -}}
   {{- $scope := .value -}}
   {{- range $key := list "deniedCidrs" "expectedCidrs" -}}
-    {{- include "privatelink-prober.check.cidrs" (dict "to" $to "at" (printf "%s.%s" $at $key) "value" (get $scope $key)) -}}
+    {{- include "privatelink-prober.check.cidrs" (dict "to" $to "at" (printf "%s.%s" $at $key) "value" (index $scope $key)) -}}
   {{- end -}}
   {{- range $key := list "private" "public" -}}
-    {{- include "privatelink-prober.check.cidrs" (dict "to" $to "at" (printf "%s.classify.%s" $at $key) "value" (get (default dict $scope.classify) $key)) -}}
+    {{- include "privatelink-prober.check.cidrs" (dict "to" $to "at" (printf "%s.classify.%s" $at $key) "value" (index (default dict $scope.classify) $key)) -}}
   {{- end -}}
   {{- if and (hasKey $scope "addressFamilies") (not $scope.addressFamilies) -}}
     {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "%s.addressFamilies is empty; write ipv4, ipv6 or both, or remove it" $at)) -}}

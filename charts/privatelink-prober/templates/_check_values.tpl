@@ -107,7 +107,7 @@
 {{/* The duration `key` of the map `in`, if it is there, between `least` and `most`; `why` names the lower bound. */}}
 {{- define "privatelink-prober.check.span" -}}
 {{- if hasKey .in .key -}}
-{{- $span := toString (get .in .key) -}}
+{{- $span := toString (index .in .key) -}}
 {{- $length := include "privatelink-prober.milliseconds" $span -}}
 {{- $least := include "privatelink-prober.milliseconds" .least -}}
 {{- $say := "" -}}
