@@ -8,7 +8,11 @@ use super::helm::{chart, config, template};
 const EVERYTHING: &str = include_str!("values/everything.yaml");
 
 /// Configurations of one target, as YAML maps below `config`, that work.
-const GOOD: [&str; 12] = [
+const GOOD: [&str; 15] = [
+    "{presets: ['aks-egress:westeurope']}",
+    "{targets: [{host: a.example.com, name: a, sameService: [b.example.com]}, {host: b.example.com}]}",
+    "{targets: [{host: a.example.com, sameService: ['b.example.com:443']}, {host: b.example.com}, \
+     {host: b.example.com, port: 8443}]}",
     "{targets: [{host: kv-prod.vault.azure.net}]}",
     "{targets: [{host: KV-Prod.Vault.Azure.NET.}]}",
     "{targets: [{host: my_db.example.com, port: 65535, protocol: tcp}]}",
@@ -25,10 +29,11 @@ const GOOD: [&str; 12] = [
 ];
 
 /// The same, that do not, each for one mistake.
-const BAD: [&str; 27] = [
+const BAD: [&str; 28] = [
     "{}",
     "{targets: []}",
-    "{presets: [aks-egress], targets: [{host: a.example.com}]}",
+    "{presets: ['aks-egress:West Europe'], targets: [{host: a.example.com}]}",
+    "{targets: [{host: a.example.com, sameService: [b.example.com]}]}",
     "{interval: 4s, targets: [{host: a.example.com}]}",
     "{interval: 25h, targets: [{host: a.example.com}]}",
     "{interval: 30, targets: [{host: a.example.com}]}",

@@ -48,6 +48,12 @@ fn without_the_clusters_dns_they_warn_that_pods_are_not_looked_at() {
 }
 
 #[test]
+fn they_name_the_presets_beside_the_targets() {
+    let notes = notes("presets", "config: {presets: [aks-egress]}");
+    assert!(notes.contains("probes 0 targets, and those of aks-egress, from every Linux node."));
+}
+
+#[test]
 fn they_leave_a_configuration_of_the_users_own_uncommented() {
     let notes = notes("own", "existingConfigMap: mine");
     assert!(notes.contains("probes what the ConfigMap mine names"));

@@ -127,7 +127,7 @@ fn every_mistake_at_once() {
       - dnsPolicy: with "ClusterFirst" the path `node` would ask the cluster's DNS; write Default (the node's resolv.conf), or None with dnsConfig
       - serviceMonitor.enabled and podMonitor.enabled would scrape every agent twice; keep one of them
       - serviceMonitor.enabled needs the service; set service.enabled, or use podMonitor
-      - config.presets: this version has no preset "aks-egress"; remove it, and write the hosts under config.targets
+      - config.presets[0]: there is no preset "aks"; write aks-egress, or aks-egress:REGION such as aks-egress:westeurope
       - config.limits.maxDnsQps: 0 is not between 1 and 10000
       - config.httpInterval: "2 days" is not a duration; write whole numbers with units, longest first: 30s, 10m, 1h30m
       - config.tls.expiryWarning: "100000h" is too long; write 87600h or less

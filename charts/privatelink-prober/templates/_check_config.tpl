@@ -3,11 +3,13 @@
 {{- define "privatelink-prober.check.config" -}}
 {{- $to := .to -}}
 {{- $config := .root.Values.config -}}
-{{- if not $config.targets -}}
+{{- if not (or $config.targets $config.presets) -}}
   {{- include "privatelink-prober.mistake" (dict "to" $to "text" "config.targets is empty: there is nothing to probe; write at least one `- host: …` there, or name a ConfigMap in existingConfigMap") -}}
 {{- end -}}
-{{- if $config.presets -}}
-  {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "config.presets: this version has no preset %q; remove it, and write the hosts under config.targets" (first $config.presets))) -}}
+{{- range $i, $preset := $config.presets -}}
+  {{- if not (regexMatch "^aks-egress(:[a-z0-9]+)?$" (toString $preset)) -}}
+    {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "config.presets[%d]: there is no preset %q; write aks-egress, or aks-egress:REGION such as aks-egress:westeurope" $i $preset)) -}}
+  {{- end -}}
 {{- end -}}
 {{- $limits := default dict $config.limits -}}
 {{- range $bound := list (list "maxTargets" 10000) (list "maxConcurrent" 1000) (list "maxDnsQps" 10000) -}}
@@ -89,6 +91,7 @@
 {{- if gt (len (default list $config.targets)) $most -}}
   {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "config.targets has %d targets, config.limits.maxTargets is %d; raise it, or probe less" (len $config.targets) $most)) -}}
 {{- end -}}
+{{- include "privatelink-prober.check.companions" . -}}
 {{- $names := dict -}}
 {{- $endpoints := dict -}}
 {{- range $i, $target := $config.targets -}}
@@ -125,5 +128,28 @@
       {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "%s.dataRegions[%d]: %q is not the name of a region; write it as Azure's tools do: westeurope, not West Europe" $at $j $region)) -}}
     {{- end -}}
   {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names in sameService: of targets that are written here. Presets and data regions bring more. */}}
+{{- define "privatelink-prober.check.companions" -}}
+{{- $to := .to -}}
+{{- $config := .root.Values.config -}}
+{{- if not $config.presets -}}
+{{- $names := list -}}
+{{- range $config.targets -}}
+  {{- $names = append $names (default (.host | lower | trimSuffix ".") .name) -}}
+{{- end -}}
+{{- range $i, $target := $config.targets -}}
+  {{- range $j, $companion := $target.sameService -}}
+    {{- $known := false -}}
+    {{- range $names -}}
+      {{- if or (eq . $companion) (hasPrefix (printf "%s:" .) $companion) -}}{{- $known = true -}}{{- end -}}
+    {{- end -}}
+    {{- if not $known -}}
+      {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "config.targets[%d].sameService[%d]: no target is called %q; there are %s" $i $j $companion (join ", " $names))) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
