@@ -19,7 +19,7 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn start(folder: &Folder, agent: SocketAddr) -> Self {
-        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/privatelink.yaml");
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus-rules.yaml");
         let config = folder.write(
             "prometheus.yml",
             &format!(
@@ -72,9 +72,11 @@ impl Prometheus {
     /// What is wrong with the rules as this Prometheus evaluates them: name and error of each.
     pub(crate) fn broken_rules(&self) -> Vec<String> {
         let reply = self.ask("/api/v1/rules");
-        let rules = reply["data"]["groups"][0]["rules"]
-            .as_array()
-            .expect("the group has rules");
+        let groups = reply["data"]["groups"].as_array().expect("groups");
+        let rules: Vec<_> = groups
+            .iter()
+            .flat_map(|group| group["rules"].as_array().expect("the group has rules"))
+            .collect();
         assert!(!rules.is_empty(), "{reply}");
         rules
             .iter()

@@ -1,4 +1,4 @@
-//! Rules: the alerts a user would write, evaluated by promtool over recorded series.
+//! Rules: the chart's alerts, evaluated by promtool over recorded series.
 
 use std::process::Command;
 
@@ -6,12 +6,12 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules");
 
 #[test]
 fn the_rules_are_well_formed() {
-    promtool(&["check", "rules", "privatelink.yaml"]);
+    promtool(&["check", "rules", "../../deploy/prometheus-rules.yaml"]);
 }
 
 #[test]
 fn the_rules_fire_when_they_should_and_only_then() {
-    promtool(&["test", "rules", "privatelink.test.yaml"]);
+    promtool(&["test", "rules", "alerts.test.yaml"]);
 }
 
 fn promtool(arguments: &[&str]) {

@@ -23,7 +23,10 @@ struct Section {
 fn sections() -> Vec<Section> {
     let mut stage = "";
     let mut sections: Vec<Section> = Vec::new();
-    for block in RUNBOOK.split("\n\n").map(str::trim_end) {
+    // What follows is about the agents, which have no reasons.
+    let reasons = RUNBOOK.split("\n# alerts about the agents\n").next();
+    let reasons = reasons.unwrap_or_default();
+    for block in reasons.split("\n\n").map(str::trim_end) {
         if let Some(reason) = block.strip_prefix("## ") {
             let paragraphs = Vec::new();
             sections.push(Section {

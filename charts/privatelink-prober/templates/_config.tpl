@@ -1,0 +1,60 @@
+{{/* The agent's configuration: what the user wrote, and what the chart knows beside it. */}}
+
+{{/* The address of the cluster's DNS: the value, else what the cluster says, else nothing. */}}
+{{- define "privatelink-prober.clusterDns" -}}
+{{- if .Values.clusterDns -}}
+{{- .Values.clusterDns -}}
+{{- else -}}
+{{- $service := lookup "v1" "Service" "kube-system" "kube-dns" -}}
+{{- if $service -}}
+{{- $ip := $service.spec.clusterIP -}}
+{{- if and $ip (ne $ip "None") -}}{{- $ip -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The service ranges as a YAML list: the values, else what the cluster says, else none. */}}
+{{- define "privatelink-prober.serviceCidrs" -}}
+{{- $cidrs := .Values.serviceCidrs -}}
+{{- if and (not $cidrs) (.Capabilities.APIVersions.Has "networking.k8s.io/v1/ServiceCIDR") -}}
+{{- $found := lookup "networking.k8s.io/v1" "ServiceCIDR" "" "" -}}
+{{- range default list $found.items -}}
+{{- $cidrs = concat $cidrs (default list .spec.cidrs) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (uniq $cidrs) -}}
+{{- end -}}
+
+{{/*
+The resolvers as a YAML list: the user's, else the paths `pod`, where its address is known, and `node`,
+which is the pod's own resolv.conf, since dnsPolicy is Default. The first is the path of all targets
+that pathFor does not name.
+*/}}
+{{- define "privatelink-prober.resolvers" -}}
+{{- if .Values.config.resolvers -}}
+{{- toYaml .Values.config.resolvers -}}
+{{- else -}}
+{{- $resolvers := list (dict "name" "node" "resolvConf" "/etc/resolv.conf" "mustAgree" true "pathFor" (list "registries" "volumes")) -}}
+{{- with include "privatelink-prober.clusterDns" . -}}
+{{- $resolvers = prepend $resolvers (dict "name" "pod" "servers" (list .) "mustAgree" true) -}}
+{{- end -}}
+{{- toYaml $resolvers -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What was written is kept; what the chart looked up fills gaps only. */}}
+{{- define "privatelink-prober.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $_ := set $config "resolvers" (include "privatelink-prober.resolvers" . | fromYamlArray) -}}
+{{- if or .Values.serviceCidrs (not (hasKey $config "deniedCidrs")) -}}
+{{- with include "privatelink-prober.serviceCidrs" . | fromYamlArray -}}
+{{- $_ := set $config "deniedCidrs" (concat (default list $config.deniedCidrs) . | uniq) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "privatelink-prober.hasCa" . -}}
+{{- $tls := default dict $config.tls -}}
+{{- $files := append (default list $tls.caFiles) (include "privatelink-prober.caFile" .) -}}
+{{- $_ := set $config "tls" (merge (dict "caFiles" (uniq $files)) $tls) -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}

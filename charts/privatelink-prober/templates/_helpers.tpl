@@ -1,0 +1,120 @@
+{{/* Names, labels and the image. */}}
+
+{{- define "privatelink-prober.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "privatelink-prober.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "privatelink-prober.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "privatelink-prober.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* What a selector may hold: it can never change. */}}
+{{- define "privatelink-prober.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "privatelink-prober.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: agent
+{{- end -}}
+
+{{/* Labels of an object; the chart's own win over commonLabels, or selectors would miss. */}}
+{{- define "privatelink-prober.labels" -}}
+{{- $own := include "privatelink-prober.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" (.Chart.AppVersion | toString) -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- toYaml (merge $own .Values.commonLabels) -}}
+{{- end -}}
+
+{{- define "privatelink-prober.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "privatelink-prober.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "privatelink-prober.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry | trimSuffix "/" -}}
+{{- $image := ternary .Values.image.repository (printf "%s/%s" $registry .Values.image.repository) (empty $registry) -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $image .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag | toString) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "privatelink-prober.configMapName" -}}
+{{- default (include "privatelink-prober.fullname" .) .Values.existingConfigMap -}}
+{{- end -}}
+
+{{/* Where the configuration and the roots are mounted: whole directories, since a subPath never changes. */}}
+{{- define "privatelink-prober.configFile" -}}/etc/privatelink-prober/config/config.yaml{{- end -}}
+{{- define "privatelink-prober.caFile" -}}/etc/privatelink-prober/ca/ca.pem{{- end -}}
+
+{{/* Whether there are roots to mount. */}}
+{{- define "privatelink-prober.hasCa" -}}
+{{- if or .Values.caBundle .Values.existingCaSecret .Values.existingCaConfigMap -}}true{{- end -}}
+{{- end -}}
+
+{{/* The volumes that the agent and the test pod share. */}}
+{{- define "privatelink-prober.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "privatelink-prober.configMapName" . }}
+{{- if include "privatelink-prober.hasCa" . }}
+- name: ca
+  {{- if .Values.existingCaSecret }}
+  secret:
+    secretName: {{ .Values.existingCaSecret }}
+    items:
+      - key: {{ .Values.existingCaKey }}
+        path: ca.pem
+  {{- else }}
+  configMap:
+    name: {{ default (printf "%s-ca" (include "privatelink-prober.fullname" .)) .Values.existingCaConfigMap }}
+    items:
+      - key: {{ ternary .Values.existingCaKey "ca.pem" (not (empty .Values.existingCaConfigMap)) }}
+        path: ca.pem
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "privatelink-prober.volumeMounts" -}}
+- name: config
+  mountPath: {{ dir (include "privatelink-prober.configFile" .) }}
+  readOnly: true
+{{- if include "privatelink-prober.hasCa" . }}
+- name: ca
+  mountPath: {{ dir (include "privatelink-prober.caFile" .) }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/*
+A mesh's sidecar would answer connections itself, and then every port would look open. The first
+three are read from labels, the others from annotations.
+*/}}
+{{- define "privatelink-prober.noSidecarLabels" -}}
+sidecar.istio.io/inject: "false"
+istio.io/dataplane-mode: none
+kuma.io/sidecar-injection: disabled
+{{- end -}}
+
+{{- define "privatelink-prober.noSidecarAnnotations" -}}
+sidecar.istio.io/inject: "false"
+linkerd.io/inject: disabled
+dapr.io/enabled: "false"
+consul.hashicorp.com/connect-inject: "false"
+{{- end -}}

@@ -1,0 +1,127 @@
+//! Compose: the configuration that the chart makes of what was written and what it knows beside.
+
+use serde_json::json;
+
+use super::helm::{LEAST, config, pods, render, yaml};
+
+#[test]
+fn with_a_cluster_dns_pods_and_node_are_compared_and_registries_judged_on_the_node() {
+    let config = yaml(&config(&format!("{LEAST}clusterDns: 10.0.0.10\n")));
+    assert_eq!(
+        config["resolvers"],
+        json!([
+            {"name": "pod", "servers": ["10.0.0.10"], "mustAgree": true},
+            {"name": "node", "resolvConf": "/etc/resolv.conf", "mustAgree": true,
+             "pathFor": ["registries", "volumes"]},
+        ])
+    );
+}
+
+#[test]
+fn without_a_cluster_dns_there_is_the_path_of_the_node_alone() {
+    let config = yaml(&config(LEAST));
+    let resolvers = config["resolvers"].as_array().expect("a list");
+    assert_eq!(resolvers.len(), 1);
+    assert_eq!(resolvers[0]["name"], "node");
+}
+
+#[test]
+fn the_address_of_local_dns_is_taken_as_it_is() {
+    let config = yaml(&config(&format!("{LEAST}clusterDns: 169.254.10.11\n")));
+    assert_eq!(config["resolvers"][0]["servers"], json!(["169.254.10.11"]));
+}
+
+#[test]
+fn resolvers_of_the_users_own_are_left_alone() {
+    let own = "{name: vnet, servers: [168.63.129.16]}";
+    let values = format!(
+        "clusterDns: 10.0.0.10\nconfig: {{resolvers: [{own}], targets: [{{host: a.example.com}}]}}"
+    );
+    let config = yaml(&config(&values));
+    assert_eq!(config["resolvers"], json!([yaml(own)]));
+}
+
+#[test]
+fn service_ranges_are_denied_beside_what_the_user_denies() {
+    let values = "
+serviceCidrs: [10.0.0.0/16, 'fd00:1::/108']
+config: {deniedCidrs: [192.0.2.0/24, 10.0.0.0/16], targets: [{host: a.example.com}]}
+";
+    let config = yaml(&config(values));
+    assert_eq!(
+        config["deniedCidrs"],
+        json!(["192.0.2.0/24", "10.0.0.0/16", "fd00:1::/108"])
+    );
+    assert!(yaml(&self::config(LEAST))["deniedCidrs"].is_null());
+}
+
+#[test]
+fn a_ca_bundle_is_mounted_as_a_folder_and_trusted_beside_the_users_own_files() {
+    let pem = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n";
+    let targets = "targets: [{host: a.example.com}]";
+    for (source, volume) in [
+        (
+            format!("caBundle: \"{pem}\""),
+            json!({"configMap": {"name": "t-privatelink-prober-ca",
+                                 "items": [{"key": "ca.pem", "path": "ca.pem"}]}}),
+        ),
+        (
+            "existingCaSecret: corp".to_owned(),
+            json!({"secret": {"secretName": "corp",
+                              "items": [{"key": "ca.pem", "path": "ca.pem"}]}}),
+        ),
+        (
+            "existingCaConfigMap: trust\nexistingCaKey: root.crt".to_owned(),
+            json!({"configMap": {"name": "trust",
+                                 "items": [{"key": "root.crt", "path": "ca.pem"}]}}),
+        ),
+    ] {
+        let values = format!(
+            "{source}\nconfig: {{tls: {{caFiles: [/own.pem], expiryWarning: 48h}}, {targets}}}"
+        );
+        let config = yaml(&config(&values));
+        assert_eq!(
+            config["tls"],
+            json!({"caFiles": ["/own.pem", "/etc/privatelink-prober/ca/ca.pem"],
+                   "expiryWarning": "48h"})
+        );
+        for pod in pods(&values) {
+            let mut expected = volume.clone();
+            expected["name"] = json!("ca");
+            assert!(
+                pod["spec"]["volumes"]
+                    .as_array()
+                    .expect("volumes")
+                    .contains(&expected),
+                "{source}"
+            );
+            assert!(
+                pod["spec"]["containers"][0]["volumeMounts"]
+                    .as_array()
+                    .expect("mounts")
+                    .contains(&json!({"name": "ca", "readOnly": true,
+                                      "mountPath": "/etc/privatelink-prober/ca"})),
+                "{source}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_config_map_of_the_users_own_is_mounted_and_none_is_made() {
+    let values = "existingConfigMap: mine";
+    let objects = render(values);
+    assert!(objects.iter().all(|object| object["kind"] != "ConfigMap"));
+    for pod in pods(values) {
+        assert_eq!(
+            pod["spec"]["volumes"],
+            json!([{"name": "config", "configMap": {"name": "mine"}}])
+        );
+    }
+}
+
+#[test]
+fn the_pod_template_is_the_same_whatever_the_configuration_says() {
+    let other = "config: {interval: 10s, targets: [{host: a.example.com}]}";
+    assert_eq!(pods(LEAST), pods(other));
+}

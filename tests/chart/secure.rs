@@ -1,0 +1,105 @@
+//! Secure: what the restricted Pod Security level asks for, and what the agent promises beyond.
+
+use serde_json::json;
+
+use super::helm::{LEAST, pods, render, the};
+
+const EVERYTHING: &str = include_str!("values/everything.yaml");
+
+#[test]
+fn both_pods_satisfy_the_restricted_pod_security_level() {
+    for values in [LEAST, EVERYTHING] {
+        for pod in pods(values) {
+            let spec = &pod["spec"];
+            for host in ["hostNetwork", "hostPID", "hostIPC", "initContainers"] {
+                assert!(spec[host].is_null(), "{host}");
+            }
+            assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(spec["securityContext"]["runAsUser"], 65532);
+            assert_eq!(
+                spec["securityContext"]["seccompProfile"]["type"],
+                "RuntimeDefault"
+            );
+            for container in spec["containers"].as_array().expect("containers") {
+                assert_eq!(
+                    container["securityContext"],
+                    json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                           "capabilities": {"drop": ["ALL"]}})
+                );
+                for port in container["ports"].as_array().into_iter().flatten() {
+                    assert!(port["hostPort"].is_null());
+                }
+            }
+            for volume in spec["volumes"].as_array().expect("volumes") {
+                assert!(volume["hostPath"].is_null(), "{volume}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_token_is_ever_mounted_and_no_permission_given() {
+    for values in [LEAST, EVERYTHING] {
+        for pod in pods(values) {
+            assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+        }
+        let objects = render(values);
+        let account = the("ServiceAccount", &objects);
+        assert_eq!(account["automountServiceAccountToken"], false);
+        for object in &objects {
+            let kind = object["kind"].as_str().expect("a kind");
+            assert!(!kind.contains("Role"), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn no_mesh_puts_its_proxy_in_between() {
+    for pod in pods(LEAST) {
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!(annotations["linkerd.io/inject"], "disabled");
+        assert_eq!(annotations["dapr.io/enabled"], "false");
+        assert_eq!(annotations["sidecar.istio.io/inject"], "false");
+        let labels = &pod["metadata"]["labels"];
+        assert_eq!(labels["sidecar.istio.io/inject"], "false");
+        assert_eq!(labels["istio.io/dataplane-mode"], "none");
+    }
+}
+
+#[test]
+fn nothing_is_mounted_as_a_sub_path_which_would_never_change() {
+    for pod in pods(EVERYTHING) {
+        for mount in pod["spec"]["containers"][0]["volumeMounts"]
+            .as_array()
+            .expect("mounts")
+        {
+            assert!(mount["subPath"].is_null(), "{mount}");
+        }
+    }
+}
+
+#[test]
+fn a_network_policy_lets_the_metrics_in_and_says_nothing_of_egress() {
+    let objects = render(LEAST);
+    let policy = &the("NetworkPolicy", &objects)["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress"]));
+    assert_eq!(
+        policy["ingress"],
+        json!([{"ports": [{"port": "metrics", "protocol": "TCP"}]}])
+    );
+    assert!(policy["egress"].is_null());
+}
+
+#[test]
+fn egress_is_restricted_on_request_only() {
+    let rule = "{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}";
+    let objects = render(&format!("{LEAST}networkPolicy: {{egress: [{rule}]}}\n"));
+    let policy = &the("NetworkPolicy", &objects)["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(
+        policy["egress"],
+        json!([{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
+    );
+    let none = render(&format!("{LEAST}networkPolicy: {{enabled: false}}\n"));
+    assert!(none.iter().all(|object| object["kind"] != "NetworkPolicy"));
+}
