@@ -9,6 +9,7 @@ mod facts;
 mod flapping;
 mod names;
 mod order;
+mod refusal;
 mod resolvers;
 mod service;
 mod summary;

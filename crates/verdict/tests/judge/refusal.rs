@@ -1,0 +1,112 @@
+//! What a server says by its own protocol before TLS: a ban is a denial, anything else no handshake.
+
+use privatelink_verdict::observation::{Connection, Handshake, Refusal};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::reason::Severity::Fail;
+use privatelink_verdict::reason::Stage;
+use privatelink_verdict::target::Protocol;
+
+use crate::case::Case;
+use crate::words::Change;
+
+const WORDS: &str = "the server refuses with MySQL error 1129: Host '10.9.9.9' is blocked";
+
+fn mysql(address: &str, change: Change) -> Case {
+    Case::of("orders.mysql.database.azure.com")
+        .with(|target| {
+            target.protocol = Protocol::Mysql;
+            target.port = 3306;
+        })
+        .resolves_to([address])
+        .everywhere(change)
+}
+
+fn is_blocked(connection: &mut Connection) {
+    fails(connection);
+    connection.refusal = Some(Refusal::HostBlocked);
+}
+
+fn fails(connection: &mut Connection) {
+    connection.handshake = Handshake::Failed;
+    connection.handshake_detail = Some(WORDS.to_owned());
+    connection.certificate = None;
+}
+
+#[test]
+fn a_blocked_host_is_denied_and_nothing_is_wrong_with_tls() {
+    let case = mysql("10.1.2.3", is_blocked);
+    assert_eq!(case.findings(), [(Reason::AccessDenied, Fail)]);
+    assert_eq!(case.verdict().reason.stage(), Stage::Http);
+    let finding = case.finding(Reason::AccessDenied);
+    assert_eq!(finding.detail, format!("10.1.2.3: {WORDS}"));
+    assert_eq!(
+        finding.address,
+        Some("10.1.2.3".parse().expect("an address"))
+    );
+}
+
+#[test]
+fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
+    let case = mysql("10.1.2.3", |c| {
+        is_blocked(c);
+        c.refusal = Some(Refusal::HostNotAllowed);
+        c.handshake_detail = None;
+    });
+    let finding = case.finding(Reason::AccessDenied);
+    assert_eq!(
+        finding.detail,
+        "10.1.2.3: the server lets nobody in from this host"
+    );
+}
+
+#[test]
+fn any_other_error_before_tls_is_a_handshake_that_failed() {
+    let case = mysql("10.1.2.3", fails);
+    assert_eq!(case.findings(), [(Reason::TlsHandshakeFailed, Fail)]);
+}
+
+#[test]
+fn a_public_address_outranks_what_the_server_says_there() {
+    let case = mysql("52.1.2.3", is_blocked);
+    let reasons: Vec<Reason> = case.findings().iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(reasons, [Reason::NoPrivateEndpoint, Reason::AccessDenied]);
+}
+
+#[test]
+fn a_handshake_is_settled_by_a_command_that_speaks_the_protocol() {
+    for (protocol, command) in [
+        (
+            Protocol::Mysql,
+            "openssl s_client -connect 10.1.2.3:3306 -servername orders.mysql.database.azure.com \
+             -starttls mysql",
+        ),
+        (
+            Protocol::Postgres,
+            "openssl s_client -connect 10.1.2.3:3306 -servername orders.mysql.database.azure.com \
+             -starttls postgres",
+        ),
+        (Protocol::Tds, "nmap -Pn -p 3306 --script ssl-cert 10.1.2.3"),
+    ] {
+        let case = mysql("10.1.2.3", fails).with(|target| target.protocol = protocol);
+        let finding = case.finding(Reason::TlsHandshakeFailed);
+        assert_eq!(finding.command.as_deref(), Some(command));
+    }
+}
+
+#[test]
+fn strict_encryption_is_asked_for_where_sql_server_is_spoken_to_in_tls() {
+    let sql = Case::of("sql-prod.database.windows.net");
+    let is_strict = |case: &Case, protocol, port| {
+        let case = case.clone().with(|target| {
+            target.protocol = protocol;
+            target.port = port;
+        });
+        case.target.is_strict_tds()
+    };
+    assert!(is_strict(&sql, Protocol::Tls, 1433));
+    assert!(is_strict(&sql, Protocol::Tls, 3342));
+    assert!(!is_strict(&sql, Protocol::Tds, 1433));
+    let own = Case::of("sql.corp.example.com");
+    assert!(is_strict(&own, Protocol::Tls, 1433));
+    assert!(!is_strict(&own, Protocol::Tls, 443));
+}
