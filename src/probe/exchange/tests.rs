@@ -29,9 +29,8 @@ enum Move {
 /// A server that makes one move after another, each after a wait, and the last for ever; over TCP it
 /// always answers.
 async fn server(moves: &[(u64, Move)]) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let (udp, tcp) = same_port().await;
     let address = udp.local_addr().expect("an address");
-    let tcp = TcpListener::bind(address).await.expect("the same port");
     let moves = moves.to_vec();
     let udp = std::sync::Arc::new(udp);
     tokio::spawn(async move {
@@ -68,6 +67,17 @@ async fn server(moves: &[(u64, Move)]) -> SocketAddr {
         }
     });
     address
+}
+
+/// A port that is free for UDP and TCP: what is free for one may be taken for the other.
+async fn same_port() -> (UdpSocket, TcpListener) {
+    for _ in 0..100 {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("an address")).await {
+            return (udp, tcp);
+        }
+    }
+    panic!("no port is free for UDP and TCP");
 }
 
 fn reply(mut question: Message, made: Move) -> Option<Message> {
