@@ -226,15 +226,18 @@ async fn a_peer_that_never_reads_is_let_go() {
 /// As many as there are seats, and some more.
 const FLOOD: usize = seats::SEATS + 16;
 
+/// Where they come from: not where other tests look for free ports.
+const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
 #[tokio::test]
 async fn silent_peers_in_any_number_delay_nobody() {
     let server = Server::start().await;
     let mut silent = Vec::new();
     for _ in 0..FLOOD {
-        silent.push(server.connect().await);
+        silent.push(server.connect_from(FLOODER).await);
     }
     // From the same address, as the kubelet's beside a pod on the node's network, and another.
-    for from in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)] {
+    for from in [FLOODER, Ipv4Addr::new(127, 0, 0, 2)] {
         let mut stream = server.connect_from(from).await;
         let reply = timeout(Duration::from_secs(1), ask_again(&mut stream)).await;
         reply.expect("within a second").expect("a reply");
@@ -246,7 +249,7 @@ async fn peers_that_ask_and_stay_delay_nobody() {
     let server = Server::start().await;
     let mut staying = Vec::new();
     for _ in 0..FLOOD {
-        let mut stream = server.connect().await;
+        let mut stream = server.connect_from(FLOODER).await;
         ask_again(&mut stream).await.expect("a reply");
         staying.push(stream);
     }
@@ -261,7 +264,7 @@ async fn a_flood_ends_its_own_connections_and_no_other_peers() {
     ask_again(&mut scraper).await.expect("a reply");
     let mut flood = Vec::new();
     for _ in 0..FLOOD {
-        let mut stream = server.connect().await;
+        let mut stream = server.connect_from(FLOODER).await;
         ask_again(&mut stream).await.expect("a reply");
         flood.push(stream);
     }
