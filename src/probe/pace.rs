@@ -99,9 +99,15 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::config::plan::Servers;
+    use crate::cli::flags::HostFlags;
+    use crate::config::for_check;
+    use crate::config::plan::{Plan, Servers};
     use crate::probe::Prober;
-    use crate::report::fixtures;
+
+    fn plan() -> Plan {
+        let hosts = ["kv-prod.vault.azure.net".to_owned()];
+        for_check(&[], &hosts, &HostFlags::default()).expect("a plan")
+    }
 
     fn overdrawn(per_second: u32, messages: u32) -> Pace {
         let pace = Pace::new(per_second);
@@ -169,7 +175,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_plan_refills_no_bucket() {
-        let mut plan = fixtures::plan([]);
+        let mut plan = plan();
         let old = Prober::new(&plan);
         for _ in 0..plan.limits.max_dns_qps {
             old.pace.spend();
@@ -182,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn zones_are_remembered_until_the_resolvers_change() {
-        let mut plan = fixtures::plan([]);
+        let mut plan = plan();
         let old = Prober::new(&plan);
         assert!(Arc::ptr_eq(&old.zones, &old.renewed(&plan).zones));
         plan.resolvers[0].servers = Servers::Listed(vec!["10.0.0.10:53".parse().expect("one")]);
