@@ -171,6 +171,12 @@ fn a_fallback_is_told_with_why_nobody_notices() {
         "kv-prod.vault.azure.net has no private endpoint, though its public address answers: it \
          resolves to 52.168.109.101 (public) without any privatelink alias."
     );
+    let dead = none.everywhere(times_out);
+    assert_eq!(
+        summary(&dead),
+        "kv-prod.vault.azure.net has no private endpoint: it resolves to 52.168.109.101 (public) \
+         without any privatelink alias."
+    );
 }
 
 #[test]
