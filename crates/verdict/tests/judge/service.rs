@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::observation::{Connection, Handshake, NoReply, ServiceReply, TcpOutcome};
+use privatelink_verdict::observation::{
+    Connection, Handshake, NoReply, Refusal, ServiceReply, TcpOutcome,
+};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::service::{Reply, ReplyOutcome};
 use privatelink_verdict::target::{Expectation, Protocol};
@@ -284,6 +286,35 @@ fn a_fallback_that_the_service_denies_is_noticed_and_told_so() {
         "{}",
         open.summary
     );
+}
+
+#[test]
+fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
+    let blocked: Change = |c| {
+        c.handshake = Handshake::Failed;
+        c.certificate = None;
+        c.refusal = Some(Refusal::HostBlocked);
+    };
+    let words: Change = |c| {
+        c.refusal = Some(Refusal::HostNotAllowed);
+        c.handshake_detail = Some("error 1130: no entry for this host".to_owned());
+    };
+    for case in [
+        Case::healthy_vault(),
+        Case::of(VAULT).resolves_to(["10.1.2.3"]),
+    ] {
+        let case = case.everywhere(blocked);
+        assert_eq!(case.findings(), [(Reason::AccessDenied, Fail)]);
+        assert_eq!(
+            case.finding(Reason::AccessDenied).detail,
+            "10.1.2.3: the server has blocked this host"
+        );
+        let case = case.everywhere(words);
+        assert_eq!(
+            case.finding(Reason::AccessDenied).detail,
+            "10.1.2.3: error 1130: no entry for this host"
+        );
+    }
 }
 
 #[test]
