@@ -11,9 +11,9 @@ use clap::ValueEnum;
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::Outcome;
 use tracing::{Subscriber, debug, error, info, warn};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::board::Probed;
 use crate::report::json::summary::Counts;
@@ -66,8 +66,8 @@ impl Error for InitError {
     }
 }
 
-/// Sends log lines of `level` (in the syntax of env-filter) and above to stderr. Colours only for
-/// people: on a terminal, and not with `NO_COLOR`.
+/// Sends log lines of `level` (or of a list of levels by module, see [`Targets`]) and above to stderr.
+/// Colours only for people: on a terminal, and not with `NO_COLOR`.
 pub fn init(format: Format, level: &str) -> Result<(), InitError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color;
@@ -84,18 +84,18 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(level).map_err(|source| InitError::Level {
+    let filter: Targets = level.parse().map_err(|source| InitError::Level {
         level: level.to_owned(),
         source,
     })?;
     // The module's path is left out: `target` is the target's name.
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE) // `filter` is what decides
         .with_writer(writer)
         .with_target(false);
     Ok(match format {
-        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
-        Format::Text => Box::new(builder.with_ansi(colour).finish()),
+        Format::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),
+        Format::Text => Box::new(builder.with_ansi(colour).finish().with(filter)),
     })
 }
 

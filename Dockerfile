@@ -1,0 +1,41 @@
+# The image: one static binary on nothing, for a numeric user without privileges (docs/adr/0004).
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --build-arg REVISION="$(git rev-parse HEAD)" .
+#
+# Build arguments: RUST_IMAGE, a Debian image with Rust, for a mirror; REVISION, the commit; SOURCE,
+# the address of the sources; VERSION, for its label alone (a test holds it to Cargo.toml's).
+ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
+
+# Runs on the builder's own architecture and compiles for the wanted one.
+FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
+ARG TARGETARCH
+RUN set -eu; \
+    case "$(dpkg --print-architecture) $TARGETARCH" in \
+      "amd64 arm64") cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross"; target=aarch64 ;; \
+      "arm64 amd64") cross="gcc-x86-64-linux-gnu libc6-dev-amd64-cross"; target=x86_64 ;; \
+      *) exit 0 ;; \
+    esac; \
+    apt-get update; \
+    apt-get install --yes --no-install-recommends $cross; \
+    rm -rf /var/lib/apt/lists/*; \
+    rustup target add "$target-unknown-linux-gnu"
+WORKDIR /src
+COPY . .
+ARG REVISION=unknown
+RUN image/binary /privatelink-prober $TARGETARCH
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=""
+LABEL org.opencontainers.image.title="privatelink-prober" \
+      org.opencontainers.image.description="Asks, from every AKS node, whether each private service still resolves to its private endpoint, answers, and presents the right certificate" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.source="$SOURCE"
+COPY --from=build /privatelink-prober /privatelink-prober
+# A number, since there is no /etc/passwd, and so that a kubelet can tell that it is not root.
+USER 65532:65532
+EXPOSE 9797
+ENTRYPOINT ["/privatelink-prober"]
