@@ -1,10 +1,10 @@
 # Thin on purpose: what a target does is written in the script or the command it calls.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all tools generate fmt lint mutants
+.PHONY: help demo test test-all e2e tools generate fmt lint mutants
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## watch the agent tell 28 ways of being broken apart, offline
 	cargo run --locked -- demo
@@ -14,6 +14,9 @@ test: ## what needs the Rust toolchain alone; with CI=true everything, as test-a
 
 test-all: ## everything, installing what it needs: also lints, licences, real DNS servers, a real Prometheus
 	tests/run all
+
+e2e: ## the agent in a real cluster of two nodes that disagree (root; 25 minutes the first time, then 5)
+	tests/e2e/run
 
 tools: ## install what test-all needs, and nothing else
 	tests/tools/install

@@ -1,0 +1,180 @@
+//! Install: what lands in the cluster, and what is left of it in the end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cluster::{Agent, NODES, agent, agents};
+use super::command::{eventually, kubectl, kubectl_json, same};
+use super::harness::Test;
+use super::release::{NAME, NAMESPACE};
+use super::world::World;
+use super::zones::VAULT;
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "a namespace that enforces the restricted level admits an agent on every node",
+        admitted,
+    ),
+    (
+        "agents of all nodes share one ConfigMap and one pod template",
+        identical,
+    ),
+    ("a pod has no service account token", no_token),
+    (
+        "check runs inside the image that holds nothing else",
+        check_in_the_pod,
+    ),
+];
+
+pub(crate) const LAST: &[Test] = &[("uninstall leaves nothing", uninstall)];
+
+/// Kinds whose objects are of the cluster and not of a namespace, which a chart might leave behind.
+const CLUSTER_KINDS: &str = "clusterroles,clusterrolebindings,priorityclasses,\
+    validatingwebhookconfigurations,mutatingwebhookconfigurations,customresourcedefinitions";
+
+fn admitted(world: &mut World) {
+    world.as_installed();
+    let agents = agents();
+    let nodes: Vec<&str> = agents.iter().map(|agent| agent.node.as_str()).collect();
+    assert_eq!(nodes, NODES);
+    for agent in &agents {
+        assert!(agent.ready, "{agent:?}");
+        assert_eq!(agent.restarts, 0, "{agent:?}");
+    }
+    let events = kubectl(&[
+        "-n",
+        NAMESPACE,
+        "get",
+        "events",
+        "--field-selector=type=Warning",
+    ]);
+    assert!(!events.contains("forbidden"), "{events}");
+}
+
+fn identical(world: &mut World) {
+    world.as_installed();
+    // What differs from pod to pod is the scheduler's and the kubelet's, not the chart's.
+    let template = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        spec["nodeName"] = json!(null);
+        spec["affinity"] = json!(null);
+        let volumes: Vec<String> = object["spec"]["volumes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|volume| volume["configMap"]["name"].to_string())
+            .collect();
+        (spec, object["metadata"]["labels"].clone(), volumes)
+    };
+    let (a, b) = (agent("node-a"), agent("node-b"));
+    assert_eq!(template(&a.object), template(&b.object));
+    let hash = |agent: &Agent| {
+        agent
+            .metric("privatelink_config_hash", &[])
+            .expect("a series")
+    };
+    assert!((hash(&a) - hash(&b)).abs() < f64::EPSILON);
+}
+
+fn no_token(world: &mut World) {
+    world.as_installed();
+    for agent in agents() {
+        assert_eq!(
+            agent.object["spec"]["automountServiceAccountToken"], false,
+            "{}",
+            agent.pod
+        );
+        let volumes = agent.object["spec"]["volumes"].to_string();
+        assert!(!volumes.contains("serviceAccountToken"), "{volumes}");
+        // The scratch image has no shell to look with; the kernel shows the process's root.
+        let root = process_root(&agent.uid);
+        assert!(
+            root.join("privatelink-prober").exists(),
+            "{} is not its root",
+            root.display()
+        );
+        for folder in ["var/run/secrets", "run/secrets"] {
+            assert!(!root.join(folder).exists(), "{} has {folder}", agent.pod);
+        }
+    }
+}
+
+/// The root folder of the agent in the pod `uid`, seen from outside.
+fn process_root(uid: &str) -> PathBuf {
+    let processes = std::fs::read_dir("/proc").expect("processes");
+    processes
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|process| {
+            let read = |name: &str| std::fs::read_to_string(process.join(name)).unwrap_or_default();
+            read("cgroup").contains(uid) && read("cmdline").contains("privatelink-prober")
+        })
+        .unwrap_or_else(|| panic!("no process of the pod {uid}"))
+        .join("root")
+}
+
+fn check_in_the_pod(world: &mut World) {
+    world.as_installed();
+    let container = &agent("node-a").object["spec"]["containers"][0];
+    let config = container["args"][2]
+        .as_str()
+        .expect("run --config FILE")
+        .to_owned();
+    let config = config.as_str();
+    let healthy = agent("node-a").exec(&[
+        "check", "--config", config, "--target", "vault", "-o", "json",
+    ]);
+    let report: Value = serde_json::from_str(&healthy.expect("node-a is healthy")).expect("JSON");
+    assert_eq!(report["targets"][0]["reason"], "ok", "{report}");
+    let broken = agent("node-b").exec(&[
+        "check", "--config", config, "--target", "vault", "-o", "short",
+    ]);
+    let told = broken.expect_err("node-b falls back, so check exits with 1");
+    assert!(told.contains("public_fallback"), "{told}");
+    // Without a configuration too, by the node's own DNS.
+    let told = agent("node-b")
+        .exec(&["check", VAULT.host])
+        .expect_err("the node's DNS is the public one");
+    assert!(told.contains("public_fallback"), "{told}");
+}
+
+fn uninstall(world: &mut World) {
+    if !world.release.is_installed() {
+        world.as_installed();
+    }
+    world.release.uninstall();
+    let label = format!("app.kubernetes.io/instance={NAME}");
+    eventually(Duration::from_secs(30), || {
+        let left = left(&label);
+        same("what is left", &left, &Vec::new())
+    });
+}
+
+/// Every object of any kind that carries the release's label, but for what the control plane derives
+/// and collects by itself.
+fn left(label: &str) -> Vec<String> {
+    let kinds = kubectl(&[
+        "api-resources",
+        "--namespaced",
+        "--verbs=list",
+        "-o",
+        "name",
+    ]);
+    let kinds: Vec<&str> = kinds
+        .lines()
+        .filter(|kind| !kind.starts_with("events"))
+        .collect();
+    let mut left = Vec::new();
+    for arguments in [
+        vec!["-n", NAMESPACE, "get", &kinds.join(","), "-l", label],
+        vec!["get", CLUSTER_KINDS, "-l", label],
+    ] {
+        let list = kubectl_json(&arguments);
+        for object in list["items"].as_array().into_iter().flatten() {
+            left.push(format!("{} {}", object["kind"], object["metadata"]["name"]));
+        }
+    }
+    left
+}

@@ -1,0 +1,33 @@
+//! E2e: the agent, its image and its chart in a real cluster, beside a small Azure.
+//!
+//! A program and not a list of `#[test]`s: the tests share one cluster and one Azure, so they run one
+//! after the other, in the order of a cluster's life. `tests/e2e/run` builds what it needs, starts the
+//! cluster, runs this inside it and removes everything.
+
+mod azure;
+mod cluster;
+mod command;
+mod faults;
+mod footprint;
+mod harness;
+mod http;
+mod install;
+mod life;
+mod monitor;
+mod monitoring;
+mod paths;
+mod release;
+mod services;
+mod world;
+mod zones;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        // This program again, in the network namespace that plays Azure.
+        [mode, folder] if mode == services::MODE => services::serve(folder.as_ref()),
+        filters => harness::run(filters),
+    }
+}

@@ -1,0 +1,257 @@
+//! Release: the chart as installed, and its values.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cluster::{Agent, NODES, agents};
+use super::command::{SHORT, attempt, eventually, kubectl, run};
+use super::zones::{REGISTRY, STORAGE, VAULT};
+
+/// The release and its namespace.
+pub(crate) const NAME: &str = "privatelink-prober";
+pub(crate) const NAMESPACE: &str = "privatelink";
+
+/// Seconds. The shortest interval that an agent allows itself.
+pub(crate) const INTERVAL: u64 = 5;
+/// Seconds that a probe, a reload of the DNS and a busy machine add to an interval; less than another.
+pub(crate) const SLACK: u64 = 4;
+/// Seconds within which the kubelet brings an edited ConfigMap into the pod and the agent reads it.
+pub(crate) const RELOAD: u64 = 30;
+
+/// The cache on every node, and the one server for all.
+pub(crate) const LOCAL_DNS: &str = "169.254.10.11";
+pub(crate) const CENTRAL_DNS: &str = "10.96.0.10";
+
+/// How long pods may take to be replaced, one after the other.
+const ROLLOUT: Duration = Duration::from_secs(90);
+
+pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/privatelink-prober");
+
+pub(crate) struct Release {
+    folder: PathBuf,
+    /// As last installed; nothing before the first time.
+    values: Option<Value>,
+}
+
+impl Release {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        fs::create_dir_all(&folder).expect("a folder of the run's own");
+        Self {
+            folder,
+            values: None,
+        }
+    }
+
+    /// Installs or upgrades, unless these are the values already, and waits until agents run by them.
+    pub(crate) fn ensure(&mut self, values: Value) {
+        if self.values.as_ref() != Some(&values) {
+            self.upgrade(values);
+        }
+    }
+
+    /// Installs or upgrades, and waits until the agents run by these values.
+    pub(crate) fn upgrade(&mut self, values: Value) {
+        let file = self.folder.join("values.json");
+        fs::write(&file, values.to_string()).expect("a file of the run's own");
+        self.values = None;
+        let wanted = targets(&values);
+        let loaded = Loaded::now();
+        let file = file.to_str().expect("a path of plain text");
+        run(
+            ROLLOUT,
+            "helm",
+            &[
+                "upgrade",
+                "--install",
+                NAME,
+                CHART,
+                "--namespace",
+                NAMESPACE,
+                "--values",
+                file,
+                "--wait",
+                "--timeout",
+                "80s",
+            ],
+        );
+        kubectl(&[
+            "-n",
+            NAMESPACE,
+            "rollout",
+            "status",
+            "daemonset",
+            "--timeout=60s",
+        ]);
+        // Without a rollout the agents read a changed ConfigMap, as soon as the kubelet brings it.
+        let edited = configuration() != loaded.configuration;
+        eventually(Duration::from_secs(RELOAD), || {
+            let agents = agents();
+            if agents.len() < NODES.len() {
+                return Err(format!("{} agents", agents.len()));
+            }
+            for agent in agents {
+                let hash = agent.metric("privatelink_config_hash", &[])?;
+                if edited && loaded.hashes.get(&agent.uid) == Some(&hash) {
+                    return Err(format!("{} has the old configuration", agent.pod));
+                }
+                let metrics = agent.metrics()?;
+                if let Some(line) = wanted.iter().find(|line| !metrics.contains(*line)) {
+                    return Err(format!("{} has no {line}", agent.pod));
+                }
+            }
+            Ok(())
+        });
+        self.values = Some(values);
+    }
+
+    /// Forgets what is installed: somebody else has changed it.
+    pub(crate) fn forget(&mut self) {
+        self.values = None;
+    }
+
+    pub(crate) fn is_installed(&self) -> bool {
+        self.values.is_some()
+    }
+
+    /// Removes everything that the chart made.
+    pub(crate) fn uninstall(&mut self) {
+        self.values = None;
+        run(
+            ROLLOUT,
+            "helm",
+            &[
+                "uninstall",
+                NAME,
+                "--namespace",
+                NAMESPACE,
+                "--wait",
+                "--timeout",
+                "60s",
+            ],
+        );
+    }
+}
+
+/// What the agents run by.
+struct Loaded {
+    configuration: Option<String>,
+    /// What each agent tells of it, by the pod's UID.
+    hashes: BTreeMap<String, f64>,
+}
+
+impl Loaded {
+    fn now() -> Self {
+        let hash = |agent: Agent| {
+            Some((
+                agent.uid.clone(),
+                agent.metric("privatelink_config_hash", &[]).ok()?,
+            ))
+        };
+        Self {
+            configuration: configuration(),
+            hashes: agents().into_iter().filter_map(hash).collect(),
+        }
+    }
+}
+
+/// The configuration in the chart's ConfigMap, if there is one.
+pub(crate) fn configuration() -> Option<String> {
+    let map = [
+        "-n",
+        NAMESPACE,
+        "get",
+        "configmap",
+        NAME,
+        "-o",
+        "jsonpath={.data.config\\.yaml}",
+    ];
+    attempt(SHORT, "kubectl", &map).ok()
+}
+
+/// A namespace that admits only what needs no privilege, and the root certificates in it.
+pub(crate) fn namespace(root_pem: &str) {
+    kubectl(&["create", "namespace", NAMESPACE]);
+    let labels: Vec<String> = ["enforce", "warn", "audit"]
+        .map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"))
+        .into();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    kubectl(&[&["label", "namespace", NAMESPACE], labels.as_slice()].concat());
+    let literal = format!("--from-literal=ca.pem={root_pem}");
+    run(
+        SHORT,
+        "kubectl",
+        &[
+            "-n",
+            NAMESPACE,
+            "create",
+            "configmap",
+            "small-azure-root",
+            &literal,
+        ],
+    );
+}
+
+/// The values of most tests: pods ask `cluster_dns`.
+pub(crate) fn values(cluster_dns: &str) -> Value {
+    // An alert that waits would make a test wait; the rest of the rule is what is tested.
+    let mut rules: serde_json::Map<String, Value> = [
+        "publicFallback",
+        "publicFallbackOnNode",
+        "privateRecordMissing",
+        "timeouts",
+        "nameMismatch",
+        "certificateExpiring",
+        "resolversDisagree",
+        "failing",
+        "probeStale",
+        "proberGone",
+        "nodeWithoutProber",
+        "proberAbsent",
+        "reloadFailed",
+    ]
+    .map(|rule| (rule.to_owned(), json!({"for": "1s"})))
+    .into_iter()
+    .collect();
+    rules["timeouts"]["window"] = json!("30s");
+    json!({
+        "image": {
+            "registry": "localhost",
+            "tag": env!("CARGO_PKG_VERSION"),
+            "pullPolicy": "Never",
+        },
+        "clusterDns": cluster_dns,
+        "existingCaConfigMap": "small-azure-root",
+        "serviceMonitor": {"enabled": true, "interval": "1s", "scrapeTimeout": "1s"},
+        "prometheusRule": {"enabled": true, "rules": rules},
+        "grafana": {"createDashboard": true},
+        "config": {
+            "interval": format!("{INTERVAL}s"),
+            "timeout": "4s",
+            "targets": [
+                {"name": "vault", "host": VAULT.host},
+                {"name": "registry", "host": REGISTRY.host, "dataRegions": ["westeurope"]},
+                {"name": "storage", "host": STORAGE.host},
+            ],
+        },
+    })
+}
+
+/// What the metrics of an agent that runs by `values` hold: its targets.
+fn targets(values: &Value) -> Vec<String> {
+    values["config"]["targets"]
+        .as_array()
+        .expect("values have targets")
+        .iter()
+        .map(|target| {
+            let name = target["name"]
+                .as_str()
+                .or(target["host"].as_str())
+                .unwrap_or_default();
+            format!("target=\"{name}\"")
+        })
+        .collect()
+}
