@@ -16,7 +16,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -26,6 +26,8 @@ pub(crate) const MODE: &str = "serve";
 const PORT: u16 = 443;
 /// How long a client may take, and stay.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes of a request.
+const LONGEST: usize = 8192;
 
 /// A certificate authority of the run's own.
 pub(crate) struct Authority {
@@ -107,6 +109,7 @@ async fn accept(listener: TcpListener, folder: PathBuf) {
 
 async fn greet(stream: TcpStream, folder: PathBuf) -> Option<()> {
     let address = stream.local_addr().ok()?.ip();
+    let peer = stream.peer_addr().ok()?;
     let pem = fs::read(file(&folder, address)).ok()?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
@@ -124,7 +127,36 @@ async fn greet(stream: TcpStream, folder: PathBuf) -> Option<()> {
         .accept(stream)
         .await
         .ok()?;
-    let mut ignored = [0; 64];
-    while stream.read(&mut ignored).await.ok()? > 0 {}
-    Some(())
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        // Most clients say nothing and leave; none has so much to say.
+        if stream.read_buf(&mut request).await.ok()? == 0 || request.len() > LONGEST {
+            return Some(());
+        }
+    }
+    let reply = reply(&String::from_utf8_lossy(&request), peer.ip());
+    stream.write_all(reply.as_bytes()).await.ok()?;
+    stream.shutdown().await.ok()
+}
+
+/// What the real service says to somebody without credentials who reached it, by what was asked of it.
+fn reply(request: &str, from: IpAddr) -> String {
+    let asked = request.split(' ').nth(1).unwrap_or_default();
+    let (status, headers) = match asked {
+        "/healthstatus" => (
+            "200 OK",
+            format!(
+                "x-ms-keyvault-network-info: conn_type=Ipv4;addr={from};act_addr_fam=InterNetwork;"
+            ),
+        ),
+        "/v2/" => (
+            "401 Unauthorized",
+            "WWW-Authenticate: Bearer realm=\"https://e2e.azurecr.io/oauth2/token\"".to_owned(),
+        ),
+        _ => (
+            "409 Conflict",
+            "x-ms-error-code: PublicAccessNotPermitted\r\nx-ms-request-id: 1".to_owned(),
+        ),
+    };
+    format!("HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
