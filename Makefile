@@ -15,8 +15,8 @@ test: ## what needs the Rust toolchain alone; with CI=true everything, as test-a
 test-all: ## everything, installing what it needs: also lints, licences, real DNS servers, a real Prometheus
 	tests/run all
 
-e2e: ## the agent in a real cluster of two nodes that disagree (root; 25 minutes the first time, then 5)
-	tests/e2e/run
+e2e: ## the chart, and the agent in a real cluster of two nodes that disagree (root; 25 minutes the first time, then 5)
+	tests/run e2e
 
 tools: ## install what test-all needs, and nothing else
 	tests/tools/install

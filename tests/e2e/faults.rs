@@ -83,9 +83,10 @@ fn swapped_certificate(world: &mut World) {
         &["node-a vault 1", "node-b vault 1"],
     );
     eventually(PROBE, || {
-        let alerts = prometheus.alerts()?;
+        let mut alerts = prometheus.alerts()?;
+        alerts.retain(|alert| alert.ends_with(" vault"));
         same(
-            "the alerts",
+            "the alerts for it",
             &alerts,
             &vec!["PrivateServiceNameMismatch vault".to_owned()],
         )

@@ -26,7 +26,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 fn under_the_limits(world: &mut World) {
     world.as_installed();
     // Past the start, which costs more.
-    sleep(Duration::from_secs(INTERVAL * 2));
+    sleep(Duration::from_secs(INTERVAL));
     let agents = agents();
     let cpus = cpu(&agents, Duration::from_secs(INTERVAL * 2));
     for (agent, cpu) in agents.iter().zip(cpus) {
@@ -78,9 +78,8 @@ fn fifty_targets(world: &mut World) {
         });
     }
     // Several rounds, in which connections, evidence and history fill what they fill.
-    sleep(Duration::from_secs(INTERVAL * 6));
     let agents = agents();
-    let cpus = cpu(&agents, Duration::from_secs(INTERVAL * 2));
+    let cpus = cpu(&agents, Duration::from_secs(INTERVAL * 4));
     for (agent, used) in agents.iter().zip(cpus) {
         let memory = working_set(agent);
         // With the pages of the program itself, which the kernel accounts to whoever read them first.

@@ -224,6 +224,7 @@ pub(crate) fn values(cluster_dns: &str) -> Value {
             "pullPolicy": "Never",
         },
         "clusterDns": cluster_dns,
+        "readinessProbe": {"periodSeconds": 1},
         "existingCaConfigMap": "small-azure-root",
         "serviceMonitor": {"enabled": true, "interval": "1s", "scrapeTimeout": "1s"},
         "prometheusRule": {"enabled": true, "rules": rules},
