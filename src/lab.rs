@@ -4,7 +4,8 @@
 //! agent probes or judges. `demo` and the scenario tests run the real agent against it.
 //!
 //! Addresses: 127.0.1.0/24 and `::1` are private, 127.0.2.0/24 public, 127.0.3.0/24 private, for
-//! endpoints outside an expected subnet. See [`World`] for the data file.
+//! endpoints outside an expected subnet. See [`World`] for the data file, and for what of a world is
+//! simulated.
 
 mod answer;
 mod certificate;
@@ -15,8 +16,10 @@ mod endpoint;
 mod error;
 mod expected;
 mod fault;
+mod places;
 mod records;
 mod recursor;
+mod resolv_conf;
 mod running;
 mod sequence;
 mod serve;

@@ -12,6 +12,7 @@ pub mod config;
 pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
+pub mod machine;
 mod near;
 pub mod probe;
 pub mod report;

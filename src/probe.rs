@@ -36,6 +36,7 @@ pub use self::pace::Pace;
 use self::proxy::Proxy;
 use self::resolve::Path;
 use crate::config::plan::{Plan, Resolver};
+use crate::machine::Machine;
 
 /// The most that asking a service may add to a probe.
 const MAX_SERVICE_TIME: Duration = Duration::from_secs(3);
@@ -47,6 +48,7 @@ pub struct Prober {
     shaker: Shaker,
     pace: Arc<Pace>,
     proxy: Proxy,
+    machine: Machine,
     zones: Arc<Zones>,
     http_interval: Duration,
 }
@@ -54,11 +56,17 @@ pub struct Prober {
 impl Prober {
     /// Probes by the resolvers, roots and limits of `plan`.
     pub fn new(plan: &Plan) -> Self {
+        Self::on(Machine::own(), plan)
+    }
+
+    /// The same on another machine than this one.
+    pub fn on(machine: Machine, plan: &Plan) -> Self {
         Self {
             resolvers: plan.resolvers.clone(),
             shaker: Shaker::new(Arc::clone(&plan.roots)),
             pace: Arc::new(Pace::new(plan.limits.max_dns_qps)),
-            proxy: Proxy::from_environment(),
+            proxy: Proxy::of(&machine),
+            machine,
             zones: Arc::default(),
             http_interval: plan.http_interval,
         }
@@ -68,7 +76,7 @@ impl Prober {
     #[must_use]
     pub fn renewed(&self, plan: &Plan) -> Self {
         self.pace.set_rate(plan.limits.max_dns_qps);
-        let mut new = Self::new(plan);
+        let mut new = Self::on(self.machine.clone(), plan);
         new.pace = Arc::clone(&self.pace);
         // What a zone looks like is known by the resolver's name alone.
         if self.resolvers == plan.resolvers {
@@ -127,7 +135,13 @@ impl Prober {
     /// The servers of every resolver, by name: a resolv.conf is read anew for each probe, since the
     /// node's may change under a running agent.
     fn load_resolvers(&self) -> BTreeMap<&str, Result<Nameservers, AgentFault>> {
-        let load = |r: &Resolver| Nameservers::load(&r.servers);
+        let load = |r: &Resolver| {
+            let mut nameservers = Nameservers::load(&r.servers)?;
+            for server in &mut nameservers.servers {
+                *server = self.machine.leads(*server);
+            }
+            Ok(nameservers)
+        };
         self.resolvers
             .iter()
             .map(|r| (r.name.as_str(), load(r)))
@@ -173,7 +187,7 @@ impl Prober {
             handshake: deadline,
             asks_service,
         };
-        let candidates = candidates(target, &resolution.addresses);
+        let candidates = candidates(&self.machine, target, &resolution.addresses);
         let nothing_has_a_route = !target.dns_only
             && !candidates.is_empty()
             && candidates
@@ -206,7 +220,7 @@ impl Prober {
 
     async fn connect(&self, target: &Target, ip: IpAddr, budget: Budget) -> Connection {
         let other_port = target.other_ports().next();
-        let dialled = dial(ip, target.port, other_port, budget.connect).await;
+        let dialled = dial(&self.machine, ip, target.port, other_port, budget.connect).await;
         let mut connection = Connection {
             tcp: dialled.outcome,
             tcp_elapsed: Some(dialled.elapsed),

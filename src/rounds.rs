@@ -11,6 +11,7 @@ use privatelink_verdict::verdict::Verdict;
 
 use crate::board::{Change, Course, Probed};
 use crate::config::plan::Plan;
+use crate::machine::Machine;
 use crate::probe::{Memory, Prober};
 
 /// The targets of a plan, and what is remembered of them from round to round.
@@ -31,13 +32,18 @@ struct Seat {
 impl Rounds {
     /// Probes the targets of `plan`.
     pub fn new(plan: &Plan) -> Self {
+        Self::on(Machine::own(), plan)
+    }
+
+    /// The same on another machine than this one.
+    pub fn on(machine: Machine, plan: &Plan) -> Self {
         let seat = |target: &Arc<Target>| Seat {
             target: Arc::clone(target),
             memory: Memory::default(),
             course: Course::default(),
         };
         Self {
-            prober: Prober::new(plan),
+            prober: Prober::on(machine, plan),
             at_once: plan.limits.max_concurrent,
             seats: plan.targets.iter().map(seat).collect(),
         }

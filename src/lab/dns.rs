@@ -26,6 +26,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// The resolver it belongs to, by name.
+    pub(super) fn resolver(&self) -> &str {
+        self.resolver.as_deref().unwrap_or("system")
+    }
+
     /// Every address that a record of the server carries.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let phases = self.sequences.values().flatten().flatten();

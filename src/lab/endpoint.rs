@@ -31,6 +31,10 @@ pub(super) struct Place {
 pub(super) enum Endpoint {
     /// Speaks TLS, and after the handshake listens in silence.
     Tls(Tls),
+    /// The system fails the dialling, as no loopback address makes it fail. Simulated.
+    Errno(Errno),
+    /// No route leads to the address. Simulated.
+    NoRoute,
     /// Refuses. So does every loopback address of the records that has no endpoint.
     Closed,
     /// Answers no SYN, as behind a firewall that drops.
@@ -55,6 +59,38 @@ pub(super) enum Endpoint {
     Tds(Manner),
     /// SQL Server that demands strict encryption (TDS 8): TLS first, and by name.
     TdsStrict(Tls),
+}
+
+/// A way in which the system fails a connection attempt, as errno(3) calls it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Errno {
+    /// A route of type `prohibit` (ip-route(8)).
+    Eacces,
+    /// No local port is left.
+    Eaddrnotavail,
+    /// Reset while it was being opened.
+    Econnreset,
+    /// A router or firewall answered that the host cannot be reached (ICMP).
+    Ehostunreach,
+    /// The process has no descriptor left.
+    Emfile,
+    /// No route, or a router that has none.
+    Enetunreach,
+}
+
+impl Errno {
+    /// Its number on Linux.
+    pub(super) const fn number(self) -> i32 {
+        match self {
+            Self::Eacces => 13,
+            Self::Emfile => 24,
+            Self::Eaddrnotavail => 99,
+            Self::Enetunreach => 101,
+            Self::Econnreset => 104,
+            Self::Ehostunreach => 113,
+        }
+    }
 }
 
 impl Endpoint {
@@ -139,19 +175,21 @@ pub(super) fn bind(address: SocketAddr, share: Share) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Makes `socket` behave, until `tasks` stop.
+/// Makes `socket`, which stands for `at`, behave, until `tasks` stop.
 pub(super) async fn open(
     socket: TcpSocket,
+    at: SocketAddr,
     behaviour: Behaviour,
     connections: Connections,
     tasks: &Tasks,
 ) -> io::Result<()> {
     match behaviour.endpoint {
-        Endpoint::Closed => tasks.hold(socket),
+        // Nobody gets through to the last two.
+        Endpoint::Closed | Endpoint::Errno(_) | Endpoint::NoRoute => tasks.hold(socket),
         Endpoint::Blackhole => tasks.hold(black_hole(socket).await?),
         _ => {
             let listener = socket.listen(128)?;
-            tasks.spawn(serve(listener, behaviour, connections, tasks.clone()));
+            tasks.spawn(serve(listener, at, behaviour, connections, tasks.clone()));
         }
     }
     Ok(())
@@ -176,14 +214,12 @@ async fn black_hole(socket: TcpSocket) -> io::Result<(TcpListener, Vec<TcpStream
 
 async fn serve(
     listener: TcpListener,
+    at: SocketAddr,
     behaviour: Behaviour,
     connections: Connections,
     tasks: Tasks,
 ) {
-    let count = listener
-        .local_addr()
-        .ok()
-        .and_then(|address| connections.get(&address));
+    let count = connections.get(&at);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: give the others time to close theirs.
@@ -241,10 +277,12 @@ impl Behaviour {
                 }
                 Ok(())
             }
-            // The last two never accept.
-            Endpoint::Silent | Endpoint::Closed | Endpoint::Blackhole => {
-                copy(&mut stream, &mut sink()).await.map(drop)
-            }
+            // All but the first never accept.
+            Endpoint::Silent
+            | Endpoint::Closed
+            | Endpoint::Blackhole
+            | Endpoint::Errno(_)
+            | Endpoint::NoRoute => copy(&mut stream, &mut sink()).await.map(drop),
         }
     }
 }
@@ -286,12 +324,7 @@ impl TryFrom<String> for Place {
                 ));
             }
         };
-        if ip.is_loopback() {
-            Ok(Self { ip, port })
-        } else {
-            Err(format!(
-                "{ip} is no loopback address: a lab stays on its machine"
-            ))
-        }
+        let ip = ip.to_canonical();
+        Ok(Self { ip, port })
     }
 }

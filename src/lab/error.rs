@@ -32,6 +32,12 @@ pub enum LabError {
     World(String),
 }
 
+/// Says that `what` could not be opened.
+pub(super) fn open_error(what: &str) -> impl FnOnce(io::Error) -> LabError {
+    let what = what.to_owned();
+    |source| LabError::Open { what, source }
+}
+
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,26 +1,28 @@
 //! Running: a world whose servers and services are up. Dropping it takes everything down.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
-use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{Authorities, CertificateError};
 use super::directory::Directory;
-use super::dns::{Question, Server};
-use super::endpoint::{self, Behaviour, Connections, Endpoint, Share};
-use super::error::LabError;
+use super::dns::Question;
+use super::endpoint::{self, Behaviour, Connections};
+use super::error::{LabError, open_error};
+use super::places::{Places, Taken};
 use super::records::Line;
 use super::recursor::Recursor;
+use super::resolv_conf;
 use super::serve;
 use super::tasks::Tasks;
 use super::world::World;
+use crate::machine::{Machine, Way};
 
 /// A world that can be probed.
 #[derive(Debug)]
@@ -31,7 +33,10 @@ pub struct RunningWorld {
     pub port: u16,
     /// The authority to trust, in PEM.
     pub ca_pem: String,
+    /// The machine to probe from: this one, but for what the world plays of it.
+    pub machine: Machine,
     recursors: Vec<Recursor>,
+    resolv_confs: BTreeMap<String, PathBuf>,
     connections: Connections,
     directory: Directory,
     tasks: Tasks,
@@ -41,13 +46,19 @@ impl RunningWorld {
     pub(super) async fn start(world: &World) -> Result<Self, LabError> {
         let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
         let ca_pem = authorities.pem();
-        let (port, places) = places(world)?;
-        let connections = places.iter().map(|place| (place.at, AtomicU64::new(0)));
+        let Places {
+            port,
+            taken,
+            mut played,
+        } = Places::take(world)?;
+        let connections = taken.iter().map(|place| (place.at, AtomicU64::new(0)));
         // Whole from the start, so that an error on the way takes down what is up.
         let mut running = Self {
             dns: Vec::new(),
             port,
+            machine: Machine::own(),
             recursors: Vec::new(),
+            resolv_confs: BTreeMap::new(),
             connections: Arc::new(connections.collect()),
             directory: Directory::with_file(CA_FILE, &ca_pem)?,
             ca_pem,
@@ -62,13 +73,26 @@ impl RunningWorld {
             running.recursors.push(recursor);
             running.dns.push(address);
         }
+        for (resolver, text) in &world.resolv_conf {
+            let path = running.directory().join(format!("resolv.conf.{resolver}"));
+            let (text, servers) = resolv_conf::text(text, &running.servers_of(world, resolver));
+            fs::write(&path, text).map_err(|source| LabError::Directory {
+                path: path.clone(),
+                source,
+            })?;
+            let ways = servers.into_iter().map(|(at, to)| (at, Way::To(to)));
+            played.ways.extend(ways);
+            running.resolv_confs.insert(resolver.clone(), path);
+        }
+        played.variables.clone_from(&world.environment);
+        running.machine = Machine::played(played);
 
         let mut opening = Vec::new();
         for Taken {
             socket,
             at,
             endpoint,
-        } in places
+        } in taken
         {
             let what = format!("the endpoint {at}");
             let tls = endpoint.tls().map(|tls| authorities.server_config(&tls));
@@ -79,13 +103,25 @@ impl RunningWorld {
             let tasks = &running.tasks;
             // Black holes take a moment each: they are made together.
             opening.push(async move {
-                endpoint::open(socket, behaviour, connections, tasks)
+                endpoint::open(socket, at, behaviour, connections, tasks)
                     .await
                     .map_err(open_error(&what))
             });
         }
         try_join_all(opening).await?;
         Ok(running)
+    }
+
+    /// Every server of a resolver.
+    fn servers_of(&self, world: &World, resolver: &str) -> Vec<SocketAddr> {
+        let servers = world.servers.iter().zip(&self.dns);
+        let mine = servers.filter(|(server, _)| server.resolver() == resolver);
+        mine.map(|(_, address)| *address).collect()
+    }
+
+    /// The file that `resolver` reads its servers from, where the data file gives it one.
+    pub(super) fn resolv_conf(&self, resolver: &str) -> Option<&Path> {
+        self.resolv_confs.get(resolver).map(PathBuf::as_path)
     }
 
     /// A directory of this world's own, removed with it. Tests may put files there.
@@ -156,60 +192,6 @@ impl Drop for RunningWorld {
 
 const CA_FILE: &str = "ca.pem";
 
-/// An endpoint and the port it has got.
-struct Taken {
-    socket: TcpSocket,
-    at: SocketAddr,
-    endpoint: Endpoint,
-}
-
-/// The service port, and every endpoint with its port taken: those of the data file, and a closed
-/// one for every loopback address that a record leads to and nobody serves.
-fn places(world: &World) -> Result<(u16, Vec<Taken>), LabError> {
-    let mut at_service_port: BTreeMap<IpAddr, Endpoint> = world
-        .servers
-        .iter()
-        .flat_map(Server::addresses)
-        .filter(IpAddr::is_loopback)
-        .map(|ip| (ip, Endpoint::Closed))
-        .collect();
-    let mut taken = Vec::new();
-    for (place, endpoint) in &world.endpoints {
-        let Some(port) = place.port else {
-            at_service_port.insert(place.ip, endpoint.clone());
-            continue;
-        };
-        let at = SocketAddr::new(place.ip, port);
-        let socket = endpoint::bind(at, Share::WithThePast)
-            .map_err(open_error(&format!("the endpoint {at}")))?;
-        let endpoint = endpoint.clone();
-        taken.push(Taken {
-            socket,
-            at,
-            endpoint,
-        });
-    }
-    let ips: Vec<IpAddr> = at_service_port.keys().copied().collect();
-    let (port, sockets) = endpoint::one_port(&ips).map_err(open_error(&format!(
-        "one port at each of {} addresses",
-        ips.len()
-    )))?;
-    for ((ip, endpoint), socket) in at_service_port.into_iter().zip(sockets) {
-        let at = SocketAddr::new(ip, port);
-        taken.push(Taken {
-            socket,
-            at,
-            endpoint,
-        });
-    }
-    Ok((port, taken))
-}
-
-fn open_error(what: &str) -> impl FnOnce(io::Error) -> LabError {
-    let what = what.to_owned();
-    |source| LabError::Open { what, source }
-}
-
 fn certificate_error(what: &str) -> impl FnOnce(CertificateError) -> LabError {
     let what = what.to_owned();
     |source| LabError::Certificate {
@@ -220,6 +202,7 @@ fn certificate_error(what: &str) -> impl FnOnce(CertificateError) -> LabError {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::time::Duration;
 
     use rustls::pki_types::pem::PemObject;

@@ -18,7 +18,18 @@
 //!   127.0.2.10: {tls: {names: ["*.vault.azure.net"]}}
 //!   127.0.2.10:5671: closed
 //!   127.0.1.10: {postgres: {tls: {names: [db.test]}}}   # or mysql, tds; or `postgres: noTls`
+//!   "10.1.2.3:443": {tls: {names: ["*.vault.azure.net"]}}   # simulated, as all below
+//!   127.0.1.11: {errno: EHOSTUNREACH}
+//!   127.0.1.12: noRoute
+//! resolvConf: {system: "search corp.example\noptions ndots:5 edns0"}
+//! environment: {HTTPS_PROXY: "http://proxy.corp.example:3128", NO_PROXY: .svc}
 //! ```
+//!
+//! What is simulated: an address that is none of loopback's, and a port below 1024, are served by a
+//! stand-in on loopback; `errno` and `noRoute` are what the system says without being asked; the
+//! servers of a `resolvConf`, which have no port to write, are stand-ins for the lab's; and
+//! `environment` takes the place of the process's own. Probe from [`RunningWorld::machine`] to see
+//! it. The rest is real sockets.
 //!
 //! Several stories share a world as `scenes`, each with its own target, verdict, records and
 //! endpoints. Several `servers` take the place of `dns`, asked in order, or each under a `resolver`.
@@ -48,6 +59,9 @@ pub struct World {
     pub rounds: u32,
     config: Map<String, Value>,
     resolvers: Map<String, Value>,
+    /// Lines of a resolver's resolv.conf, by its name.
+    pub(super) resolv_conf: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, String>,
     pub(super) servers: Vec<Server>,
     pub(super) endpoints: BTreeMap<Place, Endpoint>,
 }
@@ -57,9 +71,11 @@ pub struct World {
 pub struct Scene {
     /// Why the verdict is what it is; the world's where the scene has none of its own.
     pub story: String,
-    /// The target as the agent's configuration has it.
+    /// The target as the agent's configuration has it; a name alone for one that the configuration
+    /// makes of another scene's, such as `contoso:data:westeurope`.
     pub target: Map<String, Value>,
-    /// Holds for every target that the configuration makes of it, data endpoints too.
+    /// Holds for every target that the configuration makes of it, data endpoints too, unless those
+    /// have a scene of their own.
     pub verdict: ExpectedVerdict,
 }
 
@@ -87,20 +103,24 @@ impl World {
     pub fn configuration(&self, running: &RunningWorld) -> String {
         let mut resolvers: Vec<(&str, Vec<String>)> = Vec::new();
         for (server, address) in self.servers.iter().zip(&running.dns) {
-            let name = server.resolver.as_deref().unwrap_or("system");
+            let name = server.resolver();
             match resolvers.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, servers)) => servers.push(address.to_string()),
                 None => resolvers.push((name, vec![address.to_string()])),
             }
         }
         let resolvers = resolvers.into_iter().map(|(name, servers)| {
-            let mut resolver = json!({"name": name, "servers": servers});
+            let mut resolver = match running.resolv_conf(name) {
+                Some(path) => json!({"name": name, "resolvConf": path}),
+                None => json!({"name": name, "servers": servers}),
+            };
             if let Some(more) = self.resolvers.get(name) {
                 merge(&mut resolver, more);
             }
             resolver
         });
-        let targets = self.scenes.iter().map(|scene| {
+        let written = self.scenes.iter().filter(|scene| scene.is_written());
+        let targets = written.map(|scene| {
             let mut target = json!({"port": running.port});
             merge(&mut target, &Value::Object(scene.target.clone()));
             target
@@ -124,6 +144,17 @@ impl Scene {
     pub fn name(&self) -> &str {
         let name = self.target.get("name").or_else(|| self.target.get("host"));
         name.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether the target is in the agent's configuration, rather than made of one that is.
+    fn is_written(&self) -> bool {
+        self.target.contains_key("host")
+    }
+
+    /// Whether the configuration makes the target called `name` of this one.
+    pub fn begets(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(self.name());
+        rest.is_some_and(|rest| rest.starts_with(":data:"))
     }
 
     /// Whether the target's name ends in the reason of its verdict, with dashes for underscores:
@@ -162,6 +193,13 @@ struct File {
     /// More settings of a resolver, by its name.
     #[serde(default)]
     resolvers: Map<String, Value>,
+    /// Lines of the resolv.conf that a resolver reads, by its name. The lab adds its servers unless
+    /// the lines name others.
+    #[serde(default)]
+    resolv_conf: BTreeMap<String, String>,
+    /// The variables of the environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
     #[serde(default)]
     endpoints: BTreeMap<Place, Endpoint>,
     #[serde(default = "once")]
@@ -232,11 +270,19 @@ impl File {
         }
         let mut names = BTreeSet::new();
         for scene in &scenes {
-            if scene.target.get("host").and_then(Value::as_str).is_none() {
+            let begotten = || scenes.iter().any(|other| other.begets(scene.name()));
+            if !scene.is_written() && !begotten() {
                 return Err("a target has no `host`".to_owned());
             }
             if !names.insert(scene.name()) {
                 return Err(format!("two targets are named `{}`", scene.name()));
+            }
+        }
+        for resolver in self.resolv_conf.keys() {
+            if !servers.iter().any(|server| server.resolver() == resolver) {
+                return Err(format!(
+                    "`resolvConf` names the resolver `{resolver}`, which has no server"
+                ));
             }
         }
         if self.rounds == 0 {
@@ -248,6 +294,8 @@ impl File {
             rounds: self.rounds,
             config: self.config,
             resolvers: self.resolvers,
+            resolv_conf: self.resolv_conf,
+            environment: self.environment,
             servers,
             endpoints,
         })
@@ -303,10 +351,7 @@ mod tests {
                 "endpoints: {127.0.1.1: {tls: {names: [], notAfter: soon}}}",
                 "`soon` is no span",
             ),
-            (
-                "endpoints: {10.0.0.1: closed}",
-                "10.0.0.1 is no loopback address",
-            ),
+            ("endpoints: {10.0.0.1: {errno: EWOULD}}", "EWOULD"),
             ("endpoints: {localhost: closed}", "`localhost` is no place"),
         ] {
             let error = refused(&format!("story: A test.\n{TARGET}{mistake}\n"));
@@ -335,6 +380,8 @@ mod tests {
             let error = refused(yaml);
             assert!(error.contains(told), "{error}");
         }
+        let error = refused(&format!("story: x\n{TARGET}resolvConf: {{node: ''}}"));
+        assert!(error.contains("`node`, which has no server"), "{error}");
         let error = refused(&format!("story: x\n{TARGET}rounds: 0"));
         assert!(error.contains("`rounds` is 0"), "{error}");
         let error = refused(&format!("story: x\n{TARGET}dns: {{}}\nservers: [{{}}]"));

@@ -10,6 +10,8 @@ use privatelink_verdict::target::Target;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::machine::Machine;
+
 /// Addresses of one family that are dialled in one probe.
 const MAX_PER_FAMILY: usize = 16;
 
@@ -24,7 +26,11 @@ pub(super) struct Candidate {
 
 /// Decides which addresses are dialled: none that is reserved, none of a family for which there is
 /// no route, at most sixteen of a family.
-pub(super) fn candidates(target: &Target, addresses: &[Address]) -> Vec<Candidate> {
+pub(super) fn candidates(
+    machine: &Machine,
+    target: &Target,
+    addresses: &[Address],
+) -> Vec<Candidate> {
     let dialable = |ip| target.rules.may_dial(ip);
     let routeless: Vec<Family> = [Family::Ipv4, Family::Ipv6]
         .into_iter()
@@ -33,7 +39,7 @@ pub(super) fn candidates(target: &Target, addresses: &[Address]) -> Vec<Candidat
                 .iter()
                 .filter(|address| Family::of(address.ip) == *family && dialable(address.ip))
                 .peekable();
-            of_family.peek().is_some() && !of_family.any(|address| has_route(address.ip))
+            of_family.peek().is_some() && !of_family.any(|address| machine.has_route(address.ip))
         })
         .collect();
     let mut dialled = [0; 2];
@@ -59,31 +65,6 @@ pub(super) fn candidates(target: &Target, addresses: &[Address]) -> Vec<Candidat
         .collect()
 }
 
-/// Whether the kernel has a route to `ip`: connecting a UDP socket asks it, and sends nothing.
-fn has_route(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    let any: SocketAddr = match ip {
-        IpAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
-        IpAddr::V6(_) => ([0u16; 8], 0).into(),
-    };
-    match std::net::UdpSocket::bind(any) {
-        Ok(socket) => match socket.connect((ip, 9)) {
-            Ok(()) => true,
-            Err(error) => !matches!(
-                error.kind(),
-                io::ErrorKind::NetworkUnreachable
-                    | io::ErrorKind::HostUnreachable
-                    | io::ErrorKind::AddrNotAvailable
-            ),
-        },
-        // The family is switched off (EAFNOSUPPORT, EADDRNOTAVAIL); out of descriptors is no answer.
-        Err(error) => ip.is_ipv4() || matches!(error.raw_os_error(), Some(EMFILE | ENFILE)),
-    }
-}
-
-const ENFILE: i32 = 23;
-const EMFILE: i32 = 24;
-
 /// What became of dialling one address.
 #[derive(Debug)]
 pub(super) struct Dialled {
@@ -102,6 +83,7 @@ pub(super) struct Dialled {
 /// Dials `ip` on `port` until `deadline`. When half of the time has passed in vain, `other_port`
 /// is dialled too, to tell a blocked port from a dead endpoint.
 pub(super) async fn dial(
+    machine: &Machine,
     ip: IpAddr,
     port: u16,
     other_port: Option<u16>,
@@ -111,7 +93,7 @@ pub(super) async fn dial(
     let at = |port| SocketAddr::new(ip.to_canonical(), port);
     let halfway = started + (deadline - started) / 2;
     let main = async {
-        let result = timeout_at(deadline, TcpStream::connect(at(port))).await;
+        let result = timeout_at(deadline, machine.connect(at(port))).await;
         (result, started.elapsed())
     };
     let other = async {
@@ -119,7 +101,7 @@ pub(super) async fn dial(
         let port = other_port?;
         // It ends a little before the main one, which would otherwise not wait for it.
         let until = deadline - (deadline - halfway) / 16;
-        let opened = timeout_at(until, TcpStream::connect(at(port))).await;
+        let opened = timeout_at(until, machine.connect(at(port))).await;
         Some((port, matches!(opened, Ok(Ok(_)))))
     };
     tokio::pin!(main, other);

@@ -2,10 +2,10 @@
 //!
 //! AKS injects `HTTPS_PROXY` and `NO_PROXY` into pods; HTTP clients of most languages follow them.
 
-use std::env;
-
 use privatelink_verdict::name::{is_within, normalised};
 use privatelink_verdict::target::{Protocol, Target};
+
+use crate::machine::Machine;
 
 /// The proxy variables of our own environment, which are those of other pods too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Reads `HTTPS_PROXY` and `NO_PROXY`, in either case.
-    pub(super) fn from_environment() -> Self {
-        let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    pub(super) fn of(machine: &Machine) -> Self {
+        let set = |name: &str| machine.variable(name);
         let variable = ["HTTPS_PROXY", "https_proxy"]
             .into_iter()
             .find(|name| set(name).is_some());
