@@ -79,6 +79,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_demo_is_all_real_since_the_agent_runs_on_its_own_machine() {
+        let world = demo().expect("a world");
+        assert!(world.endpoints.keys().all(endpoint::Place::is_real));
+        assert!(world.resolv_conf.is_empty() && world.environment.is_empty());
+        let played = |endpoint: &endpoint::Endpoint| {
+            use endpoint::Endpoint::{Errno, NoRoute};
+            matches!(endpoint, Errno(_) | NoRoute)
+        };
+        assert!(!world.endpoints.values().any(played));
+    }
+
     #[tokio::test]
     async fn the_demo_starts_and_every_service_has_a_record_that_leads_to_it() {
         let world = demo().expect("a world");

@@ -131,6 +131,9 @@ const LOST: Duration = Duration::from_millis(250);
 /// Connections made at most to fill a backlog.
 const FILLERS: usize = 16;
 
+/// Ports from here on may be opened by everybody.
+const UNPRIVILEGED: u16 = 1024;
+
 /// Sets of ports tried until one is free at every address.
 const TRIES: usize = 64;
 
@@ -308,6 +311,13 @@ async fn hello(stream: &mut TcpStream) -> io::Result<()> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(())
+}
+
+impl Place {
+    /// Whether it can be listened at: loopback, and no port that takes a privilege.
+    pub(super) fn is_real(&self) -> bool {
+        self.ip.is_loopback() && self.port.is_none_or(|port| port >= UNPRIVILEGED)
+    }
 }
 
 impl TryFrom<String> for Place {

@@ -16,9 +16,6 @@ use super::error::{LabError, open_error};
 use super::world::World;
 use crate::machine::{Played, Way};
 
-/// Ports from here on may be opened by everybody.
-const UNPRIVILEGED: u16 = 1024;
-
 /// Everything that is dialled in a world.
 pub(super) struct Places {
     /// The service port of every endpoint whose place names none.
@@ -79,7 +76,7 @@ impl Places {
 
     /// A socket at `at`, or its stand-in.
     fn socket(&mut self, at: SocketAddr, place: &Place) -> io::Result<TcpSocket> {
-        if place.ip.is_loopback() && at.port() >= UNPRIVILEGED {
+        if place.is_real() {
             return bind(at, Share::WithThePast);
         }
         let socket = bind((Ipv4Addr::LOCALHOST, 0).into(), Share::Never)?;

@@ -18,11 +18,11 @@ pub(super) fn text(lines: &str, servers: &[SocketAddr]) -> (String, Vec<(SocketA
         .zip(servers)
         .map(|(number, server)| (SocketAddr::from((stand_in(number), 53)), *server))
         .collect();
-    let nameservers: String = stand_ins
+    let nameservers = stand_ins
         .iter()
-        .map(|(at, _)| format!("nameserver {}\n", at.ip()))
-        .collect();
-    (nameservers + lines, stand_ins)
+        .map(|(at, _)| format!("nameserver {}", at.ip()));
+    let text = nameservers.chain([lines.to_owned()]).collect::<Vec<_>>();
+    (text.join("\n"), stand_ins)
 }
 
 const fn stand_in(number: u8) -> Ipv4Addr {

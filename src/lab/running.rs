@@ -353,7 +353,7 @@ mod tests {
         let at = SocketAddr::new("127.0.1.1".parse().expect("an address"), running.port);
         let (directory, ca) = (running.directory().to_owned(), running.ca_file());
         assert_eq!(
-            std::fs::read_to_string(ca).expect("the authority"),
+            fs::read_to_string(ca).expect("the authority"),
             running.ca_pem
         );
         drop(running);

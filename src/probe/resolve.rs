@@ -210,8 +210,7 @@ fn query(host: &str, family: Family, exchanged: Exchanged) -> Query {
     }
 }
 
-/// What no scenario can play: only a resolv.conf has a search list or asks for EDNS, and its servers
-/// are at port 53.
+/// Two things that only a resolv.conf asks for: a search list and EDNS.
 #[cfg(all(test, feature = "lab"))]
 mod tests {
     use std::time::Duration;
