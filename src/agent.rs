@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{Stream, StreamExt, pending, unfold};
 use privatelink_verdict::observation::Observation;
+use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::Target;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -299,6 +300,7 @@ impl<P: Probe> Agent<P> {
             self.waits.count(wait);
         }
         let mut memory = if valid { done.memory } else { Box::default() };
+        memory.flapping(done.probed.verdict.found(Reason::AddressFlapping));
         let change = self.record(&Arc::new(done.probed));
         if change.is_some_and(Change::is_otherwise) {
             memory.judged_otherwise();

@@ -11,6 +11,7 @@ mod nameserver;
 mod pace;
 mod proxy;
 mod resolve;
+mod servers;
 mod service;
 mod starttls;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use privatelink_verdict::judge::judge;
+use privatelink_verdict::reason::Reason;
 use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Verdict;
@@ -108,6 +109,7 @@ impl Rounds {
             if change.is_some_and(Change::is_otherwise) {
                 seat.memory.judged_otherwise();
             }
+            seat.memory.flapping(verdict.found(Reason::AddressFlapping));
             probed.verdict = verdict;
         }
         probed

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::Prober;
 use super::nameserver::Nameservers;
 use super::resolve::Path;
+use super::servers::Servers;
 
 /// Every so many probes the other resolvers are asked, and EDNS for extended errors.
 const COMPARE_EVERY: u64 = 5;
@@ -49,6 +50,7 @@ pub struct Memory {
     comparisons: Vec<Comparison>,
     extended_errors: Vec<u16>,
     search: Option<NameEvidence>,
+    servers: Servers,
     service: Asked,
 }
 
@@ -108,8 +110,14 @@ impl Prober {
             .search
             .then(|| path.search(&target.host, &known, deadline))
             .into();
-        let (trouble, comparisons, errors, search) =
-            tokio::join!(trouble, comparisons, errors, search);
+        let times = memory
+            .servers
+            .times(&own.servers, &resolution, turn.compare);
+        let servers: OptionFuture<_> = (times > 0)
+            .then(|| path.each_server(target, times, deadline))
+            .into();
+        let (trouble, comparisons, errors, search, servers) =
+            tokio::join!(trouble, comparisons, errors, search, servers);
 
         (resolution.zone, resolution.mistaken, resolution.unchased) = trouble;
         if let Some(comparisons) = comparisons {
@@ -125,6 +133,7 @@ impl Prober {
             .extended_errors
             .clone_from(&memory.extended_errors);
         resolution.search.clone_from(&memory.search);
+        resolution.servers = memory.servers.answers(&resolution, servers);
         (resolution, memory.comparisons.clone())
     }
 
@@ -253,6 +262,11 @@ impl Memory {
     /// Tells that the target is judged otherwise than before: worth asking the service about.
     pub fn judged_otherwise(&mut self) {
         self.service.changed = true;
+    }
+
+    /// Tells whether the target's answers flap: worth asking each server of the resolver alone.
+    pub fn flapping(&mut self, flaps: bool) {
+        self.servers.flapping(flaps);
     }
 
     /// Step 5: whether the service is asked in this probe: every `interval`, and after a change of

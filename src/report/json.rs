@@ -131,6 +131,25 @@ pub struct DnsReport {
     pub queries: Vec<QueryReport>,
     /// The addresses, at most 256.
     pub addresses: Vec<AddressReport>,
+    /// What each server of the resolver said when it was asked alone: several servers in a first
+    /// probe, all where the answers flap. A server that said several things has an entry for each.
+    pub servers: Vec<ServerReport>,
+}
+
+/// What one server of the path's resolver said when it was asked alone.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerReport {
+    /// The server: `IP:port`.
+    pub server: String,
+    /// How all families together ended.
+    pub outcome: WordOrSkipped<QueryOutcome>,
+    /// Its addresses, at most 256.
+    pub addresses: Vec<AddressReport>,
+    /// How often it said so.
+    pub times: u32,
+    /// When it last said so, RFC 3339 in UTC.
+    pub checked_at: Option<String>,
 }
 
 /// One family's question, and what became of it.

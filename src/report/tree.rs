@@ -12,7 +12,9 @@ use anstyle::{AnsiColor, Effects, Style};
 use privatelink_verdict::address::Class;
 use privatelink_verdict::alias::alias;
 use privatelink_verdict::judge::{ZoneAuthority, zone_authority};
-use privatelink_verdict::observation::{Address, Comparison, Query, Resolution};
+use privatelink_verdict::observation::{
+    Address, Comparison, Query, QueryOutcome, Resolution, ServerAnswer,
+};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::{Finding, Outcome};
 
@@ -215,7 +217,18 @@ fn resolution(probed: &Probed) -> Option<Node> {
             }
         }));
     }
+    node.branches.extend(resolution.servers.iter().map(alone));
     Some(node)
+}
+
+/// What one server of the path said when it was asked alone.
+fn alone(answer: &ServerAnswer) -> Node {
+    let said = inline(answer.outcome(), &answer.addresses);
+    let times = match answer.times {
+        ..=1 => String::new(),
+        times => paint(DIM, &format!("  {times} times")),
+    };
+    Node::new(format!("server {} alone  {said}{times}", answer.server))
 }
 
 fn alias_note(probed: &Probed) -> String {
@@ -258,15 +271,19 @@ fn classified(address: &Address) -> String {
 }
 
 fn inline_addresses(resolution: &Resolution) -> String {
-    if let Some(outcome) = resolution.outcome()
-        && resolution.addresses.is_empty()
+    inline(resolution.outcome(), &resolution.addresses)
+}
+
+fn inline(outcome: Option<QueryOutcome>, addresses: &[Address]) -> String {
+    if let Some(outcome) = outcome
+        && addresses.is_empty()
     {
         return paint(DIM, &format!("no address: {outcome}"));
     }
-    let shown = resolution.addresses.iter().take(INLINE);
+    let shown = addresses.iter().take(INLINE);
     let mut text = shown.map(classified).collect::<Vec<_>>().join(", ");
-    if resolution.addresses.len() > INLINE {
-        let _ = write!(text, " +{}", resolution.addresses.len() - INLINE);
+    if addresses.len() > INLINE {
+        let _ = write!(text, " +{}", addresses.len() - INLINE);
     }
     text
 }

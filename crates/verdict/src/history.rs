@@ -74,6 +74,18 @@ impl History {
         self.private_seen
     }
 
+    /// How often the class set changed between consecutive answered probes, up to and with
+    /// `current`, within the window of section 5.
+    pub(crate) fn changes(&self, current: &Resolution) -> usize {
+        let classes: Vec<ClassSet> = self.window(current).map(Answered::classes).collect();
+        classes.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    }
+
+    /// Whether the answers flap, `current` the latest of them: at least two changes.
+    pub fn flaps(&self, current: &Resolution) -> bool {
+        self.changes(current) >= 2
+    }
+
     /// The latest answered probes up to and with `current`, oldest first.
     pub(crate) fn window(&self, current: &Resolution) -> impl Iterator<Item = Answered> + '_ {
         let current = Answered::of(current);

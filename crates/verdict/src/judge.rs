@@ -7,6 +7,7 @@ mod address;
 mod command;
 mod connect;
 mod dns;
+mod servers;
 mod service;
 mod summary;
 mod tls;

@@ -1,10 +1,13 @@
 //! Observation: the facts of one probe: DNS messages, connections, handshakes, service replies.
 //! No judgement.
 
+mod server;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+pub use self::server::ServerAnswer;
 use crate::address::{Class, ClassSet, Family};
 use crate::service::{Proof, Reply, ReplyOutcome, prove};
 use crate::target::words;
@@ -71,6 +74,8 @@ pub struct Resolution {
     pub search: Option<NameEvidence>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
     pub extended_errors: Vec<u16>,
+    /// What each of the resolver's servers said when it was asked alone, where that was asked for.
+    pub servers: Vec<ServerAnswer>,
 }
 
 impl Resolution {

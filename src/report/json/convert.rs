@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use privatelink_verdict::judge::{has_alias, zone_authority};
 use privatelink_verdict::observation::{
-    Address, Certificate, Comparison, Connection, Query, ServiceReply,
+    Address, Certificate, Comparison, Connection, Query, ServerAnswer, ServiceReply,
 };
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::remedy;
@@ -18,7 +18,7 @@ use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use super::word::{Word, WordOrSkipped};
 use super::{
     AddressReport, CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport,
-    HttpReport, QueryReport, Report, ResolverReport, SCHEMA_VERSION, TargetReport,
+    HttpReport, QueryReport, Report, ResolverReport, SCHEMA_VERSION, ServerReport, TargetReport,
     TransitionReport, VERSION,
 };
 use crate::board::{Board, Entry, Probed, Transition};
@@ -182,7 +182,20 @@ impl DnsReport {
             chain: names(resolution.chain()),
             queries: resolution.queries.iter().map(QueryReport::from).collect(),
             addresses: addresses(&resolution.addresses),
+            servers: resolution.servers.iter().map(ServerReport::from).collect(),
         })
+    }
+}
+
+impl From<&ServerAnswer> for ServerReport {
+    fn from(answer: &ServerAnswer) -> Self {
+        Self {
+            server: answer.server.to_string(),
+            outcome: WordOrSkipped(answer.outcome()),
+            addresses: addresses(&answer.addresses),
+            times: answer.times,
+            checked_at: millis_utc(answer.checked_at),
+        }
     }
 }
 
@@ -349,7 +362,7 @@ mod tests {
         );
         assert_eq!(
             keys(&target["dns"]).join(" "),
-            "resolver privatelink zoneAuthority chain queries addresses"
+            "resolver privatelink zoneAuthority chain queries addresses servers"
         );
         assert_eq!(
             keys(&target["connections"][0]).join(" "),

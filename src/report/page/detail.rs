@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use privatelink_verdict::observation::QueryOutcome;
+
 use super::{Breakable, Chip, Page, Text, html};
 use crate::report::json::{
-    CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport, ResolverReport,
-    TargetReport,
+    AddressReport, CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport,
+    ResolverReport, ServerReport, TargetReport,
 };
 
 /// How many changes of the verdict are shown; the API has them all.
@@ -115,6 +117,37 @@ impl Page<'_> {
                 );
             }
         });
+        if !dns.servers.is_empty() {
+            self.servers(&dns.servers);
+        }
+    }
+
+    /// What each server of the path said when it was asked alone.
+    fn servers(&mut self, servers: &[ServerReport]) {
+        let columns = ["Server alone", "Answer", "Times", "Asked"];
+        self.section("Its servers one by one", &columns, |page| {
+            for server in servers {
+                html!(page, "<tr><td class=\"ip\">{}</td><td>", server.server);
+                page.answer(server.outcome.0, &server.addresses);
+                html!(
+                    page,
+                    "</td><td>{}</td><td class=\"ip\">{}</td></tr>\n",
+                    server.times,
+                    server.checked_at.as_deref().unwrap_or("—")
+                );
+            }
+        });
+    }
+
+    /// The addresses, or why there are none.
+    fn answer(&mut self, outcome: Option<QueryOutcome>, addresses: &[AddressReport]) {
+        if addresses.is_empty() {
+            let outcome = outcome.map_or("skipped", |outcome| outcome.as_str());
+            self.html.push_str(outcome);
+        }
+        for address in addresses.iter().take(32) {
+            html!(self, "{} ", Chip(address));
+        }
     }
 
     fn connections(&mut self, connections: &[ConnectionReport]) {
@@ -172,16 +205,7 @@ impl Page<'_> {
                     Text(&resolver.resolver),
                     resolver.server.as_deref().unwrap_or("—")
                 );
-                if resolver.addresses.is_empty() {
-                    let outcome = resolver
-                        .outcome
-                        .0
-                        .map_or("skipped", |outcome| outcome.as_str());
-                    page.html.push_str(outcome);
-                }
-                for address in resolver.addresses.iter().take(32) {
-                    html!(page, "{} ", Chip(address));
-                }
+                page.answer(resolver.outcome.0, &resolver.addresses);
                 page.html.push_str(match resolver.agrees {
                     Some(true) => "</td><td>yes</td></tr>\n",
                     Some(false) => "</td><td class=\"bad\">no</td></tr>\n",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Case, Findings, ZoneAuthority, list};
+use super::{Case, Findings, ZoneAuthority, list, servers};
 use crate::address::{Class, ClassSet, Family};
 use crate::observation::{Address, Comparison};
 use crate::reason::{Reason, Severity};
@@ -59,12 +59,12 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn flapping(case: &Case<'_>, findings: &mut Findings) {
-    let window: Vec<_> = case.history.window(&case.observation.resolution).collect();
-    let classes: Vec<ClassSet> = window.iter().map(|answered| answered.classes()).collect();
-    let changes = classes.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    if changes < 2 {
+    let resolution = &case.observation.resolution;
+    if !case.history.flaps(resolution) {
         return;
     }
+    let changes = case.history.changes(resolution);
+    let window: Vec<_> = case.history.window(resolution).collect();
     let broken = window
         .iter()
         .flat_map(|answered| answered.iter())
@@ -74,15 +74,15 @@ fn flapping(case: &Case<'_>, findings: &mut Findings) {
     } else {
         Severity::Warn
     };
-    let seen = classes
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let detail = format!(
-        "{changes} changes in the last {} answers: {seen}",
-        window.len()
+    let classes = window.iter().map(|answered| answered.classes().to_string());
+    let mut detail = format!(
+        "{changes} changes in the last {} answers: {}",
+        window.len(),
+        classes.collect::<Vec<_>>().join(", ")
     );
+    if let Some(source) = servers::source(case) {
+        detail.push_str(&format!("; {source}"));
+    }
     findings.add_as(
         Reason::AddressFlapping,
         severity,

@@ -1,6 +1,8 @@
 //! Command: the one command that would settle a finding, with the target's own names filled in.
 
-use super::Case;
+use std::net::SocketAddr;
+
+use super::{Case, servers};
 use crate::reason::Reason;
 use crate::target::Protocol;
 use crate::verdict::Finding;
@@ -26,10 +28,7 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let port = case.target.port;
     let server = case.observation.resolution.server();
     let dig = |arguments: String| match server {
-        Some(server) if server.port() != 53 => {
-            format!("dig {arguments} @{} -p {}", server.ip(), server.port())
-        }
-        Some(server) => format!("dig {arguments} @{}", server.ip()),
+        Some(server) => dig_at(&arguments, server),
         None => format!("dig {arguments}"),
     };
     Some(match finding.reason {
@@ -61,8 +60,8 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         | Reason::DnsIncompleteAnswer
         | Reason::DnsNameNotFound
         | Reason::DnsDegraded
-        | Reason::MixedAddresses
-        | Reason::AddressFlapping => dig(format!("{host} A")),
+        | Reason::MixedAddresses => dig(format!("{host} A")),
+        Reason::AddressFlapping => each_server(case).unwrap_or_else(|| dig(format!("{host} A"))),
         Reason::DnsTcpFailed => dig(format!("+tcp {host} A")),
         Reason::DnsZoneShadows => dig(format!("{host} SOA")),
         Reason::ConnectTimeout
@@ -91,10 +90,31 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
             };
             format!(
                 "openssl s_client -connect {} -servername {}{start}",
-                std::net::SocketAddr::new(ip, port),
+                SocketAddr::new(ip, port),
                 case.target.server_name
             )
         }
         _ => return None,
     })
+}
+
+fn dig_at(arguments: &str, server: SocketAddr) -> String {
+    if server.port() == 53 {
+        format!("dig {arguments} @{}", server.ip())
+    } else {
+        format!("dig {arguments} @{} -p {}", server.ip(), server.port())
+    }
+}
+
+/// Asks each server that was asked alone; the only one several times.
+fn each_server(case: &Case<'_>) -> Option<String> {
+    let ask = |server: &SocketAddr| dig_at(&format!("+short {} A", case.host()), *server);
+    match servers::asked(case).as_slice() {
+        [] => None,
+        [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),
+        several => {
+            let asked = several.iter().take(servers::MOST).map(ask);
+            Some(asked.collect::<Vec<_>>().join("; "))
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Summary: the story of a verdict in one sentence.
 
-use super::{Case, list};
+use super::{Case, list, servers};
 use crate::observation::TcpOutcome;
 use crate::reason::Reason;
 use crate::service::ReplyOutcome;
@@ -9,11 +9,23 @@ use crate::verdict::{Finding, Outcome};
 
 pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
     let mut summary = story(case, primary);
+    let mut add = |more: String| {
+        summary.truncate(summary.trim_end_matches('.').len());
+        summary.push_str(&format!("; {more}."));
+    };
+    let resolution = &case.observation.resolution;
+    // A flapping answer's own detail tells of the servers.
+    if servers::differ(case) && !case.history.flaps(resolution) {
+        add(format!(
+            "asked one by one, the servers of the resolver {} differ: {}",
+            resolution.resolver,
+            servers::each(case)
+        ));
+    }
     let companions = &case.surroundings.companions;
     if let Some(failing) = companions.iter().find(|c| c.outcome == Outcome::Fail) {
-        summary.truncate(summary.trim_end_matches('.').len());
-        summary.push_str(&format!(
-            "; {}, which belongs to the same service, fails with {}.",
+        add(format!(
+            "{}, which belongs to the same service, fails with {}",
             failing.target, failing.reason
         ));
     }

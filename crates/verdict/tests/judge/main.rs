@@ -11,6 +11,7 @@ mod names;
 mod order;
 mod refusal;
 mod resolvers;
+mod servers;
 mod service;
 mod summary;
 mod surroundings;
