@@ -49,6 +49,8 @@ pub(super) struct Reply {
     pub addresses: Vec<(IpAddr, u32)>,
     /// The smallest TTL of the answer.
     pub ttl: Option<u32>,
+    /// The largest TTL of the answer.
+    pub longest_ttl: Option<u32>,
     /// The SOA, of the answer where it was asked for, else of the authority section.
     pub soa: Option<Soa>,
     /// Extended DNS errors.
@@ -120,6 +122,7 @@ impl Question {
             chain: vec![text(question.name())],
             addresses: Vec::new(),
             ttl: None,
+            longest_ttl: None,
             soa: None,
             extended_errors: extended_errors(message),
             detail: None,
@@ -134,9 +137,9 @@ impl Question {
                 let last = &chain[chain.len() - 1];
                 reply.chain = chain.iter().map(text).collect();
                 reply.addresses = addresses(last, question.query_type(), &message.answers);
-                reply.ttl = in_chain(&chain, &message.answers)
-                    .map(|record| record.ttl)
-                    .min();
+                let ttls = in_chain(&chain, &message.answers).map(|record| record.ttl);
+                reply.ttl = ttls.clone().min();
+                reply.longest_ttl = ttls.max();
                 reply.soa = soa(&message.answers).or_else(|| soa(&message.authorities));
                 reply.outcome = if reply.addresses.is_empty() {
                     answered
@@ -189,7 +192,10 @@ fn addresses(name: &Name, kind: RecordType, answers: &[Record]) -> Vec<(IpAddr, 
     found
 }
 
-fn in_chain<'a>(chain: &'a [Name], answers: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+fn in_chain<'a>(
+    chain: &'a [Name],
+    answers: &'a [Record],
+) -> impl Iterator<Item = &'a Record> + Clone {
     answers.iter().filter(|record| chain.contains(&record.name))
 }
 
@@ -283,7 +289,7 @@ mod tests {
             ["kv.vault.azure.net", "b.example", "c.example"]
         );
         assert_eq!(reply.addresses, [(IpAddr::from([10, 1, 2, 3]), 10)]);
-        assert_eq!(reply.ttl, Some(10));
+        assert_eq!((reply.ttl, reply.longest_ttl), (Some(10), Some(60)));
     }
 
     #[test]

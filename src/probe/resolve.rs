@@ -201,6 +201,7 @@ fn query(host: &str, family: Family, exchanged: Exchanged) -> Query {
             .map(|reply| reply.addresses.clone())
             .unwrap_or_default(),
         ttl: reply.as_ref().and_then(|reply| reply.ttl),
+        longest_ttl: reply.as_ref().and_then(|reply| reply.longest_ttl),
         extended_errors: reply
             .as_ref()
             .map(|r| r.extended_errors.clone())

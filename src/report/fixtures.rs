@@ -90,6 +90,7 @@ fn query(family: Family, outcome: QueryOutcome, chain: &[&str], addresses: &[&st
         chain: chain.iter().map(|&name| name.to_owned()).collect(),
         addresses: addresses.iter().map(|text| (ip(text), 60)).collect(),
         ttl: (!addresses.is_empty()).then_some(10),
+        longest_ttl: (!addresses.is_empty()).then_some(60),
         soa: None,
         extended_errors: vec![],
         detail: None,

@@ -1,7 +1,11 @@
 //! History: what the judge remembers of a target's earlier probes.
 
+mod aging;
+
 use std::collections::VecDeque;
 
+use self::aging::Aging;
+pub(crate) use self::aging::Course;
 use crate::address::{Class, ClassSet, Family, judged_as};
 use crate::observation::{Observation, Resolution};
 
@@ -13,6 +17,7 @@ const WINDOW: usize = 10;
 pub struct History {
     answered: VecDeque<Answered>,
     private_seen: bool,
+    aging: Option<Aging>,
 }
 
 /// The classes of one answer, by the family its addresses are judged as: `expectedCidrs` binds
@@ -61,12 +66,14 @@ impl History {
         }
         self.answered.push_back(answered);
         self.private_seen |= answered.classes().iter().any(Class::is_private);
+        self.aging = Aging::after(self.aging.as_ref(), observation);
     }
 
     /// Forgets the answers: they came by other rules, families or another resolver, and their
     /// difference from the next ones is not the target's. What `auto` latched stays.
     pub fn forget_answers(&mut self) {
         self.answered.clear();
+        self.aging = None;
     }
 
     /// Whether an address of the target was ever private: `auto` stays `privateEndpoint` then.
@@ -84,6 +91,11 @@ impl History {
     /// Whether the answers flap, `current` the latest of them: at least two changes.
     pub fn flaps(&self, current: &Resolution) -> bool {
         self.changes(current) >= 2
+    }
+
+    /// How the TTL of the answer went from probe to probe, `current` the latest.
+    pub(crate) fn ttl_course(&self, current: &Observation) -> Option<Course> {
+        Aging::after(self.aging.as_ref(), current)?.course()
     }
 
     /// The latest answered probes up to and with `current`, oldest first.

@@ -4,6 +4,7 @@
 //! [`Case`]. The primary reason falls out of the order: worst severity, then stage, then row.
 
 mod address;
+mod cache;
 mod command;
 mod connect;
 mod dns;

@@ -209,6 +209,8 @@ pub struct Query {
     pub addresses: Vec<(IpAddr, u32)>,
     /// The smallest TTL of the whole answer, in seconds.
     pub ttl: Option<u32>,
+    /// The largest TTL of the whole answer, in seconds: for so long a cache may give parts of it.
+    pub longest_ttl: Option<u32>,
     /// The SOA of the authority section.
     pub soa: Option<Soa>,
     /// Extended DNS errors (RFC 8914), where EDNS was used.
@@ -605,6 +607,15 @@ impl Observation {
     /// The classes of the path's addresses.
     pub fn classes(&self) -> ClassSet {
         self.resolution.classes()
+    }
+
+    /// When the path's answers had come: what followed took the rest of the probe's time.
+    pub fn resolved_at(&self) -> SystemTime {
+        let dns = self.timing.dns.unwrap_or_default();
+        let since = self.timing.total.saturating_sub(dns);
+        self.checked_at
+            .checked_sub(since)
+            .unwrap_or(self.checked_at)
     }
 
     /// Whether the pod has a route for `family`, as far as this probe could tell.

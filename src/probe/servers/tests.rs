@@ -58,6 +58,7 @@ fn resolution(ip: Option<[u8; 4]>) -> Resolution {
         chain: Vec::new(),
         addresses: Vec::new(),
         ttl: None,
+        longest_ttl: None,
         soa: None,
         extended_errors: Vec::new(),
         detail: None,

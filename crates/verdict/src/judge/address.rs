@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Case, Findings, ZoneAuthority, list, servers};
+use super::{Case, Findings, ZoneAuthority, cache, list, servers};
 use crate::address::{Class, ClassSet, Family};
 use crate::observation::{Address, Comparison};
 use crate::reason::{Reason, Severity};
@@ -83,6 +83,7 @@ fn flapping(case: &Case<'_>, findings: &mut Findings) {
     if let Some(source) = servers::source(case) {
         detail.push_str(&format!("; {source}"));
     }
+    detail.push_str(&cache::kept(case));
     findings.add_as(
         Reason::AddressFlapping,
         severity,
@@ -179,6 +180,7 @@ fn public_instead(
             )
         }
     };
+    let detail = detail + &cache::kept(case);
     findings.add_as(reason, severity, confidence, first(public), detail);
 }
 
@@ -217,12 +219,13 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
         Some(true) => {}
         Some(false) => {
             let detail = format!(
-                "the path {} gives {}, {} gives {}{}",
+                "the path {} gives {}, {} gives {}{}{}",
                 path.resolver,
                 described(&path.addresses),
                 other.resolver,
                 described(&other.addresses),
-                consequence(case, comparison)
+                consequence(case, comparison),
+                cache::left_over(case, comparison)
             );
             findings.add(
                 Reason::ResolverDisagreement,

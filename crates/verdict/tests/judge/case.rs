@@ -39,6 +39,7 @@ pub(crate) struct Case {
     fault: Option<AgentFault>,
     proxy: Option<String>,
     surroundings: Surroundings,
+    checked_at: SystemTime,
 }
 
 impl Case {
@@ -77,6 +78,7 @@ impl Case {
             fault: None,
             proxy: None,
             surroundings: Surroundings::default(),
+            checked_at: SystemTime::UNIX_EPOCH,
         }
     }
 
@@ -225,6 +227,12 @@ impl Case {
         self
     }
 
+    /// Completed so many seconds after the earlier probes.
+    pub(crate) fn seconds_later(mut self, seconds: u64) -> Self {
+        self.checked_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        self
+    }
+
     /// Changes what became of connecting to one address.
     pub(crate) fn at(mut self, address: &str, change: Change) -> Self {
         self.connections.push((Some(ip(address)), change));
@@ -317,7 +325,7 @@ impl Case {
             connection
         });
         Observation {
-            checked_at: SystemTime::UNIX_EPOCH,
+            checked_at: self.checked_at,
             timing: Timing::default(),
             fault: self.fault.clone(),
             connections: connections.collect(),
@@ -327,7 +335,7 @@ impl Case {
                 .map(|(must_agree, other)| Comparison {
                     must_agree: *must_agree,
                     resolution: other.resolution(),
-                    checked_at: SystemTime::UNIX_EPOCH,
+                    checked_at: other.checked_at,
                 })
                 .collect(),
             proxy: self.proxy.clone(),

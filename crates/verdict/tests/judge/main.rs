@@ -1,6 +1,7 @@
 //! The judge's verdicts on facts told in words: what every reason needs, and what comes near it.
 
 mod address;
+mod cache;
 mod case;
 mod command;
 mod connect;

@@ -32,6 +32,7 @@ fn query(outcome: QueryOutcome, rcode: Option<u16>) -> Query {
         chain: Vec::new(),
         addresses: Vec::new(),
         ttl: None,
+        longest_ttl: None,
         soa: None,
         extended_errors: Vec::new(),
         detail: None,
