@@ -9,7 +9,8 @@ use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::catalogue::{Cloud, Service, ServicePort};
 use privatelink_verdict::observation::{
     Address, Certificate, Comparison, Connection, Flags, Handshake, Observation, Query,
-    QueryOutcome, Rcode, Resolution, Soa, TcpOutcome, Timing, Transport, Trust, ZoneEvidence,
+    QueryOutcome, Rcode, Resolution, ServerAnswer, Soa, TcpOutcome, Timing, Transport, Trust,
+    ZoneEvidence,
 };
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
@@ -118,6 +119,22 @@ fn resolution(resolver: &str, chain: &[&str], addresses: &[&str]) -> Resolution 
         addresses: classified.collect(),
         ..Resolution::default()
     }
+}
+
+/// What three servers said when each was asked alone.
+pub(crate) fn servers_that_differ() -> Vec<ServerAnswer> {
+    let said = |server: &str, outcome, addresses: &[&str], times| ServerAnswer {
+        server: server.parse().expect("a server"),
+        outcomes: vec![(Family::Ipv4, outcome)],
+        addresses: resolution("pod", &[], addresses).addresses,
+        times,
+        checked_at: now(),
+    };
+    vec![
+        said("10.0.0.4:53", QueryOutcome::Answer, &["10.1.2.3"], 2),
+        said("10.0.0.5:53", QueryOutcome::Answer, &["52.168.109.101"], 1),
+        said("10.0.0.6:53", QueryOutcome::Timeout, &[], 1),
+    ]
 }
 
 fn connection(address: &str) -> Connection {

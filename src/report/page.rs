@@ -375,6 +375,21 @@ mod tests {
     }
 
     #[test]
+    fn a_target_whose_paths_differ_names_the_one_it_is_judged_by_and_shows_each_server() {
+        let mut board = fixtures::board();
+        let mut probed = fixtures::public_fallback();
+        probed.observation.resolution.servers = fixtures::servers_that_differ();
+        board.record(probed.into());
+        let page = render(&board, Some("kv-prod.vault.azure.net"), fixtures::now());
+        assert!(page.contains("<h3>Resolution by pod, the path of this verdict</h3>"));
+        assert!(page.contains("<h3>Its servers one by one</h3>"));
+        assert!(page.contains("<td class=\"ip\">10.0.0.6:53</td><td>timeout</td><td>1</td>"));
+        let agreeing = render(&board, Some("kv-dev.vault.azure.net"), fixtures::now());
+        assert!(agreeing.contains("<h3>Resolution by pod</h3>"));
+        assert!(!agreeing.contains("one by one"));
+    }
+
+    #[test]
     fn a_refused_configuration_is_impossible_to_miss() {
         let mut board = fixtures::board();
         board.refuse("config.yaml:3:1: unknown field `intervall`".to_owned());

@@ -199,8 +199,14 @@ fn resolution(probed: &Probed) -> Option<Node> {
     }
     let queries: Vec<_> = resolution.queries.iter().map(query).collect();
     let server = resolution.server().map(|server| format!(" {server}"));
+    let mut comparisons = probed.observation.comparisons.iter();
+    let note = if comparisons.any(|one| one.agrees_with(resolution) == Some(false)) {
+        paint(DIM, "  ← the path of this verdict")
+    } else {
+        String::new()
+    };
     let mut node = Node::new(format!(
-        "dns {}{}  {}",
+        "dns {}{}  {}{note}",
         resolution.resolver,
         server.unwrap_or_default(),
         queries.join(", ")

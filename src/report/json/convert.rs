@@ -394,6 +394,25 @@ mod tests {
     }
 
     #[test]
+    fn servers_that_were_asked_alone_are_listed_with_what_each_gave() {
+        let mut probed = fixtures::healthy();
+        assert_eq!(
+            as_json(&TargetReport::from(&probed))["dns"]["servers"],
+            json!([])
+        );
+        probed.observation.resolution.servers = fixtures::servers_that_differ();
+        let servers = &as_json(&TargetReport::from(&probed))["dns"]["servers"];
+        assert_eq!(
+            servers[0],
+            json!({"server": "10.0.0.4:53", "outcome": "answer",
+                   "addresses": [{"ip": "10.1.2.3", "class": "private", "ttlSeconds": 60}],
+                   "times": 2, "checkedAt": "2026-11-03T08:15:30.250Z"})
+        );
+        assert_eq!(servers[1]["addresses"][0]["class"], "public");
+        assert_eq!(servers[2]["outcome"], "timeout");
+    }
+
+    #[test]
     fn a_stage_that_did_not_run_says_null_skipped_or_nothing() {
         let silent = as_json(&TargetReport::from(&fixtures::connect_timeout()));
         let connection = &silent["connections"][0];

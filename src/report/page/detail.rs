@@ -28,7 +28,8 @@ impl Page<'_> {
             self.findings(&report.findings);
         }
         if let Some(dns) = &report.dns {
-            self.dns(dns);
+            let differs = |resolver: &ResolverReport| resolver.agrees == Some(false);
+            self.dns(dns, report.resolvers.iter().any(differs));
         }
         if !report.connections.is_empty() {
             self.connections(&report.connections);
@@ -73,8 +74,14 @@ impl Page<'_> {
         });
     }
 
-    fn dns(&mut self, dns: &DnsReport) {
-        let title = format!("Resolution by {}", Text(&dns.resolver));
+    /// `alone` is whether another resolver gives something else.
+    fn dns(&mut self, dns: &DnsReport, alone: bool) {
+        let path = if alone {
+            ", the path of this verdict"
+        } else {
+            ""
+        };
+        let title = format!("Resolution by {}{path}", Text(&dns.resolver));
         let zone = dns.zone_authority.0.as_str().replace('_', " ");
         html!(self, "<h3>{title}</h3>\n<ol class=\"chain\">");
         for name in &dns.chain {

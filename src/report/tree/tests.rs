@@ -42,7 +42,7 @@ fn a_public_fallback_shows_where_the_alias_leads() {
     insta::assert_snapshot!(tree_of(&fixtures::public_fallback()), @r#"
     ✗ FAIL  kv-prod.vault.azure.net  public_fallback
     kv-prod.vault.azure.net has a private endpoint, but resolves to the public address 52.168.109.101: the private zone is not linked to this network.
-    ├─ dns pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)
+    ├─ dns pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)  ← the path of this verdict
     │  ├─ kv-prod.vault.azure.net
     │  ├─ kv-prod.privatelink.vaultcore.azure.net  ← privatelink alias, its zone is the public one here
     │  └─ data-prod-weu.vaultcore.azure.net
@@ -151,4 +151,20 @@ fn colours_are_written_and_nothing_else_acts() {
     let text = String::from_utf8(out).expect("text");
     assert!(text.contains("\u{1b}[1m\u{1b}[31m"), "red for a failure");
     assert!(!text.contains("CN=<script>alert(1)</script>\u{1b}[31m"));
+}
+
+#[test]
+fn servers_that_were_asked_alone_are_drawn_with_what_each_gave() {
+    let mut probed = fixtures::healthy();
+    probed.observation.resolution.servers = fixtures::servers_that_differ();
+    let tree = tree_of(&probed);
+    let servers: Vec<_> = tree.lines().filter(|line| line.contains("alone")).collect();
+    assert_eq!(
+        servers,
+        [
+            "│  ├─ server 10.0.0.4:53 alone  10.1.2.3 (private)  2 times",
+            "│  ├─ server 10.0.0.5:53 alone  52.168.109.101 (public)",
+            "│  └─ server 10.0.0.6:53 alone  no address: timeout",
+        ]
+    );
 }

@@ -218,15 +218,18 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     match comparison.agrees_with(path) {
         Some(true) => {}
         Some(false) => {
-            let detail = format!(
-                "the path {} gives {}, {} gives {}{}{}",
+            let mut detail = format!(
+                "the path {} gives {}, {} gives {}",
                 path.resolver,
                 described(&path.addresses),
                 other.resolver,
                 described(&other.addresses),
-                consequence(case, comparison),
-                cache::left_over(case, comparison)
             );
+            let consequence = consequence(case, comparison);
+            if !consequence.is_empty() {
+                detail.push_str(&format!("; {consequence}"));
+            }
+            detail.push_str(&cache::left_over(case, comparison));
             findings.add(
                 Reason::ResolverDisagreement,
                 first(&other.addresses),
@@ -246,7 +249,7 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     }
 }
 
-fn described(addresses: &[Address]) -> String {
+pub(super) fn described(addresses: &[Address]) -> String {
     if addresses.is_empty() {
         "no address".to_owned()
     } else {
@@ -255,8 +258,8 @@ fn described(addresses: &[Address]) -> String {
 }
 
 /// What a difference between the two resolvers of a node means to its workloads: whoever gets no
-/// address fails, rather than going public.
-fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
+/// address fails, rather than going public. Empty where nothing follows for either.
+pub(super) fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
     let path = &case.observation.resolution;
     let other = &comparison.resolution;
     let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
@@ -267,13 +270,13 @@ fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
     let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
     let public = |classes: ClassSet| classes.contains(Class::Public);
     if private(pod) && public(node) {
-        "; pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
+        "pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
     } else if private(pod) && node.is_empty() {
-        "; pods resolve it privately, the node not at all: image pulls and CSI mounts will fail"
+        "pods resolve it privately, the node not at all: image pulls and CSI mounts will fail"
     } else if private(node) && public(pod) {
-        "; the node resolves it privately, pods do not: applications will go public"
+        "the node resolves it privately, pods do not: applications will go public"
     } else if private(node) && pod.is_empty() {
-        "; the node resolves it privately, pods not at all: applications will fail"
+        "the node resolves it privately, pods not at all: applications will fail"
     } else {
         ""
     }

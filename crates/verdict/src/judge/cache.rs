@@ -1,8 +1,8 @@
 //! Cache: what an answer's TTL, and the server it came from, say of how long it may outlive a repair.
 //!
-//! Only facts that some reading excludes are told, and only as part of another finding's detail: a
-//! TTL never proves that an answer is stale (see [`crate::history`]), so `dns_stale_answer` remains
-//! what the server itself says (RFC 8914 sections 4.4 and 4.20). LocalDNS, AKS's cache on the node,
+//! All of it is told in the detail of another finding: no TTL proves that an answer is stale (the
+//! history's `aging` says why), so `dns_stale_answer` remains what the server itself says (RFC 8914
+//! sections 4.4 and 4.20). LocalDNS, AKS's cache on the node,
 //! is known by its addresses; it keeps answers for up to an hour and may serve expired ones (AKS
 //! documentation, "DNS resolution in AKS"). It runs `CoreDNS` (Azure/AgentBaker, `localdns.sh`), which
 //! gives expired ones a TTL of 0 s (its documentation of the plugin cache).

@@ -1,6 +1,6 @@
 //! Summary: the story of a verdict in one sentence.
 
-use super::{Case, list, servers};
+use super::{Case, address, list, servers};
 use crate::observation::TcpOutcome;
 use crate::reason::Reason;
 use crate::service::ReplyOutcome;
@@ -13,6 +13,9 @@ pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
         summary.truncate(summary.trim_end_matches('.').len());
         summary.push_str(&format!("; {more}."));
     };
+    if primary.is_some_and(|finding| finding.reason != Reason::ResolverDisagreement) {
+        paths(case).into_iter().for_each(&mut add);
+    }
     let resolution = &case.observation.resolution;
     // A flapping answer's own detail tells of the servers.
     if servers::differ(case) && !case.history.flaps(resolution) {
@@ -30,6 +33,32 @@ pub(super) fn summary(case: &Case<'_>, primary: Option<&Finding>) -> String {
         ));
     }
     summary
+}
+
+/// Which path the verdict is about, where another resolver that must agree gives something else.
+fn paths(case: &Case<'_>) -> Option<String> {
+    let path = &case.observation.resolution;
+    let comparisons = case.observation.comparisons.iter();
+    let mut others = comparisons.filter(|comparison| {
+        let differs = match comparison.agrees_with(path) {
+            Some(agrees) => !agrees,
+            None => {
+                !path.answered() && path.outcome().is_some() && comparison.resolution.answered()
+            }
+        };
+        comparison.must_agree && differs
+    });
+    let other = others.next()?;
+    let consequence = address::consequence(case, other);
+    if !consequence.is_empty() {
+        return Some(consequence.to_owned());
+    }
+    Some(format!(
+        "that is the path {}, while {} gives {}",
+        path.resolver,
+        other.resolution.resolver,
+        address::described(&other.resolution.addresses)
+    ))
 }
 
 fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {

@@ -221,3 +221,56 @@ fn every_stage_has_its_own_opening() {
         ": 10.1.2.3 presents",
     );
 }
+
+#[test]
+fn where_the_paths_disagree_the_summary_says_who_goes_where() {
+    let node = |case: Case| case.by("node");
+    let private_node = || node(Case::healthy_vault());
+    for (case, told) in [
+        (
+            Case::public_vault().must_agree_with(private_node()),
+            "; the node resolves it privately, pods do not: applications will go public.",
+        ),
+        (
+            node(Case::public_vault()).must_agree_with(Case::healthy_vault()),
+            "; pods resolve it privately, the node does not: image pulls and CSI mounts will go \
+             public.",
+        ),
+        (
+            Case::of(VAULT)
+                .both(failed(QueryOutcome::Timeout))
+                .must_agree_with(private_node()),
+            "; the node resolves it privately, pods not at all: applications will fail.",
+        ),
+        (
+            Case::public_vault().must_agree_with(Case::healthy_vault().by("10.0.0.5:53")),
+            "; that is the path pod, while 10.0.0.5:53 gives 10.1.2.3 (private).",
+        ),
+    ] {
+        let summary = summary(&case);
+        assert!(summary.ends_with(told), "{summary}");
+    }
+}
+
+#[test]
+fn a_disagreement_that_is_the_story_is_told_once() {
+    let case = Case::healthy_vault().must_agree_with(Case::public_vault().by("node"));
+    let summary = summary(&case);
+    assert_eq!(summary.matches("go public").count(), 1, "{summary}");
+    assert!(summary.contains(": the path pod gives"), "{summary}");
+}
+
+#[test]
+fn paths_that_agree_or_may_differ_or_cannot_be_compared_are_no_part_of_the_story() {
+    let alone = summary(&Case::public_vault());
+    let silent = || Case::of(VAULT).both(failed(QueryOutcome::Timeout));
+    for case in [
+        Case::public_vault().must_agree_with(Case::public_vault().by("node")),
+        Case::public_vault().may_differ_from(Case::healthy_vault().by("node")),
+        Case::public_vault().must_agree_with(silent().by("node")),
+    ] {
+        assert_eq!(summary(&case), alone);
+    }
+    let case = silent().must_agree_with(silent().by("node"));
+    assert_eq!(summary(&case), summary(&silent()));
+}
