@@ -42,6 +42,8 @@ struct Heard {
     at: Instant,
     /// Whether the memory was that of a target never probed.
     fresh: bool,
+    /// Whether the memory was told that the answers flap.
+    flaps: bool,
 }
 
 impl Played {
@@ -75,6 +77,7 @@ impl Probe for Played {
                 target: target.name.clone(),
                 at: Instant::now(),
                 fresh,
+                flaps: format!("{memory:?}").contains("flaps: true"),
             });
             play.running += 1;
             play.most_running = play.most_running.max(play.running);
@@ -193,6 +196,26 @@ async fn a_beat_that_comes_while_its_probe_runs_is_skipped_and_counted() {
     assert!((29.9..30.1).contains(&between), "{between}");
     assert_eq!(agent.board.lock().scheduler.skipped, 2);
     assert_eq!(agent.probes("slow"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_knows_of_its_target_that_the_answers_flap_until_they_are_steady_again() {
+    let played = Played::default();
+    let name = "kv-prod.vault.azure.net";
+    let agent = Running::start(&plan(&[name]), played.clone());
+    let (private, public) = (fixtures::healthy(), fixtures::public_fallback());
+    for (round, probed) in [&private, &public, &private, &private]
+        .into_iter()
+        .enumerate()
+    {
+        played.act(name, Act::Observes(Box::new(probed.observation.clone())));
+        agent.heard(name, round + 1).await;
+    }
+    agent.heard(name, 12).await;
+    let flaps: Vec<bool> = played.heard(name).iter().map(|heard| heard.flaps).collect();
+    // Known from the third answer, the second change, until the first has left the window of ten.
+    let expected = [&[false; 3][..], &[true; 8], &[false]].concat();
+    assert_eq!(flaps, expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use privatelink_verdict::observation::{Resolution, ServerAnswer};
+use privatelink_verdict::observation::{QueryOutcome, Resolution, ServerAnswer};
 use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 
@@ -14,6 +14,8 @@ use super::resolve::Path;
 
 /// The most servers of one resolver that are asked.
 const MOST: usize = 8;
+/// The most addresses of one answer that are kept: an answer over TCP could carry thousands.
+const MOST_ADDRESSES: usize = 64;
 /// They are asked at most so often, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
 /// How often each of several servers is asked where the answers flap: twice tells a server that
@@ -132,9 +134,10 @@ impl Path<'_> {
         let mut said: Vec<ServerAnswer> = Vec::new();
         for _ in 0..times {
             let found = path.find(host, families, &target.rules, deadline).await;
-            let Ok(resolution) = found else {
+            let Ok(mut resolution) = found else {
                 break;
             };
+            resolution.addresses.truncate(MOST_ADDRESSES);
             let outcomes = resolution.queries.iter();
             let answer = ServerAnswer {
                 server,
@@ -145,7 +148,7 @@ impl Path<'_> {
                 times: 1,
                 checked_at: SystemTime::now(),
             };
-            let failed = answer.outcome().is_none_or(|outcome| outcome.is_failure());
+            let failed = answer.outcome().is_none_or(QueryOutcome::is_failure);
             match said.iter_mut().find(|known| known.is_like(&answer)) {
                 Some(known) => {
                     *known = ServerAnswer {

@@ -124,12 +124,20 @@ impl Forwarder {
     }
 
     pub(crate) fn coredns(folder: &Folder, upstream: SocketAddr) -> Self {
+        Self::coredns_with(folder, &format!("cache 30\n  forward . {upstream}"))
+    }
+
+    /// As AKS has it, which names no policy: either upstream, at random. Nothing is cached.
+    pub(crate) fn coredns_at_random(folder: &Folder, upstreams: [SocketAddr; 2]) -> Self {
+        let [one, other] = upstreams;
+        Self::coredns_with(folder, &format!("forward . {one} {other}"))
+    }
+
+    fn coredns_with(folder: &Folder, plugins: &str) -> Self {
         let port = free_port();
         let file = folder.write(
             "Corefile",
-            &format!(
-                ".:{port} {{\n  bind 127.0.0.1\n  errors\n  cache 30\n  forward . {upstream}\n}}\n"
-            ),
+            &format!(".:{port} {{\n  bind 127.0.0.1\n  errors\n  {plugins}\n}}\n"),
         );
         let mut command = Command::new("coredns");
         command.arg("-conf").arg(file);

@@ -16,5 +16,6 @@ mod rules;
 mod service;
 mod starttls;
 mod truncation;
+mod upstreams;
 mod worlds;
 mod zones;

@@ -101,7 +101,7 @@ fn what_has_another_reading_is_not_told() {
         query.flags.authoritative = true;
         query
     };
-    for (why, probes) in [
+    for (why, probes) in vec![
         (
             "it fell by another time",
             [first(), public_at(30, ttl(200))],

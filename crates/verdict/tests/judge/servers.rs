@@ -17,9 +17,10 @@ const PUBLIC: &[&str] = &["52.168.109.101"];
 fn gives(server: &str, addresses: &[&str]) -> ServerAnswer {
     let outcome = |ipv4: bool| {
         let mut addresses = addresses.iter();
-        match addresses.any(|text| ip(text).is_ipv4() == ipv4) {
-            true => Answer,
-            false => Nodata,
+        if addresses.any(|text| ip(text).is_ipv4() == ipv4) {
+            Answer
+        } else {
+            Nodata
         }
     };
     let rules = Rules::default();
@@ -53,34 +54,34 @@ fn times(times: u32, answer: ServerAnswer) -> ServerAnswer {
     ServerAnswer { times, ..answer }
 }
 
-fn asked<const N: usize>(case: Case, servers: [ServerAnswer; N]) -> Case {
+fn asked(case: Case, servers: &[ServerAnswer]) -> Case {
     case.evidence(|resolution| resolution.servers = servers.to_vec())
 }
 
-fn flapping<const N: usize>(servers: [ServerAnswer; N]) -> Case {
+fn flapping(servers: &[ServerAnswer]) -> Case {
     asked(Case::healthy_vault().after([PRIVATE, PUBLIC]), servers)
 }
 
 /// What is told beside the changes themselves.
-fn source<const N: usize>(servers: [ServerAnswer; N]) -> String {
+fn source(servers: &[ServerAnswer]) -> String {
     let detail = flapping(servers).finding(Reason::AddressFlapping).detail;
     let seen = "2 changes in the last 3 answers: private, public, private; ";
     let source = detail.strip_prefix(seen);
     source.unwrap_or_else(|| panic!("{detail}")).to_owned()
 }
 
-fn command<const N: usize>(servers: [ServerAnswer; N]) -> Option<String> {
+fn command(servers: &[ServerAnswer]) -> Option<String> {
     flapping(servers).finding(Reason::AddressFlapping).command
 }
 
 #[test]
 fn of_two_servers_that_differ_each_is_named_with_what_it_gives() {
     assert_eq!(
-        source([gives("10.0.0.4:53", PRIVATE), gives("10.0.0.5:53", PUBLIC)]),
+        source(&[gives("10.0.0.4:53", PRIVATE), gives("10.0.0.5:53", PUBLIC)]),
         "10.0.0.4:53 gives 10.1.2.3 (private), 10.0.0.5:53 gives 52.168.109.101 (public)"
     );
     assert_eq!(
-        source([
+        source(&[
             times(2, gives("10.0.0.4:53", PRIVATE)),
             times(2, ends("10.0.0.5:53", Nxdomain)),
         ]),
@@ -92,7 +93,7 @@ fn of_two_servers_that_differ_each_is_named_with_what_it_gives() {
 #[test]
 fn the_only_server_has_the_difference_behind_it() {
     assert_eq!(
-        source([
+        source(&[
             times(3, gives("10.0.0.10:53", PRIVATE)),
             gives("10.0.0.10:53", PUBLIC),
         ]),
@@ -101,7 +102,7 @@ fn the_only_server_has_the_difference_behind_it() {
     );
     // A cache in between may give one answer for as long as it lasts.
     assert_eq!(
-        source([times(4, gives("10.0.0.10:53", PRIVATE))]),
+        source(&[times(4, gives("10.0.0.10:53", PRIVATE))]),
         "10.0.0.10:53 gives 10.1.2.3 (private) each of 4 times: it is the only server asked, so \
          its upstreams differ, or the record itself changes"
     );
@@ -110,7 +111,7 @@ fn the_only_server_has_the_difference_behind_it() {
 #[test]
 fn servers_that_agree_now_have_the_difference_behind_them() {
     assert_eq!(
-        source([
+        source(&[
             gives("10.0.0.4:53", PRIVATE),
             gives("10.0.0.5:53", &["10.9.9.9"])
         ]),
@@ -125,18 +126,18 @@ fn a_server_that_differs_from_itself_is_the_one_to_look_behind() {
     let turns = |server| [gives(server, PRIVATE), gives(server, PUBLIC)];
     let [one, other] = turns("10.0.0.5:53");
     assert_eq!(
-        source([steady, one.clone(), other.clone()]),
+        source(&[steady, one.clone(), other.clone()]),
         "10.0.0.4:53 gives 10.1.2.3 (private) each of 2 times, 10.0.0.5:53 gives 10.1.2.3 \
          (private) and 52.168.109.101 (public); what lies behind 10.0.0.5:53 differs"
     );
     let [third, fourth] = turns("10.0.0.6:53");
-    let both = source([one, other, third, fourth]);
+    let both = source(&[one, other, third, fourth]);
     assert!(both.ends_with("; what lies behind them differs"), "{both}");
 }
 
 #[test]
 fn a_server_that_gives_no_answer_is_told_and_is_no_difference() {
-    let told = source([gives("10.0.0.4:53", PRIVATE), ends("10.0.0.5:53", Timeout)]);
+    let told = source(&[gives("10.0.0.4:53", PRIVATE), ends("10.0.0.5:53", Timeout)]);
     assert!(
         told.starts_with("10.0.0.4:53 gives 10.1.2.3 (private), 10.0.0.5:53 gives no answer (timeout); asked alone they agree"),
         "{told}"
@@ -144,13 +145,13 @@ fn a_server_that_gives_no_answer_is_told_and_is_no_difference() {
     let mut lost = gives("10.0.0.5:53", PRIVATE);
     lost.outcomes[1] = (Family::Ipv6, Timeout);
     let dual = gives("10.0.0.4:53", &["10.1.2.3", "2603:1030::7"]);
-    let case = asked(Case::healthy_vault(), [dual.clone(), lost]);
+    let case = asked(Case::healthy_vault(), &[dual.clone(), lost]);
     assert!(
         !case.verdict().summary.contains("differ"),
         "a family was lost"
     );
     let ipv4 = gives("10.0.0.5:53", PRIVATE);
-    let case = asked(Case::healthy_vault(), [dual, ipv4]);
+    let case = asked(Case::healthy_vault(), &[dual, ipv4]);
     assert!(
         case.verdict().summary.contains("differ"),
         "a family is denied"
@@ -160,18 +161,18 @@ fn a_server_that_gives_no_answer_is_told_and_is_no_difference() {
 #[test]
 fn only_four_servers_are_told_and_asked() {
     let servers = [1, 2, 3, 4, 5, 6].map(|n| gives(&format!("10.0.0.{n}:53"), PRIVATE));
-    let told = source(servers.clone());
+    let told = source(&servers);
     assert!(told.contains("10.0.0.4:53 gives"), "{told}");
     assert!(told.contains(" and 2 more servers; asked alone"), "{told}");
     assert!(!told.contains("10.0.0.5"), "{told}");
-    let command = command(servers).expect("a command");
+    let command = command(&servers).expect("a command");
     assert_eq!(command.matches("dig ").count(), 4, "{command}");
 }
 
 #[test]
 fn flapping_is_settled_by_asking_each_server_and_the_only_one_often() {
     assert_eq!(
-        command([
+        command(&[
             gives("10.0.0.4:53", PRIVATE),
             gives("127.0.0.1:5353", PUBLIC)
         ])
@@ -182,7 +183,7 @@ fn flapping_is_settled_by_asking_each_server_and_the_only_one_often() {
         )
     );
     assert_eq!(
-        command([
+        command(&[
             gives("10.0.0.10:53", PRIVATE),
             gives("10.0.0.10:53", PUBLIC)
         ])
@@ -196,18 +197,18 @@ fn servers_that_differ_before_anything_flapped_are_told_in_the_summary_of_any_ve
     let servers = [gives("10.0.0.4:53", PRIVATE), gives("10.0.0.5:53", PUBLIC)];
     let told = "; asked one by one, the servers of the resolver pod differ: 10.0.0.4:53 gives \
                 10.1.2.3 (private), 10.0.0.5:53 gives 52.168.109.101 (public).";
-    let healthy = asked(Case::healthy_vault(), servers.clone());
+    let healthy = asked(Case::healthy_vault(), &servers);
     assert_eq!(healthy.findings(), [], "no row of the contract fits");
     let summary = healthy.verdict().summary;
     assert!(summary.ends_with(told), "{summary}");
-    let silent = asked(Case::healthy_vault().everywhere(times_out), servers.clone());
+    let silent = asked(Case::healthy_vault().everywhere(times_out), &servers);
     assert_eq!(
         silent.findings(),
         [(Reason::ConnectTimeout, Severity::Fail)]
     );
     let summary = silent.verdict().summary;
     assert!(summary.ends_with(told), "{summary}");
-    let summary = flapping(servers).verdict().summary;
+    let summary = flapping(&servers).verdict().summary;
     assert_eq!(summary.matches("10.0.0.5:53").count(), 1, "{summary}");
 }
 
@@ -217,6 +218,6 @@ fn servers_that_agree_are_nothing_to_tell() {
         gives("10.0.0.4:53", PRIVATE),
         gives("10.0.0.5:53", &["10.9.9.9"]),
     ];
-    let agreeing = asked(Case::healthy_vault(), servers).verdict();
+    let agreeing = asked(Case::healthy_vault(), &servers).verdict();
     assert_eq!(agreeing, Case::healthy_vault().verdict());
 }
