@@ -4,7 +4,7 @@
 //! and change nothing; a reply is judged by marks that only the service itself sets, not by its
 //! status alone, since a proxy can answer 403 too.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::target::words;
 
@@ -111,10 +111,16 @@ pub fn prove(slug: &str, reply: &Reply) -> Proof {
         seen_from,
         busy: false,
     };
-    if let Some(evidence) = denial(slug, reply) {
+    let mark = mark(slug, reply);
+    let denied = denial(slug, reply).or_else(|| {
+        let mark = mark.as_ref()?;
+        refuses_what_needs_no_login(slug, reply.status)
+            .then(|| format!("status 403 where no login is needed, {mark}"))
+    });
+    if let Some(evidence) = denied {
         return proof(ReplyOutcome::Denied, evidence, address_in(&reply.body));
     }
-    let Some(mark) = mark(slug, reply) else {
+    let Some(mark) = mark else {
         let kind = reply.header("content-type").unwrap_or("no content type");
         let evidence = format!(
             "status {} ({kind}), without any mark of the service",
@@ -163,12 +169,24 @@ fn denial(slug: &str, reply: &Reply) -> Option<String> {
     }
 }
 
+/// Whether 403 can only be about the network: the vault's health asks for no login, and a registry
+/// asks for one with 401. So a denial in other words, or compressed, is one still.
+fn refuses_what_needs_no_login(slug: &str, status: u16) -> bool {
+    let open = matches!(
+        slug,
+        "container-registry" | "container-registry-geo" | "key-vault"
+    );
+    open && status == 403
+}
+
 /// The mark that only the service itself puts on a reply.
 fn mark(slug: &str, reply: &Reply) -> Option<String> {
     let header = |name: &str| reply.header(name).map(|_| format!("header {name}"));
+    // Schemes and parameter names have no case (RFC 9110 section 11.1).
     let challenge = |text: &str| {
-        let value = reply.header("www-authenticate")?;
-        value.contains(text).then(|| format!("challenge {text}"))
+        let value = reply.header("www-authenticate")?.to_ascii_lowercase();
+        let known = value.contains(&text.to_ascii_lowercase());
+        known.then(|| format!("challenge {text}"))
     };
     match slug {
         "container-registry" | "container-registry-geo" => challenge("Bearer realm=")
@@ -201,12 +219,16 @@ fn network_info(value: &str) -> Option<IpAddr> {
     let address = value
         .split(';')
         .find_map(|part| part.trim().strip_prefix("addr="))?;
-    address.trim().parse().ok()
+    let address = address.trim();
+    let with_port = || address.parse::<SocketAddr>().map(|at| at.ip());
+    address.parse().or_else(|_| with_port()).ok()
 }
 
-/// The first address that a denial names: `client IP 52.1.2.3`, `client with IP '52.1.2.3'`.
+/// The first address that a denial names: `client IP 52.1.2.3`, `client with IP '52.1.2.3'`,
+/// `Client address: 52.1.2.3`.
 fn address_in(body: &str) -> Option<IpAddr> {
-    body.split("IP").skip(1).find_map(|rest| {
+    let after = |word: &'static str| body.split(word).skip(1);
+    after("IP").chain(after("address")).find_map(|rest| {
         let rest = rest.trim_start_matches([' ', ':', '\'', '"', '{']);
         let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'))?;
         rest[..end].trim_end_matches(['.', ':']).parse().ok()

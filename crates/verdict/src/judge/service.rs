@@ -89,6 +89,8 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .iter()
         .filter(shaken)
         .any(|connection| connection.tcp == TcpOutcome::Ok);
+    // A host judged on DNS alone is not even dialled.
+    let answered = answered || (case.target.dns_only && !connections.is_empty());
     let asked = connections
         .iter()
         .any(|connection| connection.service.is_some());

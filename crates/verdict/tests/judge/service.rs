@@ -124,7 +124,16 @@ fn an_address_in_expected_networks_is_private_to_the_service_too() {
 
 #[test]
 fn a_private_address_with_a_public_source_is_resolved_anew_on_the_way() {
-    for seen in [arrives_publicly as Change, denies_a_public_client] {
+    let denies_as_the_vaults_firewall: Change = |c| {
+        let body = "Client address is not authorized and caller is not a trusted service.\r\n\
+                    Client address: 20.1.2.3\r\nCaller: appid=1";
+        replies(c, Ok(reply(403, &[], body)));
+    };
+    for seen in [
+        arrives_publicly as Change,
+        denies_a_public_client,
+        denies_as_the_vaults_firewall,
+    ] {
         let case = private(seen);
         assert_eq!(case.findings(), [(Reason::PublicPathSeen, Fail)]);
         let detail = case.finding(Reason::PublicPathSeen).detail;
@@ -135,6 +144,46 @@ fn a_private_address_with_a_public_source_is_resolved_anew_on_the_way() {
             "{detail}"
         );
     }
+}
+
+#[test]
+fn a_source_is_read_with_its_port_too() {
+    let with_port: Change = |c| replies(c, Ok(reply(200, &[(SEEN, "addr=20.1.2.3:4444")], "")));
+    let ipv6: Change = |c| replies(c, Ok(reply(200, &[(SEEN, "addr=[2603::1]:443")], "")));
+    for public in [with_port, ipv6] {
+        assert_eq!(private(public).findings(), [(Reason::PublicPathSeen, Fail)]);
+    }
+    let own: Change = |c| replies(c, Ok(reply(200, &[(SEEN, "addr=10.7.7.7:4444")], "")));
+    let nobody: Change = |c| replies(c, Ok(reply(200, &[(SEEN, "addr=nobody")], "")));
+    for private_or_unknown in [own, nobody] {
+        assert_eq!(private(private_or_unknown).findings(), []);
+    }
+}
+
+#[test]
+fn a_403_where_no_login_is_needed_is_a_denial_in_whatever_words() {
+    let marked: Change = |c| replies(c, Ok(reply(403, &[("x-ms-request-id", "1")], "\u{1f}zip")));
+    assert_eq!(
+        private(marked).findings(),
+        [(Reason::WrongPrivateEndpoint, Fail)]
+    );
+    assert_eq!(public(marked).findings(), [(Reason::AccessDenied, Fail)]);
+    // Storage answers 403 to whoever does not log in.
+    let storage = Case::of("orders.blob.core.windows.net")
+        .resolves_to(["10.1.2.3"])
+        .everywhere(marked);
+    assert_eq!(storage.findings(), []);
+}
+
+#[test]
+fn a_registrys_challenge_has_no_case() {
+    let case = Case::of("contoso.azurecr.io")
+        .resolves_to(["10.1.2.3"])
+        .everywhere(|c| {
+            let challenge = "bearer REALM=\"https://contoso.azurecr.io/oauth2/token\"";
+            replies(c, Ok(reply(401, &[("www-authenticate", challenge)], "")));
+        });
+    assert_eq!(case.findings(), []);
 }
 
 #[test]
