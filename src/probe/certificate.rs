@@ -18,6 +18,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::config::trust::Roots;
 use crate::wire::from_wire;
 
+/// The largest certificate that the library reads, in bytes.
+const MAX_DER: usize = 0xffff;
+
 /// Names that are kept of one certificate: a hostile one may carry thousands.
 const MAX_NAMES: usize = 20;
 
@@ -44,12 +47,12 @@ pub(super) fn examine(
         trust: Trust::UnknownIssuer,
         verified_at,
     };
-    certificate.names = names(&parsed);
+    certificate.names = names(&parsed).take(MAX_NAMES).collect();
     certificate.subject = from_wire(&parsed.subject().to_string()).into_owned();
     certificate.issuer = from_wire(&parsed.issuer().to_string()).into_owned();
     certificate.not_before = parsed.validity().not_before.timestamp();
     certificate.not_after = parsed.validity().not_after.timestamp();
-    certificate.covers_name = covers(leaf, &certificate.names, server_name);
+    certificate.covers_name = covers(leaf, &parsed, server_name);
 
     // Out of its own dates, a certificate may still be of a trusted issuer: ask as of its own time.
     let as_of = verified_at
@@ -70,33 +73,28 @@ pub(super) fn examine(
     Some(certificate)
 }
 
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
-        return Vec::new();
-    };
-    let names = extension
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(from_wire(name).into_owned()),
-            GeneralName::IPAddress(octets) => match octets.len() {
-                4 => <[u8; 4]>::try_from(*octets)
-                    .ok()
-                    .map(|o| std::net::Ipv4Addr::from(o).to_string()),
-                16 => <[u8; 16]>::try_from(*octets)
-                    .ok()
-                    .map(|o| std::net::Ipv6Addr::from(o).to_string()),
-                _ => None,
-            },
+/// Every name, made safe to keep.
+fn names<'c>(certificate: &'c X509Certificate<'_>) -> impl Iterator<Item = String> + use<'c> {
+    let extension = certificate.subject_alternative_name().ok().flatten();
+    let names = extension.map_or(&[][..], |extension| &extension.value.general_names);
+    names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(from_wire(name).into_owned()),
+        GeneralName::IPAddress(octets) => match octets.len() {
+            4 => <[u8; 4]>::try_from(*octets)
+                .ok()
+                .map(|o| std::net::Ipv4Addr::from(o).to_string()),
+            16 => <[u8; 16]>::try_from(*octets)
+                .ok()
+                .map(|o| std::net::Ipv6Addr::from(o).to_string()),
             _ => None,
-        });
-    names.take(MAX_NAMES).collect()
+        },
+        _ => None,
+    })
 }
 
 /// Whether the leaf is for `server_name`. Where the library cannot say, because one of the names is
-/// malformed, the others are compared here.
-fn covers(leaf: &CertificateDer<'_>, names: &[String], server_name: &str) -> bool {
+/// malformed or there are thousands, they are compared here.
+fn covers(leaf: &CertificateDer<'_>, parsed: &X509Certificate<'_>, server_name: &str) -> bool {
     let Ok(wanted) = ServerName::try_from(server_name) else {
         return false;
     };
@@ -105,9 +103,10 @@ fn covers(leaf: &CertificateDer<'_>, names: &[String], server_name: &str) -> boo
     match verified {
         Ok(()) => true,
         Err(webpki::Error::CertNotValidForName(_)) => false,
-        Err(_) => names
-            .iter()
-            .any(|name| matches(&normalised(name), &normalised(server_name))),
+        Err(_) => {
+            let wanted = normalised(server_name);
+            names(parsed).any(|name| matches(&normalised(&name), &wanted))
+        }
     }
 }
 
@@ -127,6 +126,13 @@ fn trust(
     roots: &Roots,
     at: UnixTime,
 ) -> Trust {
+    if leaf.len() > MAX_DER {
+        let size = leaf.len() / 1024;
+        return Trust::Invalid(format!(
+            "it is {size} KiB large, more than TLS clients read"
+        ));
+    }
+    let der = leaf;
     let leaf = match EndEntityCert::try_from(leaf) {
         Ok(leaf) => leaf,
         Err(error) => return Trust::Invalid(described(&error)),
@@ -143,7 +149,11 @@ fn trust(
     };
     match error {
         // A self-signed certificate that calls itself a CA, as `openssl req -x509` makes them, has
-        // no issuer to know. A signature that does not verify is by somebody of a trusted name and
+        // no issuer to know.
+        webpki::Error::CaUsedAsEndEntity if leads_to_a_root(der, intermediates, roots) => {
+            Trust::Invalid("it is an authority's own certificate, not a server's".to_owned())
+        }
+        // A signature that does not verify is by somebody of a trusted name and
         // with another key: most often the same authority, made anew.
         webpki::Error::UnknownIssuer
         | webpki::Error::CaUsedAsEndEntity
@@ -153,6 +163,39 @@ fn trust(
         }
         error => Trust::Invalid(described(&error)),
     }
+}
+
+/// Whether the names of the issuers lead from `leaf` to a root. For words only: no signature is
+/// looked at.
+fn leads_to_a_root(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &Roots,
+) -> bool {
+    let named = |der| {
+        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        let subject = parsed.subject().as_raw().to_vec();
+        Some((subject, parsed.issuer().as_raw().to_vec()))
+    };
+    let Some((_, mut issuer)) = named(leaf) else {
+        return false;
+    };
+    let links: Vec<_> = intermediates.iter().filter_map(|der| named(der)).collect();
+    let is_root = |name: &[u8]| {
+        let mut roots = roots.ca_files.roots.iter().chain(&roots.built_in.roots);
+        // A trust anchor's subject lacks the outer sequence's tag and length.
+        roots.any(|root| name.ends_with(&root.subject) && name.len() <= root.subject.len() + 4)
+    };
+    for _ in 0..=links.len() {
+        if is_root(&issuer) {
+            return true;
+        }
+        match links.iter().find(|(subject, _)| *subject == issuer) {
+            Some((_, next)) => issuer.clone_from(next),
+            None => return false,
+        }
+    }
+    false
 }
 
 fn verify(
@@ -192,14 +235,4 @@ fn described(error: &webpki::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_wildcard_stands_for_one_label() {
-        assert!(matches("*.vault.azure.net", "kv.vault.azure.net"));
-        assert!(!matches("*.vault.azure.net", "a.b.vault.azure.net"));
-        assert!(!matches("*.vault.azure.net", "vault.azure.net"));
-        assert!(matches("kv.vault.azure.net", "kv.vault.azure.net"));
-    }
-}
+mod tests;

@@ -3,27 +3,34 @@
 //! Every certificate is accepted while the handshake runs and examined afterwards, so that its facts
 //! survive whatever is wrong with it. Nothing that needs trust is ever sent.
 
-use std::io;
+mod oversized;
+mod tap;
+mod told;
+
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::observation::{Certificate, Handshake, Refusal};
 use privatelink_verdict::target::{Protocol, Target};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, Resumption};
+use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme, version};
-use tokio::io::AsyncWriteExt;
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use self::tap::Tap;
+use self::told::{Failure, failure};
 use super::certificate::examine;
-use super::starttls::{self, Channel};
+use super::starttls::{self, Begun, Channel};
 use crate::config::trust::Roots;
-use crate::wire::from_wire;
 
 /// What the handshakes of an agent share.
 #[derive(Clone, Debug)]
@@ -74,27 +81,25 @@ impl Shaker {
         deadline: Instant,
     ) -> Shaken {
         let started = Instant::now();
-        let seen = Arc::new(Seen {
-            provider: Arc::clone(&self.provider),
-            chain: Mutex::default(),
-        });
-        let mut refusal = None;
-        let begun = timeout_at(deadline, starttls::begin(target.protocol, stream)).await;
-        let result = match begun {
-            Ok(Ok(channel)) => self.tls(channel, target, &seen, deadline).await,
-            Ok(Err(none)) => {
-                refusal = none.refusal;
-                Err((none.outcome, Some(none.detail)))
-            }
-            Err(_) => {
-                let missing = starttls::missing(target.protocol);
-                Err((Handshake::Timeout, Some(missing.to_owned())))
-            }
+        let peer = stream.peer_addr();
+        // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
+        let versions = match target.protocol {
+            Protocol::Tds => TLS12,
+            _ => rustls::DEFAULT_VERSIONS,
         };
+        let mut attempt = self.attempt(stream, target, versions, deadline).await;
+        // TLS 1.3 hides the certificate that is too large to be read; 1.2 shows it.
+        if attempt.oversized
+            && attempt.chain.is_empty()
+            && let Ok(peer) = peer
+            && let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(peer)).await
+        {
+            attempt.chain = self.attempt(stream, target, TLS12, deadline).await.chain;
+        }
         let elapsed = started.elapsed();
-        let chain = std::mem::take(&mut *seen.chain());
-        let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
-        let (stream, outcome, detail) = match result {
+        let now = SystemTime::now();
+        let certificate = examine(&attempt.chain, &target.server_name, &self.roots, now);
+        let (stream, outcome, detail) = match attempt.result {
             Ok(_) if certificate.is_none() => {
                 let detail = "the peer's certificate cannot be read".to_owned();
                 (None, Handshake::BadCertificate, Some(detail))
@@ -107,49 +112,116 @@ impl Shaker {
             outcome,
             elapsed,
             detail,
-            refusal,
+            refusal: attempt.refusal,
             certificate,
         }
     }
 
-    async fn tls(
+    /// One handshake over `stream`, offering `versions`.
+    async fn attempt(
         &self,
-        channel: Box<dyn Channel>,
+        stream: TcpStream,
         target: &Target,
-        seen: &Arc<Seen>,
+        versions: &[&'static SupportedProtocolVersion],
         deadline: Instant,
-    ) -> Result<TlsStream<Box<dyn Channel>>, (Handshake, Option<String>)> {
-        let (connector, name) = self
-            .client(seen, target)
-            .map_err(|detail| (Handshake::Failed, Some(detail)))?;
-        match timeout_at(deadline, connector.connect(name, channel)).await {
+    ) -> Attempt {
+        let mut attempt = Attempt {
+            result: Err((Handshake::Timeout, None)),
+            refusal: None,
+            chain: Vec::new(),
+            oversized: false,
+        };
+        let begun = match timeout_at(deadline, starttls::begin(target.protocol, stream)).await {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(none)) => {
+                attempt.refusal = none.refusal;
+                attempt.result = Err((none.outcome, Some(none.detail)));
+                return attempt;
+            }
+            Err(_) => {
+                let missing = starttls::missing(target.protocol);
+                attempt.result = Err((Handshake::Timeout, Some(missing.to_owned())));
+                return attempt;
+            }
+        };
+        let Begun { channel, caveat } = begun;
+        let seen = Arc::new(Seen {
+            provider: Arc::clone(&self.provider),
+            chain: Mutex::default(),
+            client_asked: AtomicBool::new(false),
+        });
+        let (connector, name) = match self.client(&seen, target, versions) {
+            Ok(client) => client,
+            Err(detail) => {
+                attempt.result = Err((Handshake::Failed, Some(detail)));
+                return attempt;
+            }
+        };
+        let tap: Box<dyn Channel> = Box::new(Tap::new(channel));
+        let connecting = connector.connect(name, tap).into_fallible();
+        attempt.result = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.secured();
                 Ok(stream)
             }
-            Ok(Err(error)) => Err(failure(&error)),
+            Ok(Err((error, mut channel))) => {
+                if matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ) {
+                    // What it said before may be there still: the channel keeps it.
+                    let soon = deadline.min(Instant::now() + Duration::from_millis(50));
+                    let _ = timeout_at(soon, channel.read(&mut [0; 512])).await;
+                }
+                let Failure {
+                    outcome,
+                    mut detail,
+                    oversized,
+                } = failure(&error, channel.heard());
+                if oversized {
+                    attempt.oversized = true;
+                    let read = oversized::chain(channel.as_mut());
+                    // Without it the handshake has failed all the same.
+                    attempt.chain = timeout_at(deadline, read).await.unwrap_or_default();
+                } else if seen.client_asked.load(Ordering::Relaxed) {
+                    detail.push_str(
+                        "; it had asked for a client certificate, and the probe has none",
+                    );
+                }
+                Err((outcome, Some(detail)))
+            }
             Err(_) => Err((Handshake::Timeout, None)),
+        };
+        if attempt.chain.is_empty() {
+            attempt.chain = std::mem::take(&mut *seen.chain());
         }
+        let unexplained = matches!(
+            attempt.result,
+            Err((
+                Handshake::Timeout | Handshake::Interrupted | Handshake::Failed,
+                _
+            ))
+        );
+        if let Some(caveat) = caveat.filter(|_| unexplained && attempt.chain.is_empty()) {
+            attempt.result = Err((Handshake::Failed, Some(caveat.to_owned())));
+        }
+        attempt
     }
 
     fn client(
         &self,
         seen: &Arc<Seen>,
         target: &Target,
+        versions: &[&'static SupportedProtocolVersion],
     ) -> Result<(TlsConnector, ServerName<'static>), String> {
         let name = target.server_name.clone();
         let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
-        // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
-        let versions = match target.protocol {
-            Protocol::Tds => &[&version::TLS12][..],
-            _ => rustls::DEFAULT_VERSIONS,
-        };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(seen) as Arc<dyn ServerCertVerifier>)
-            .with_no_client_auth();
+            .with_client_cert_resolver(Arc::clone(seen) as Arc<dyn ResolvesClientCert>);
         // Every probe really sees the certificate.
         config.resumption = Resumption::disabled();
         if target.is_strict_tds() {
@@ -167,56 +239,25 @@ pub(super) async fn take_leave(mut stream: TlsStream<Box<dyn Channel>>) {
     let _ = timeout_at(soon, stream.shutdown()).await;
 }
 
-fn failure(error: &io::Error) -> (Handshake, Option<String>) {
-    let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        let outcome = match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => Handshake::Interrupted,
-            io::ErrorKind::TimedOut => Handshake::Timeout,
-            _ => Handshake::Failed,
-        };
-        return (outcome, Some(told(error)));
-    };
-    if let rustls::Error::InvalidCertificate(why) = tls {
-        let detail = format!("the peer's certificate cannot be used: {why:?}");
-        return (
-            Handshake::BadCertificate,
-            Some(from_wire(&detail).into_owned()),
-        );
-    }
-    let detail = match tls {
-        rustls::Error::InvalidMessage(_) => "the peer does not speak TLS on this port".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("the peer refuses the handshake: {alert:?}"),
-        rustls::Error::PeerIncompatible(why) => {
-            format!("the peer offers nothing we can use: {why:?}")
-        }
-        other => other.to_string(),
-    };
-    (Handshake::Failed, Some(from_wire(&detail).into_owned()))
+/// What became of one attempt at a handshake.
+struct Attempt {
+    result: Result<TlsStream<Box<dyn Channel>>, (Handshake, Option<String>)>,
+    refusal: Option<Refusal>,
+    /// What the peer presented, leaf first.
+    chain: Vec<CertificateDer<'static>>,
+    /// A message of the peer is larger than is read.
+    oversized: bool,
 }
 
-fn told(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            "the peer closed the connection during the handshake".to_owned()
-        }
-        io::ErrorKind::ConnectionReset => {
-            "the connection was reset during the handshake".to_owned()
-        }
-        _ => from_wire(&error.to_string()).into_owned(),
-    }
-}
+const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 
 /// Takes down the chain and accepts it; only the proof that the peer holds the key is checked.
 #[derive(Debug)]
 struct Seen {
     provider: Arc<CryptoProvider>,
     chain: Mutex<Vec<CertificateDer<'static>>>,
+    /// The peer asked for a client certificate.
+    client_asked: AtomicBool,
 }
 
 impl Seen {
@@ -265,5 +306,20 @@ impl ServerCertVerifier for Seen {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+impl ResolvesClientCert for Seen {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        _sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.client_asked.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }

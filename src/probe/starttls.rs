@@ -26,6 +26,11 @@ const MAX_MESSAGE: usize = 4096;
 pub(super) trait Channel: AsyncRead + AsyncWrite + Debug + Send + Unpin {
     /// Hears that the handshake is complete.
     fn secured(&mut self) {}
+
+    /// What was read of the handshake, where the channel keeps it.
+    fn heard(&self) -> &[u8] {
+        &[]
+    }
 }
 
 impl Channel for TcpStream {}
@@ -41,21 +46,36 @@ pub(super) struct NoTls {
     pub refusal: Option<Refusal>,
 }
 
-/// Says what has to be said before TLS. What comes back carries the handshake.
+/// What carries the handshake.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The handshake is next on it.
+    pub channel: Box<dyn Channel>,
+    /// What the server said that explains it, should no handshake follow.
+    pub caveat: Option<&'static str>,
+}
+
+/// Says what has to be said before TLS.
 pub(super) async fn begin<C: Channel + 'static>(
     protocol: Protocol,
     mut channel: C,
-) -> Result<Box<dyn Channel>, NoTls> {
+) -> Result<Begun, NoTls> {
     match protocol {
         Protocol::Tls | Protocol::Tcp => {}
         Protocol::Postgres => postgres::ask(&mut channel).await?,
         Protocol::Mysql => mysql::ask(&mut channel).await?,
         Protocol::Tds => {
-            tds::negotiate(&mut channel).await?;
-            return Ok(Box::new(tds::Packets::new(channel)));
+            let caveat = tds::negotiate(&mut channel).await?;
+            return Ok(Begun {
+                channel: Box::new(tds::Packets::new(channel)),
+                caveat,
+            });
         }
     }
-    Ok(Box::new(channel))
+    Ok(Begun {
+        channel: Box::new(channel),
+        caveat: None,
+    })
 }
 
 /// What is missing when the time is up before TLS could begin.

@@ -3,6 +3,8 @@
 
 mod packets;
 
+use privatelink_verdict::observation::Refusal;
+
 pub(super) use self::packets::Packets;
 use super::{Channel, MAX_MESSAGE, NoTls, receive, receive_message, send};
 use crate::wire::from_wire;
@@ -21,6 +23,7 @@ const END_OF_MESSAGE: u8 = 0x01;
 /// Option tokens and encryption values (MS-TDS 2.2.6.5).
 const ENCRYPTION: u8 = 0x01;
 const TERMINATOR: u8 = 0xff;
+const ENCRYPT_OFF: u8 = 0x00;
 const ENCRYPT_ON: u8 = 0x01;
 const ENCRYPT_NOT_SUP: u8 = 0x02;
 
@@ -30,6 +33,10 @@ const ERROR: u8 = 0xaa;
 /// What is to be done about a server that wants TLS first (TDS 8, MS-TDS 3.3.5: TLS Negotiation).
 const STRICT: &str = "a server that demands strict encryption (TDS 8) does so, and is probed with \
                       `protocol: tls`";
+
+/// What ENCRYPT_OFF means, to a client that asked for ENCRYPT_ON.
+const OFF: &str = "the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_OFF, and no \
+                   handshake follows";
 
 /// PRELOGIN: five options, each a token, the offset and the length of its value.
 #[rustfmt::skip]
@@ -48,8 +55,8 @@ const REQUEST: [u8; 47] = [
     0, // no MARS
 ];
 
-/// Negotiates encryption.
-pub(super) async fn negotiate(channel: &mut impl Channel) -> Result<(), NoTls> {
+/// Negotiates encryption; what to say, if there is anything, should no handshake follow.
+pub(super) async fn negotiate(channel: &mut impl Channel) -> Result<Option<&'static str>, NoTls> {
     let awaited = format!("it answered PRELOGIN (TDS): {STRICT}");
     send(channel, &REQUEST, &awaited).await?;
     let start: [u8; 2] = receive(channel, &awaited).await?;
@@ -59,31 +66,52 @@ pub(super) async fn negotiate(channel: &mut impl Channel) -> Result<(), NoTls> {
             "the server answers PRELOGIN (TDS) with TLS: {STRICT}"
         )));
     }
-    let rest: [u8; HEADER - 2] = receive(channel, "its TDS header was whole").await?;
-    let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
-    if start[0] != REPLY {
-        return Err(NoTls::foreign(
-            "TDS",
-            &[start[0], start[1], rest[0], rest[1]],
-        ));
-    }
-    // Before login no packet is longer than 4096 bytes (MS-TDS 2.2.3.1.3).
-    if !(HEADER + 1..=MAX_MESSAGE).contains(&length) {
-        return Err(NoTls::failed(format!(
-            "the server's answer to PRELOGIN (TDS) claims an impossible length, {length} bytes"
-        )));
-    }
-    let awaited = "its answer to PRELOGIN (TDS) was whole";
-    let answer = receive_message(channel, length - HEADER, awaited).await?;
+    let answer = receive_answer(channel, start).await?;
     match encryption(&answer) {
         Some(ENCRYPT_NOT_SUP) => Err(NoTls::failed(
             "the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_NOT_SUP",
         )),
-        Some(_) => Ok(()),
-        None => Err(NoTls::failed(match error(&answer) {
-            Some(words) => format!("the server answers PRELOGIN (TDS) with an error: {words}"),
-            None => "the server's answer to PRELOGIN (TDS) says nothing of encryption".to_owned(),
-        })),
+        // It should have agreed with ENCRYPT_ON. Some begin TLS all the same, as for the login alone.
+        Some(ENCRYPT_OFF) => Ok(Some(OFF)),
+        Some(_) => Ok(None),
+        None => Err(match error(&answer) {
+            Some((number, words)) => NoTls {
+                refusal: refusal(number),
+                ..NoTls::failed(format!(
+                    "the server answers PRELOGIN (TDS) with an error: {number}: {words}"
+                ))
+            },
+            None => {
+                NoTls::failed("the server's answer to PRELOGIN (TDS) says nothing of encryption")
+            }
+        }),
+    }
+}
+
+/// The rest of the answer, of which two bytes have come, without the packets' headers.
+async fn receive_answer(channel: &mut impl Channel, start: [u8; 2]) -> Result<Vec<u8>, NoTls> {
+    let awaited = "its answer to PRELOGIN (TDS) was whole";
+    let [mut kind, mut status] = start;
+    let mut answer = Vec::new();
+    loop {
+        let rest: [u8; HEADER - 2] = receive(channel, "its TDS header was whole").await?;
+        let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
+        // Some servers answer with the type of the question.
+        if !matches!(kind, REPLY | PRELOGIN) {
+            return Err(NoTls::foreign("TDS", &[kind, status, rest[0], rest[1]]));
+        }
+        // Before login no packet is longer than 4096 bytes (MS-TDS 2.2.3.1.3), and the whole
+        // answer needs no more either.
+        if !(HEADER + 1..=MAX_MESSAGE - answer.len()).contains(&length) {
+            return Err(NoTls::failed(format!(
+                "the server's answer to PRELOGIN (TDS) claims an impossible length, {length} bytes"
+            )));
+        }
+        answer.extend(receive_message(channel, length - HEADER, awaited).await?);
+        if status & END_OF_MESSAGE != 0 {
+            return Ok(answer);
+        }
+        [kind, status] = receive(channel, awaited).await?;
     }
 }
 
@@ -100,7 +128,7 @@ fn encryption(answer: &[u8]) -> Option<u8> {
 
 /// The words of an ERROR token: length (2, little-endian like all that follows), number (4), state,
 /// class, and the text, as UTF-16 with the count of its units (2) before it.
-fn error(answer: &[u8]) -> Option<String> {
+fn error(answer: &[u8]) -> Option<(i32, String)> {
     let (&ERROR, token) = answer.split_first()? else {
         return None;
     };
@@ -112,5 +140,12 @@ fn error(answer: &[u8]) -> Option<String> {
         .map(|unit| u16::from_le_bytes([unit[0], unit[1]]))
         .collect();
     let words = from_wire(&String::from_utf16_lossy(&text)).into_owned();
-    Some(format!("{number}: {words}"))
+    Some((number, words))
+}
+
+/// The errors that turn a client away for where it comes from: server firewall, virtual network rule,
+/// public access denied (Azure SQL, "Troubleshooting common connection issues" and "Connectivity
+/// settings").
+fn refusal(number: i32) -> Option<Refusal> {
+    matches!(number, 40615 | 40914 | 47073).then_some(Refusal::HostNotAllowed)
 }

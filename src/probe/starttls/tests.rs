@@ -70,7 +70,8 @@ async fn postgresql_is_asked_for_tls_and_not_a_byte_of_the_handshake_is_taken() 
     far.write_all(b"S\x16").await.expect("room for it");
     let mut channel = begin(Protocol::Postgres, near)
         .await
-        .expect("TLS may begin");
+        .expect("TLS may begin")
+        .channel;
     assert_eq!(channel.read_u8().await.expect("a byte of TLS"), 0x16);
     let mut request = [0; 8];
     far.read_exact(&mut request).await.expect("a request");
@@ -267,6 +268,60 @@ async fn a_sql_server_without_tls_says_so() {
         told,
         "failed: the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_NOT_SUP"
     );
+}
+
+#[tokio::test]
+async fn an_answer_to_prelogin_may_come_in_several_packets() {
+    let whole = prelogin(1);
+    let mut said = Vec::new();
+    for part in whole[8..].chunks(5) {
+        said.extend(tds(4, part));
+        let header = said.len() - part.len() - 8;
+        said[header + 1] = 0;
+    }
+    // Not ended yet: the peer goes away before the last packet.
+    let told = detail(Protocol::Tds, &said).await;
+    assert!(told.starts_with("interrupted: the peer closed"), "{told}");
+    let last = said.len() - (whole.len() - 8) % 5 - 8;
+    said[last + 1] = 1;
+    assert!(begun(Protocol::Tds, &said).await.0.is_ok());
+    // Nor does it grow without end.
+    let endless: Vec<u8> = [4, 0, 4, 0, 0, 0, 1, 0]
+        .into_iter()
+        .chain([7; 1016])
+        .collect();
+    let told = detail(Protocol::Tds, &endless.repeat(8)).await;
+    assert!(told.ends_with("an impossible length, 1024 bytes"), "{told}");
+}
+
+#[tokio::test]
+async fn a_sql_server_that_does_not_agree_to_tls_is_given_the_chance() {
+    for (encryption, has_caveat) in [(0, true), (1, false), (3, false)] {
+        let (near, mut far) = duplex(4096);
+        far.write_all(&prelogin(encryption))
+            .await
+            .expect("room for it");
+        let begun = begin(Protocol::Tds, near).await.expect("TLS may begin");
+        assert_eq!(begun.caveat.is_some(), has_caveat, "{encryption}");
+    }
+}
+
+#[tokio::test]
+async fn a_sql_servers_firewall_is_a_rule_that_turns_us_away() {
+    for (number, refusal) in [
+        (40_615_i32, Some(Refusal::HostNotAllowed)),
+        (40_914, Some(Refusal::HostNotAllowed)),
+        (47_073, Some(Refusal::HostNotAllowed)),
+        (17_809, None),
+    ] {
+        let number = number.to_le_bytes();
+        let token = [&[0xaa, 10, 0][..], &number, &[1, 16, 0, 0]].concat();
+        let none = begun(Protocol::Tds, &tds(4, &token))
+            .await
+            .0
+            .expect_err("no TLS");
+        assert_eq!(none.refusal, refusal, "{}", none.detail);
+    }
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ fn judge(
         Trust::CaFile if case.target.service.is_some() => add(
             Reason::TlsPrivateRoot,
             format!(
-                "the chain of {ip} ends in a configured CA, not in a public one: {}",
+                "the chain of {ip} ends in a configured CA, not in a public one; its issuer is {}",
                 certificate.issuer
             ),
         ),

@@ -388,7 +388,7 @@ fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
     assert_eq!(azure.verdict().reason, Reason::Ok);
     assert_eq!(
         azure.finding(Reason::TlsPrivateRoot).detail,
-        "the chain of 10.1.2.3 ends in a configured CA, not in a public one: CN=Corp Root"
+        "the chain of 10.1.2.3 ends in a configured CA, not in a public one; its issuer is CN=Corp Root"
     );
     let own = Case::of("orders.example.com")
         .resolves_to(["10.1.2.3"])

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::{Channel, MAX_MESSAGE};
-use super::{END_OF_MESSAGE, HEADER, PRELOGIN};
+use super::{END_OF_MESSAGE, HEADER, PRELOGIN, REPLY};
 
 /// Bytes held back until a flush; a client's flight is a tenth of it.
 const MAX_HELD: usize = 16 * 1024;
@@ -92,7 +92,8 @@ impl<C: Channel> Packets<C> {
 fn content(header: [u8; HEADER]) -> io::Result<usize> {
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    if header[0] != PRELOGIN {
+    // A server's type for all else it says is let pass: some use it here too.
+    if !matches!(header[0], PRELOGIN | REPLY) {
         return Err(wrong(format!(
             "the server leaves the handshake with a TDS packet of type {:#04x}",
             header[0]
@@ -253,9 +254,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_handshake_in_packets_of_the_replys_type_is_read_too() {
+        let said = [packet(4, b"hel"), packet(0x12, b"lo")].concat();
+        assert_eq!(read(&said).await.expect("content"), b"hello");
+    }
+
+    #[tokio::test]
     async fn a_packet_that_cannot_be_is_an_error() {
         for (said, told) in [
-            (packet(4, b"x"), "a TDS packet of type 0x04"),
+            (packet(3, b"x"), "a TDS packet of type 0x03"),
             (b"HTTP/1.1 400".to_vec(), "a TDS packet of type 0x48"),
             (
                 vec![0x12, 1, 0, 7, 0, 0, 1, 0, 0],
