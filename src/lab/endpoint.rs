@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::database::{Manner, mysql, postgres, serve_tls, tds};
 use super::tasks::Tasks;
-use super::tls::{Tls, Version};
+use super::tls::{Delivery, Tls, Version};
 
 /// Where something listens: an address, at the world's service port unless it names its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -43,6 +43,8 @@ pub(super) enum Endpoint {
     Silent,
     /// Speaks HTTP in the clear.
     Plain,
+    /// Says this line in the clear and closes, such as `SSH-2.0-OpenSSH_9.6`.
+    Says(String),
     /// Reads the `ClientHello` and closes.
     Interrupt,
     /// Reads the `ClientHello` and resets, as some firewalls do.
@@ -246,7 +248,7 @@ impl Behaviour {
         match self.endpoint {
             Endpoint::Tls(described) => match described.reply_on_the_wire() {
                 None => serve_tls(tls, stream).await,
-                Some(reply) => reply_over_tls(tls, stream, &reply).await,
+                Some(reply) => reply_over_tls(tls, stream, &reply, described.delivery).await,
             },
             Endpoint::Postgres(manner) => postgres::meet(&manner, tls, stream).await,
             Endpoint::Mysql(manner) => mysql::meet(&manner, tls, stream).await,
@@ -257,6 +259,10 @@ impl Behaviour {
                 let reply =
                     b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 stream.write_all(reply).await
+            }
+            Endpoint::Says(line) => {
+                stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+                hello(&mut stream).await
             }
             Endpoint::Interrupt => {
                 hello(&mut stream).await?;
@@ -290,16 +296,37 @@ impl Behaviour {
     }
 }
 
-/// Speaks TLS, replies to whatever is asked, and closes.
+/// Speaks TLS and replies to whatever is asked.
 async fn reply_over_tls(
     tls: Option<&TlsAcceptor>,
     stream: TcpStream,
     reply: &[u8],
+    delivery: Delivery,
 ) -> io::Result<()> {
     let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
     let mut stream = tls.accept(stream).await?;
-    if stream.read(&mut [0; 4096]).await? > 0 {
-        stream.write_all(reply).await?;
+    if stream.read(&mut [0; 4096]).await? == 0 {
+        return stream.shutdown().await;
+    }
+    let pieces = match delivery {
+        Delivery::Trickles => reply.chunks(1),
+        _ => reply.chunks(reply.len().max(1)),
+    };
+    for piece in pieces {
+        stream.write_all(piece).await?;
+        stream.flush().await?;
+        if delivery == Delivery::Trickles {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+    match delivery {
+        Delivery::Whole | Delivery::Trickles => {}
+        Delivery::Stalls => drop(copy(&mut stream, &mut sink()).await?),
+        Delivery::Floods => {
+            for _ in 0..10 * 1024 {
+                stream.write_all(&[b'a'; 1024]).await?;
+            }
+        }
     }
     stream.shutdown().await
 }

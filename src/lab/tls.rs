@@ -35,6 +35,23 @@ pub(super) struct Tls {
     /// What the service replies to an HTTP request, head and body as text: lines end in LF here and
     /// in CRLF on the wire. Without it the service listens in silence.
     pub(super) reply: Option<String>,
+    #[serde(default)]
+    pub(super) delivery: Delivery,
+}
+
+/// How a reply is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Delivery {
+    /// Whole, and the connection is closed.
+    #[default]
+    Whole,
+    /// As it is written, and the connection is held open without another byte.
+    Stalls,
+    /// At one byte a second.
+    Trickles,
+    /// As it is written, and ten megabytes more.
+    Floods,
 }
 
 impl Tls {
