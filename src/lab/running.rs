@@ -280,7 +280,7 @@ mod tests {
             ("127.0.1.7", "InvalidContentType"),
             ("127.0.1.8", "eof"),
             ("127.0.1.9", "reset"),
-            ("127.0.1.10", "handshake_failure"),
+            ("127.0.1.10", "HandshakeFailure"),
             ("127.0.1.11", "timed out"),
         ] {
             let told = told(handshake(&running, ip).await);

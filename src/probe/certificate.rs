@@ -177,7 +177,8 @@ fn leads_to_a_root(
         let subject = parsed.subject().as_raw().to_vec();
         Some((subject, parsed.issuer().as_raw().to_vec()))
     };
-    let Some((_, mut issuer)) = named(leaf) else {
+    // One that is its own issuer leads nowhere: it is trusted as it is, or not at all.
+    let Some((_, mut issuer)) = named(leaf).filter(|(subject, issuer)| subject != issuer) else {
         return false;
     };
     let links: Vec<_> = intermediates.iter().filter_map(|der| named(der)).collect();

@@ -239,9 +239,12 @@ pub(super) async fn take_leave(mut stream: TlsStream<Box<dyn Channel>>) {
     let _ = timeout_at(soon, stream.shutdown()).await;
 }
 
+/// TLS on whatever carries it.
+type Stream = TlsStream<Box<dyn Channel>>;
+
 /// What became of one attempt at a handshake.
 struct Attempt {
-    result: Result<TlsStream<Box<dyn Channel>>, (Handshake, Option<String>)>,
+    result: Result<Stream, (Handshake, Option<String>)>,
     refusal: Option<Refusal>,
     /// What the peer presented, leaf first.
     chain: Vec<CertificateDer<'static>>,

@@ -143,4 +143,23 @@ mod made {
             assert_eq!(known.trust, Trust::Invalid(why.to_owned()));
         }
     }
+
+    #[test]
+    fn a_self_signed_certificate_is_trusted_as_a_ca_file_even_if_it_calls_itself_an_authority() {
+        for is_ca in [
+            IsCa::NoCa,
+            IsCa::ExplicitNoCa,
+            IsCa::Ca(BasicConstraints::Unconstrained),
+        ] {
+            let mut own = params([HOST.to_owned()]);
+            own.is_ca = is_ca;
+            let leaf = self_signed(&own);
+            let unknown = examined(std::slice::from_ref(&leaf), &Roots::built_in());
+            assert_eq!(unknown.trust, Trust::UnknownIssuer);
+            let mut roots = Roots::built_in();
+            roots.ca_files.add(leaf.clone()).expect("a root");
+            roots.ca_certificates.push(leaf.clone());
+            assert_eq!(examined(&[leaf], &roots).trust, Trust::CaFile);
+        }
+    }
 }

@@ -114,6 +114,7 @@ fn number(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 
@@ -165,6 +166,32 @@ mod tests {
         let encrypted = [record(HANDSHAKE, &hello), record(23, &[9; 400])].concat();
         assert_eq!(presented(&encrypted), Presented::None);
         assert_eq!(presented(b"HTTP/1.1 400 Bad Request"), Presented::None);
+    }
+
+    #[tokio::test]
+    async fn a_flight_is_read_until_its_chain_is_whole_and_no_further_than_the_bound() {
+        for (size, found) in [(200_000, true), (MAX_FLIGHT, false)] {
+            let (mut near, mut far) = tokio::io::duplex(4096);
+            let said = flight(&vec![7; size], b"issuer");
+            let peer = tokio::spawn(async move {
+                // Who listens no longer ends it.
+                let _ = far.write_all(&said).await;
+                far
+            });
+            let chain = chain(&mut near).await;
+            assert_eq!(chain.first().map(|leaf| leaf.len()), found.then_some(size));
+            drop(near);
+            peer.await.expect("it ends");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_breaks_off_has_no_chain() {
+        let (mut near, mut far) = tokio::io::duplex(64 * 1024);
+        let said = flight(&[7; 30_000], b"issuer");
+        far.write_all(&said[..20_000]).await.expect("room for it");
+        drop(far);
+        assert!(chain(&mut near).await.is_empty());
     }
 
     proptest! {

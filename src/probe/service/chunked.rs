@@ -61,15 +61,13 @@ impl Chunked {
 /// One more digit of a size.
 fn size(value: u64, byte: u8, body: &mut Vec<u8>) -> At {
     let digit = char::from(byte).to_digit(16).map(u64::from);
-    match digit.and_then(|digit| value.checked_mul(16)?.checked_add(digit)) {
-        Some(value) => At::Size {
-            value,
-            extension: false,
-        },
-        None => {
-            body.push(byte);
-            At::Broken
-        }
+    let Some(value) = digit.and_then(|digit| value.checked_mul(16)?.checked_add(digit)) else {
+        body.push(byte);
+        return At::Broken;
+    };
+    At::Size {
+        value,
+        extension: false,
     }
 }
 

@@ -34,7 +34,7 @@ const ERROR: u8 = 0xaa;
 const STRICT: &str = "a server that demands strict encryption (TDS 8) does so, and is probed with \
                       `protocol: tls`";
 
-/// What ENCRYPT_OFF means, to a client that asked for ENCRYPT_ON.
+/// What `ENCRYPT_OFF` means, to a client that asked for `ENCRYPT_ON`.
 const OFF: &str = "the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_OFF, and no \
                    handshake follows";
 

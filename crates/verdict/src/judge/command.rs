@@ -1,9 +1,10 @@
 //! Command: the one command that would settle a finding, with the target's own names filled in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Case, servers};
 use crate::reason::Reason;
+use crate::service::request;
 use crate::target::Protocol;
 use crate::verdict::Finding;
 
@@ -94,6 +95,16 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
                 case.target.server_name
             )
         }
+        // Which endpoint has the address is the whole question.
+        Reason::WrongPrivateEndpoint => format!(
+            "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table",
+            finding.address?
+        ),
+        Reason::AccessDenied
+        | Reason::PublicPathSeen
+        | Reason::UnexpectedResponder
+        | Reason::HttpTimeout
+        | Reason::ServiceError => asked(case, finding.address?)?,
         _ => return None,
     })
 }
@@ -117,4 +128,23 @@ fn each_server(case: &Case<'_>) -> Option<String> {
             Some(asked.collect::<Vec<_>>().join("; "))
         }
     }
+}
+
+/// The service's own request, as it was sent to `ip`.
+fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
+    let asked = case.observation.connections.iter();
+    let asked = { asked }.any(|connection| connection.ip == ip && connection.service.is_some());
+    let request = request(case.target.service_slug()).filter(|_| asked)?;
+    let method = if request.method == "HEAD" { "I" } else { "i" };
+    let headers = { request.headers.iter() }.map(|(name, value)| format!(" -H '{name}: {value}'"));
+    let (host, port) = (&case.target.server_name, case.target.port);
+    let ip = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    Some(format!(
+        "curl -sS{method} --max-time 10 --resolve {host}:{port}:{ip}{} 'https://{host}{}'",
+        headers.collect::<String>(),
+        request.path
+    ))
 }

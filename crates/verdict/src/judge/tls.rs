@@ -7,6 +7,8 @@ use crate::reason::Reason;
 
 /// Names of a certificate that a detail lists.
 const NAMES: usize = 5;
+/// Names of a certificate that an observation keeps (section 4).
+const KEPT: usize = 20;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
@@ -141,8 +143,11 @@ fn named(certificate: &Certificate) -> String {
         .cloned()
         .collect::<Vec<_>>()
         .join(", ");
-    if certificate.names.len() > NAMES {
-        text.push_str(&format!(" and {} more", certificate.names.len() - NAMES));
+    match certificate.names.len() {
+        0..=NAMES => {}
+        // More are not kept.
+        KEPT.. => text.push_str(" and many more"),
+        known => text.push_str(&format!(" and {} more", known - NAMES)),
     }
     format!("a certificate for {text}")
 }

@@ -1,7 +1,8 @@
 //! The command that would settle a finding: complete, and safe to paste.
 
-use privatelink_verdict::observation::{Handshake, Query, QueryOutcome};
+use privatelink_verdict::observation::{Connection, Handshake, Query, QueryOutcome, ServiceReply};
 use privatelink_verdict::reason::Reason;
+use privatelink_verdict::service::Reply;
 use privatelink_verdict::target::Expectation;
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
@@ -52,6 +53,55 @@ fn an_unlinked_zone_is_settled_by_its_links() {
         "az network private-dns link vnet list --resource-group <group> --zone-name \
          private.postgres.database.azure.com --output table",
     );
+}
+
+#[test]
+fn what_a_service_says_is_settled_by_the_same_request() {
+    let denies: Change = |c| says(c, reply(403, "ForbiddenByConnection"));
+    let is_a_page: Change = |c| says(c, reply(200, "<html>"));
+    let ask = "curl -sSi --max-time 10 --resolve kv-prod.vault.azure.net:443:";
+    let path = " 'https://kv-prod.vault.azure.net/healthstatus'";
+    settles(
+        &Case::healthy_vault().everywhere(denies),
+        Reason::WrongPrivateEndpoint,
+        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='10.1.2.3']].\
+         {nic:name, endpoint:privateEndpoint.id}\" --output table",
+    );
+    settles(
+        &Case::public_vault().everywhere(denies),
+        Reason::AccessDenied,
+        &format!("{ask}52.168.109.101{path}"),
+    );
+    settles(
+        &Case::of(VAULT)
+            .resolves_to(["fd00::5"])
+            .everywhere(is_a_page),
+        Reason::UnexpectedResponder,
+        &format!("{ask}[fd00::5]{path}"),
+    );
+    let storage = Case::of("orders.dfs.core.windows.net").resolves_to(["10.1.2.3"]);
+    settles(
+        &storage.everywhere(is_a_page),
+        Reason::UnexpectedResponder,
+        "curl -sSI --max-time 10 --resolve orders.dfs.core.windows.net:443:10.1.2.3 -H \
+         'x-ms-version: 2021-12-02' \
+         'https://orders.dfs.core.windows.net/privatelink-prober?resource=filesystem'",
+    );
+}
+
+fn says(connection: &mut Connection, reply: Reply) {
+    connection.service = Some(ServiceReply {
+        reply: Ok(reply),
+        checked_at: std::time::SystemTime::UNIX_EPOCH,
+    });
+}
+
+fn reply(status: u16, body: &str) -> Reply {
+    Reply {
+        status,
+        headers: Vec::new(),
+        body: body.to_owned(),
+    }
 }
 
 #[test]
