@@ -224,11 +224,9 @@ fn network_info(value: &str) -> Option<IpAddr> {
     address.parse().or_else(|_| with_port()).ok()
 }
 
-/// The first address that a denial names: `client IP 52.1.2.3`, `client with IP '52.1.2.3'`,
-/// `Client address: 52.1.2.3`.
+/// The first address that a denial names: `client IP 52.1.2.3`, `client with IP '52.1.2.3'`.
 fn address_in(body: &str) -> Option<IpAddr> {
-    let after = |word: &'static str| body.split(word).skip(1);
-    after("IP").chain(after("address")).find_map(|rest| {
+    body.split("IP").skip(1).find_map(|rest| {
         let rest = rest.trim_start_matches([' ', ':', '\'', '"', '{']);
         let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'))?;
         rest[..end].trim_end_matches(['.', ':']).parse().ok()

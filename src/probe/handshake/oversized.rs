@@ -188,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn a_flight_that_breaks_off_has_no_chain() {
         let (mut near, mut far) = tokio::io::duplex(64 * 1024);
-        let said = flight(&[7; 30_000], b"issuer");
+        let said = flight(&vec![7; 30_000], b"issuer");
         far.write_all(&said[..20_000]).await.expect("room for it");
         drop(far);
         assert!(chain(&mut near).await.is_empty());

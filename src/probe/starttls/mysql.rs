@@ -66,7 +66,8 @@ fn refused(error: &[u8]) -> NoTls {
         detail: format!("the server refuses with MySQL error {code}: {words}"),
         refusal: match code {
             1129 => Some(Refusal::HostBlocked),
-            1130 => Some(Refusal::HostNotAllowed),
+            // 9000 is Azure's own firewall (Azure Database for MySQL, "Troubleshoot connection issues").
+            1130 | 9000 => Some(Refusal::HostNotAllowed),
             _ => None,
         },
     }

@@ -219,6 +219,12 @@ async fn a_mysql_error_is_told_in_the_servers_words_and_a_ban_is_a_refusal() {
             Some(Refusal::HostNotAllowed),
         ),
         (
+            9000,
+            "#28000Client with IP address '10.1.2.3' is not allowed to connect",
+            "Client with IP address '10.1.2.3' is not allowed to connect",
+            Some(Refusal::HostNotAllowed),
+        ),
+        (
             1040,
             "#08004Too many connections",
             "Too many connections",

@@ -124,16 +124,7 @@ fn an_address_in_expected_networks_is_private_to_the_service_too() {
 
 #[test]
 fn a_private_address_with_a_public_source_is_resolved_anew_on_the_way() {
-    let denies_as_the_vaults_firewall: Change = |c| {
-        let body = "Client address is not authorized and caller is not a trusted service.\r\n\
-                    Client address: 20.1.2.3\r\nCaller: appid=1";
-        replies(c, Ok(reply(403, &[], body)));
-    };
-    for seen in [
-        arrives_publicly as Change,
-        denies_a_public_client,
-        denies_as_the_vaults_firewall,
-    ] {
+    for seen in [arrives_publicly as Change, denies_a_public_client] {
         let case = private(seen);
         assert_eq!(case.findings(), [(Reason::PublicPathSeen, Fail)]);
         let detail = case.finding(Reason::PublicPathSeen).detail;
