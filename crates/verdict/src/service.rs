@@ -197,8 +197,10 @@ fn mark(slug: &str, reply: &Reply) -> Option<String> {
             .or_else(|| header("x-ms-keyvault-service-version"))
             .or_else(|| header("x-ms-request-id")),
         slug if slug.starts_with("storage-") => {
+            // A code of the body alone is no mark: other stores write theirs in the same form.
+            let mark = header("x-ms-request-id").or_else(|| header("x-ms-error-code"))?;
             let code = reply.error_code().map(|code| format!("error code {code}"));
-            header("x-ms-request-id").map(|mark| code.unwrap_or(mark))
+            Some(code.unwrap_or(mark))
         }
         "cosmos-db" | "cosmos-db-table" => header("x-ms-activity-id")
             .or_else(|| header("x-ms-gatewayversion"))
