@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::{OptionFuture, join_all};
 use privatelink_verdict::address::Class;
-use privatelink_verdict::alias::{alias, zone_of};
+use privatelink_verdict::alias::{alias, own_zone_of, zone_of};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::observation::{
@@ -168,7 +168,7 @@ impl Prober {
         }
         let name =
             alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
-        let zone = name.and_then(|name| zone_of(target, name));
+        let zone = name.and_then(|name| own_zone_of(target, name));
 
         let told = resolution
             .queries
@@ -184,7 +184,8 @@ impl Prober {
         let mistaken: OptionFuture<_> = mistaken
             .map(|name| async move { path.name(&name, deadline).await })
             .into();
-        let unchased = resolution.queries.iter().all(Query::is_incomplete) && negative;
+        let unchased =
+            resolution.queries.iter().all(Query::is_incomplete) && negative && last != target.host;
         let unchased: OptionFuture<_> = unchased.then(|| path.name(last, deadline)).into();
         let (soa, mistaken, unchased) = tokio::join!(soa, mistaken, unchased);
         (soa.flatten(), mistaken.flatten(), unchased.flatten())

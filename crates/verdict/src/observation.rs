@@ -220,13 +220,16 @@ pub struct Query {
 }
 
 impl Query {
-    /// A server that does not chase: NOERROR with a CNAME, neither address nor SOA.
+    /// A server that does not chase: NOERROR with a CNAME, neither address nor SOA; or with
+    /// nothing but a referral to other servers.
     pub fn is_incomplete(&self) -> bool {
-        self.outcome == QueryOutcome::Nodata && self.chain.len() > 1 && self.soa.is_none()
+        self.outcome == QueryOutcome::Nodata
+            && self.soa.is_none()
+            && (self.chain.len() > 1 || self.flags.referral)
     }
 }
 
-/// Header bits of a DNS message.
+/// What a DNS message says of itself, beside its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// AA: the server is authoritative.
@@ -235,6 +238,8 @@ pub struct Flags {
     pub recursion_available: bool,
     /// TC: the message was cut.
     pub truncated: bool,
+    /// The message answers nothing and names other servers to ask instead.
+    pub referral: bool,
 }
 
 /// A response code.

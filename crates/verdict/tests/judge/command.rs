@@ -138,7 +138,12 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
     settles(
         &Case::healthy_vault().aaaa(servfail()),
         Reason::DnsDegraded,
-        dig,
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
+    );
+    settles(
+        &Case::healthy_vault().resolves_to(["10.1.2.3", "2603:1030::5"]),
+        Reason::MixedAddresses,
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
     );
     settles(
         &Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
@@ -186,7 +191,7 @@ fn the_server_asked_is_the_one_whose_outcome_decided() {
     settles(
         &Case::of(VAULT).a(nodata()).aaaa(elsewhere),
         Reason::DnsServerFailure,
-        "dig kv-prod.vault.azure.net A @10.0.0.11",
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.11",
     );
 }
 
