@@ -3,6 +3,8 @@
 //! Sockets are connected, so that the kernel drops what comes from elsewhere and a closed port is
 //! told apart from silence. A try that is given up keeps its socket: a late answer still counts.
 
+mod failure;
+
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
+use self::failure::Failure;
 use super::message::{Question, Received, Reply};
 use super::nameserver::Nameservers;
 use super::pace::Pace;
@@ -79,16 +82,6 @@ struct Tried {
     transport: Transport,
     without_edns: bool,
     result: Result<Reply, Failure>,
-}
-
-/// Why a try brought no usable message.
-#[derive(Clone, Debug)]
-struct Failure {
-    outcome: QueryOutcome,
-    rcode: Option<Rcode>,
-    detail: Option<String>,
-    /// The fault is ours.
-    fault: bool,
 }
 
 /// What the tries of one exchange tell while they are still waiting.
@@ -379,59 +372,6 @@ impl Tried {
         match failure.rcode {
             Some(rcode) => Some(format!("{} said {rcode}", self.server)),
             None => Some(format!("{}: {what}", self.server)),
-        }
-    }
-}
-
-impl Failure {
-    fn silence() -> Self {
-        Self {
-            outcome: QueryOutcome::Timeout,
-            rcode: None,
-            detail: None,
-            fault: false,
-        }
-    }
-
-    fn is_silence(&self) -> bool {
-        self.outcome == QueryOutcome::Timeout
-    }
-
-    fn unreadable(detail: &str) -> Self {
-        Self {
-            outcome: QueryOutcome::Invalid,
-            rcode: None,
-            detail: Some(format!("the answer cannot be read: {detail}")),
-            fault: false,
-        }
-    }
-
-    fn ours(detail: String) -> Self {
-        Self {
-            outcome: QueryOutcome::Unreachable,
-            rcode: None,
-            detail: Some(detail),
-            fault: true,
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        let of_the_network = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::NetworkDown
-                | io::ErrorKind::AddrNotAvailable
-                // A local firewall rule that drops what is sent.
-                | io::ErrorKind::PermissionDenied
-        );
-        Self {
-            fault: !of_the_network,
-            ..Self::ours(error.to_string())
         }
     }
 }

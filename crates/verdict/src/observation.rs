@@ -70,6 +70,8 @@ pub struct Resolution {
     pub mistaken: Option<NameEvidence>,
     /// The last name of a chain that the server did not chase, where it was asked for.
     pub unchased: Option<NameEvidence>,
+    /// The alias asked by itself, where the host leads to a public address.
+    pub alias: Option<NameEvidence>,
     /// What the relative name led to through the search list, where it led elsewhere.
     pub search: Option<NameEvidence>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
@@ -231,6 +233,10 @@ impl Query {
 
 /// What a DNS message says of itself, beside its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one message, as the wire has them"
+)]
 pub struct Flags {
     /// AA: the server is authoritative.
     pub authoritative: bool,

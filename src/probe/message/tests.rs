@@ -13,10 +13,7 @@ fn question() -> Question {
 }
 
 fn reply_to(question: &Question, answers: Vec<Record>) -> Message {
-    let mut message = Message::response(
-        question.message.metadata.id,
-        hickory_proto::op::OpCode::Query,
-    );
+    let mut message = Message::response(question.message.metadata.id, OpCode::Query);
     message.add_queries(question.message.queries.clone());
     message.add_answers(answers);
     message

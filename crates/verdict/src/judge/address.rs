@@ -200,13 +200,8 @@ fn public_instead(
             Reason::PublicFallbackZoneLinked,
             Confidence::High,
             format!(
-                "the alias {alias} ends at {seen}, although its zone {}{}",
-                answered_privately(case),
-                if case.last_name() == alias {
-                    "; nothing follows the alias: the address may be the zone's own record"
-                } else {
-                    ""
-                }
+                "the alias {alias} ends at {seen}, although its zone {}",
+                answered_privately(case)
             ),
         ),
         (Some(alias), authority) => {
@@ -229,7 +224,8 @@ fn public_instead(
             (Reason::PublicFallback, confidence, detail)
         }
     };
-    let detail = format!("{detail}{}{}", in_the_wrong_zone(case), cache::kept(case));
+    let besides = [by_itself(case), in_the_wrong_zone(case), cache::kept(case)];
+    let detail = detail + &besides.concat();
     findings.add_as(reason, severity, confidence, first(public), detail);
 }
 
@@ -237,6 +233,24 @@ fn answered_privately(case: &Case<'_>) -> String {
     match case.soa {
         Some(soa) if !is_azures(soa) => format!("is served by {} here", soa.mname),
         _ => "is answered privately here".to_owned(),
+    }
+}
+
+/// What the alias says when asked by itself: a DNS server that forwards the privatelink zone alone
+/// has the private address, and does not use it for the host.
+fn by_itself(case: &Case<'_>) -> String {
+    let resolution = &case.observation.resolution;
+    let private = |ip: &&IpAddr| case.target.rules.classify(**ip).is_private();
+    let asked = resolution.alias.as_ref();
+    let direct = asked.and_then(|evidence| evidence.addresses.iter().find(private));
+    if let Some(ip) = direct {
+        format!(
+            "; the alias asked by itself has {ip}: the DNS server sends the two names different ways"
+        )
+    } else if case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name()) {
+        "; nothing follows the alias: the address may be the zone's own record".to_owned()
+    } else {
+        String::new()
     }
 }
 

@@ -39,7 +39,8 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
             "az network private-dns link vnet list --resource-group <group> --zone-name {} --output table",
             case.zone()?
         ),
-        Reason::PublicFallbackZoneLinked => dig(format!("{} SOA", case.zone()?)),
+        // The private address: the host goes another way. The public one: there is no record.
+        Reason::PublicFallbackZoneLinked => dig(format!("{} {kind}", case.alias?)),
         Reason::DnsPrivateRecordMissing => {
             let zone = case.zone()?;
             let names = case.alias.into_iter().chain([case.last_name(), host]);

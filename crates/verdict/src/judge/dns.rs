@@ -210,8 +210,13 @@ fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
 }
 
 fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
+    let by = if is_azures(soa) {
+        String::new()
+    } else {
+        format!(" of {}", soa.mname)
+    };
     format!(
-        "a private zone {} answers for {} ({rcode}) and hides the public name",
+        "a private zone {}{by} answers for {} ({rcode}) and hides the public name",
         soa.owner,
         case.host()
     )
