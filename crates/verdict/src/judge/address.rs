@@ -144,12 +144,18 @@ fn mixed_or_public(case: &Case<'_>, findings: &mut Findings) {
     }
     match case.expect {
         Expectation::PrivateEndpoint | Expectation::ServiceEndpoint if !private.is_empty() => {
-            let odd = if case.expect == Expectation::PrivateEndpoint {
-                &public
+            let (odd, meant) = if case.expect == Expectation::PrivateEndpoint {
+                (&public, &private)
             } else {
-                &private
+                (&private, &public)
             };
-            let severity = if odd.iter().all(|address| has_no_route(case, address)) {
+            // An odd family is a family apart: where the meant addresses share it, the records are
+            // wrong, and that nothing is reached from here excuses nobody.
+            let apart = |address: &Address| {
+                let family = Family::of(address.ip);
+                meant.iter().all(|other| Family::of(other.ip) != family)
+            };
+            let severity = if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
                 Severity::Warn
             } else {
                 Severity::Fail

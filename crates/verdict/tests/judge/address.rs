@@ -352,6 +352,14 @@ fn an_odd_address_without_a_route_is_told_as_such() {
 }
 
 #[test]
+fn addresses_mixed_in_one_family_fail_even_where_nothing_has_a_route() {
+    let case = Case::healthy_vault()
+        .resolves_to(["10.1.2.3", "52.0.0.1"])
+        .everywhere(has_no_route);
+    assert_eq!(case.findings(), [(Reason::MixedAddresses, Fail)]);
+}
+
+#[test]
 fn the_alias_of_a_public_address_may_be_the_host_itself() {
     let case = Case::of(VAULT_ALIAS).resolves_to(["52.168.109.101"]);
     assert_eq!(case.findings(), [(Reason::PublicFallback, Fail)]);
