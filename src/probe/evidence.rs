@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::{OptionFuture, join_all};
 use privatelink_verdict::address::Class;
-use privatelink_verdict::alias::{alias, zone_of};
+use privatelink_verdict::alias::{alias, own_zone_of, zone_of};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::observation::{
@@ -119,7 +119,10 @@ impl Prober {
         let (trouble, comparisons, errors, search, servers) =
             tokio::join!(trouble, comparisons, errors, search, servers);
 
-        (resolution.zone, resolution.mistaken, resolution.unchased) = trouble;
+        resolution.zone = trouble.zone;
+        resolution.mistaken = trouble.mistaken;
+        resolution.unchased = trouble.unchased;
+        resolution.alias = trouble.alias;
         if let Some(comparisons) = comparisons {
             memory.comparisons = comparisons;
         }
@@ -144,11 +147,7 @@ impl Prober {
         path: Path<'_>,
         resolution: &Resolution,
         deadline: Instant,
-    ) -> (
-        Option<ZoneEvidence>,
-        Option<NameEvidence>,
-        Option<NameEvidence>,
-    ) {
+    ) -> Trouble {
         let chain = resolution.chain();
         let last = chain.last().map_or(target.host.as_str(), String::as_str);
         let negative = !resolution.answered()
@@ -164,11 +163,11 @@ impl Prober {
                 Expectation::PrivateEndpoint | Expectation::Auto
             );
         if !negative && !public {
-            return (None, None, None);
+            return Trouble::default();
         }
         let name =
             alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
-        let zone = name.and_then(|name| zone_of(target, name));
+        let zone = name.and_then(|name| own_zone_of(target, name));
 
         let told = resolution
             .queries
@@ -184,10 +183,20 @@ impl Prober {
         let mistaken: OptionFuture<_> = mistaken
             .map(|name| async move { path.name(&name, deadline).await })
             .into();
-        let unchased = resolution.queries.iter().all(Query::is_incomplete) && negative;
+        let unchased =
+            resolution.queries.iter().all(Query::is_incomplete) && negative && last != target.host;
         let unchased: OptionFuture<_> = unchased.then(|| path.name(last, deadline)).into();
-        let (soa, mistaken, unchased) = tokio::join!(soa, mistaken, unchased);
-        (soa.flatten(), mistaken.flatten(), unchased.flatten())
+        // The host may come from another server than the alias would: a forwarder for the
+        // privatelink zone alone.
+        let bypassed = name.filter(|name| public && *name != target.host);
+        let alias: OptionFuture<_> = bypassed.map(|name| path.name(name, deadline)).into();
+        let (zone, mistaken, unchased, alias) = tokio::join!(soa, mistaken, unchased, alias);
+        Trouble {
+            zone: zone.flatten(),
+            mistaken: mistaken.flatten(),
+            unchased: unchased.flatten(),
+            alias: alias.flatten(),
+        }
     }
 
     /// Step 7: what the resolvers other than the path say.
@@ -232,6 +241,15 @@ impl Prober {
         });
         join_all(asked).await
     }
+}
+
+/// What was asked because an answer is trouble.
+#[derive(Default)]
+struct Trouble {
+    zone: Option<ZoneEvidence>,
+    mistaken: Option<NameEvidence>,
+    unchased: Option<NameEvidence>,
+    alias: Option<NameEvidence>,
 }
 
 /// What is due in one probe.

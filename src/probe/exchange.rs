@@ -3,10 +3,13 @@
 //! Sockets are connected, so that the kernel drops what comes from elsewhere and a closed port is
 //! told apart from silence. A try that is given up keeps its socket: a late answer still counts.
 
+mod failure;
+
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
+use self::failure::Failure;
 use super::message::{Question, Received, Reply};
 use super::nameserver::Nameservers;
 use super::pace::Pace;
@@ -80,14 +84,13 @@ struct Tried {
     result: Result<Reply, Failure>,
 }
 
-/// Why a try brought no usable message.
-#[derive(Clone, Debug)]
-struct Failure {
-    outcome: QueryOutcome,
-    rcode: Option<Rcode>,
-    detail: Option<String>,
-    /// The fault is ours.
-    fault: bool,
+/// What the tries of one exchange tell while they are still waiting.
+#[derive(Debug, Default)]
+struct Meanwhile {
+    /// Tries that fetch a truncated answer over TCP.
+    over_tcp: AtomicUsize,
+    /// The first server from which something came that is no DNS message.
+    noise: OnceLock<SocketAddr>,
 }
 
 type Pending<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Tried> + Send + 'a>>>;
@@ -102,7 +105,7 @@ impl Ask<'_> {
         let tries = count.saturating_mul(self.nameservers.attempts).max(1);
         let patience = ((self.deadline - started) / tries).min(self.nameservers.timeout);
 
-        let over_tcp = AtomicUsize::new(0);
+        let meanwhile = Meanwhile::default();
         let mut pending = Pending::new();
         let mut failed: Vec<Tried> = Vec::new();
         let mut number = 0;
@@ -110,7 +113,7 @@ impl Ask<'_> {
             let until = (Instant::now() + patience).min(self.deadline);
             number += 1;
             pending.push(Box::pin(
-                self.try_server(number, *server, patience, &over_tcp),
+                self.try_server(number, *server, patience, &meanwhile),
             ));
             loop {
                 match timeout_at(until, pending.next()).await {
@@ -134,7 +137,7 @@ impl Ask<'_> {
             }
         }
         // A truncated answer that came late is still being fetched over TCP.
-        while over_tcp.load(Ordering::Relaxed) > 0 {
+        while meanwhile.over_tcp.load(Ordering::Relaxed) > 0 {
             match timeout_at(self.deadline, pending.next()).await {
                 Ok(Some(tried)) if tried.result.is_ok() => {
                     return answered(tried, number, &failed, started);
@@ -143,7 +146,7 @@ impl Ask<'_> {
                 Ok(None) | Err(_) => break,
             }
         }
-        unanswered(failed, number, started)
+        unanswered(failed, meanwhile.noise.get().copied(), number, started)
     }
 
     fn order(&self) -> Vec<SocketAddr> {
@@ -160,26 +163,26 @@ impl Ask<'_> {
         number: u32,
         server: SocketAddr,
         patience: Duration,
-        over_tcp: &AtomicUsize,
+        meanwhile: &Meanwhile,
     ) -> Tried {
         let mut without_edns = false;
         let mut question = Question::new(self.name, self.kind, self.edns);
-        let mut result = self.udp(server, &question).await;
+        let mut result = self.udp(server, &question, meanwhile).await;
         if question.has_edns() && result.as_ref().is_ok_and(refuses_edns) {
             without_edns = true;
             question = Question::new(self.name, self.kind, false);
-            result = self.udp(server, &question).await;
+            result = self.udp(server, &question, meanwhile).await;
         }
         let mut transport = Transport::Udp;
         if result.as_ref().is_ok_and(|reply| reply.flags.truncated) {
             transport = Transport::Tcp;
-            over_tcp.fetch_add(1, Ordering::Relaxed);
+            meanwhile.over_tcp.fetch_add(1, Ordering::Relaxed);
             // A share of its own, since the answer may have come at the end of its try's; it ends a
             // little before everything does, so that its own failure is told, not silence.
             let left = self.deadline.saturating_duration_since(Instant::now());
             let until = Instant::now() + patience.min(left * 15 / 16);
             let fetched = timeout_at(until, self.tcp(server, &question)).await;
-            over_tcp.fetch_sub(1, Ordering::Relaxed);
+            meanwhile.over_tcp.fetch_sub(1, Ordering::Relaxed);
             result = match fetched {
                 Ok(result) => result,
                 Err(_) => Err("no answer".to_owned()),
@@ -204,7 +207,12 @@ impl Ask<'_> {
 
     /// Sends the question and waits for its reply: for as long as the exchange lasts, since a late
     /// answer counts.
-    async fn udp(self, server: SocketAddr, question: &Question) -> Result<Reply, Failure> {
+    async fn udp(
+        self,
+        server: SocketAddr,
+        question: &Question,
+        meanwhile: &Meanwhile,
+    ) -> Result<Reply, Failure> {
         let any: SocketAddr = match server {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -219,6 +227,9 @@ impl Ask<'_> {
             let length = socket.recv(&mut buffer).await?;
             match question.receive(&buffer[..length]) {
                 Received::Foreign => {}
+                Received::Noise => {
+                    meanwhile.noise.get_or_init(|| server);
+                }
                 Received::Malformed(detail) => return Err(Failure::unreadable(&detail)),
                 Received::Reply(reply) => return Ok(*reply),
             }
@@ -244,8 +255,13 @@ impl Ask<'_> {
             stream.read_exact(&mut frame).await.map_err(told)?;
             match question.receive(&frame) {
                 Received::Foreign => {}
+                Received::Noise => return Err("what comes is no DNS message".to_owned()),
                 Received::Malformed(detail) => {
                     return Err(format!("an unreadable answer: {detail}"));
+                }
+                // There is no larger transport to turn to.
+                Received::Reply(reply) if reply.flags.truncated && reply.addresses.is_empty() => {
+                    return Err("the answer is truncated there too".to_owned());
                 }
                 Received::Reply(reply) => return Ok(*reply),
             }
@@ -295,9 +311,22 @@ fn answered(tried: Tried, tries: u32, failed: &[Tried], started: Instant) -> Exc
     }
 }
 
-/// The best of the failed tries speaks for all of them.
-fn unanswered(failed: Vec<Tried>, tries: u32, started: Instant) -> Exchanged {
+/// The best of the failed tries speaks for all of them; noise says more than silence.
+fn unanswered(
+    mut failed: Vec<Tried>,
+    noise: Option<SocketAddr>,
+    tries: u32,
+    started: Instant,
+) -> Exchanged {
     let closeness = |tried: &Tried| tried.result.as_ref().err().map(|f| f.outcome.closeness());
+    for tried in failed
+        .iter_mut()
+        .filter(|tried| Some(tried.server) == noise)
+    {
+        if tried.result.as_ref().is_err_and(Failure::is_silence) {
+            tried.result = Err(Failure::unreadable("it is no DNS message"));
+        }
+    }
     let best = failed.into_iter().rev().max_by_key(closeness);
     let (server, transport) = best.as_ref().map_or((None, Transport::Udp), |tried| {
         (Some(tried.server), tried.transport)
@@ -343,55 +372,6 @@ impl Tried {
         match failure.rcode {
             Some(rcode) => Some(format!("{} said {rcode}", self.server)),
             None => Some(format!("{}: {what}", self.server)),
-        }
-    }
-}
-
-impl Failure {
-    fn silence() -> Self {
-        Self {
-            outcome: QueryOutcome::Timeout,
-            rcode: None,
-            detail: None,
-            fault: false,
-        }
-    }
-
-    fn unreadable(detail: &str) -> Self {
-        Self {
-            outcome: QueryOutcome::Invalid,
-            rcode: None,
-            detail: Some(format!("the answer cannot be read: {detail}")),
-            fault: false,
-        }
-    }
-
-    fn ours(detail: String) -> Self {
-        Self {
-            outcome: QueryOutcome::Unreachable,
-            rcode: None,
-            detail: Some(detail),
-            fault: true,
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        let of_the_network = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::NetworkDown
-                | io::ErrorKind::AddrNotAvailable
-                // A local firewall rule that drops what is sent.
-                | io::ErrorKind::PermissionDenied
-        );
-        Self {
-            fault: !of_the_network,
-            ..Self::ours(error.to_string())
         }
     }
 }

@@ -24,6 +24,20 @@ pub fn zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {
         .or_else(|| catalogue::private_only_zone(name))
 }
 
+/// The zone that most likely holds the record of `name`: a private-only name is made in a zone of
+/// its own as a rule, named like its parent (AKS: a GUID, flexible servers: the server or a name
+/// given).
+pub fn own_zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {
+    let zone = zone_of(target, name)?;
+    let parent = name.split_once('.').map(|(_, parent)| parent);
+    let own = parent.filter(|parent| {
+        is_within(parent, zone)
+            && catalogue::private_only_zone(name).is_some()
+            && configured_zone(target, name).is_none()
+    });
+    Some(own.unwrap_or(zone))
+}
+
 fn configured_zone<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
     let zone = target.private_zone.as_deref()?;
     (zone != name && is_within(name, zone)).then_some(zone)

@@ -18,9 +18,9 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 pub use self::zone::{ZoneAuthority, zone_authority};
-use crate::alias::{alias, zone_of};
+use crate::alias::{alias, own_zone_of};
 use crate::history::History;
-use crate::observation::Observation;
+use crate::observation::{Observation, Soa};
 use crate::reason::{Reason, Severity};
 use crate::surroundings::Surroundings;
 use crate::target::{Expectation, Target};
@@ -100,6 +100,8 @@ struct Case<'a> {
     alias: Option<&'a str>,
     /// Who answers for the zone the alias lies in.
     authority: ZoneAuthority,
+    /// The SOA that told so.
+    soa: Option<&'a Soa>,
 }
 
 impl<'a> Case<'a> {
@@ -117,6 +119,7 @@ impl<'a> Case<'a> {
             expect: expect_effective(target, observation, history),
             alias: alias(target, &observation.resolution),
             authority: zone_authority(target, observation),
+            soa: zone::zone_soa(target, &observation.resolution),
         }
     }
 
@@ -133,12 +136,19 @@ impl<'a> Case<'a> {
             .map_or(self.host(), String::as_str)
     }
 
-    /// The private DNS zone that should hold the record.
+    /// The private DNS zone that should hold the record: the one that answers, where a private one
+    /// does, else the one that the name lies in by its labels.
     fn zone(&self) -> Option<&str> {
-        self.alias
-            .and_then(|alias| zone_of(self.target, alias))
-            .or_else(|| zone_of(self.target, self.last_name()))
-            .or_else(|| zone_of(self.target, self.host()))
+        if self.authority == ZoneAuthority::Private
+            && let Some(soa) = self.soa
+        {
+            return Some(&soa.owner);
+        }
+        let names = self
+            .alias
+            .into_iter()
+            .chain([self.last_name(), self.host()]);
+        { names }.find_map(|name| own_zone_of(self.target, name))
     }
 }
 

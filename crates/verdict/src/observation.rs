@@ -70,6 +70,8 @@ pub struct Resolution {
     pub mistaken: Option<NameEvidence>,
     /// The last name of a chain that the server did not chase, where it was asked for.
     pub unchased: Option<NameEvidence>,
+    /// The alias asked by itself, where the host leads to a public address.
+    pub alias: Option<NameEvidence>,
     /// What the relative name led to through the search list, where it led elsewhere.
     pub search: Option<NameEvidence>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
@@ -220,14 +222,21 @@ pub struct Query {
 }
 
 impl Query {
-    /// A server that does not chase: NOERROR with a CNAME, neither address nor SOA.
+    /// A server that does not chase: NOERROR with a CNAME, neither address nor SOA; or with
+    /// nothing but a referral to other servers.
     pub fn is_incomplete(&self) -> bool {
-        self.outcome == QueryOutcome::Nodata && self.chain.len() > 1 && self.soa.is_none()
+        self.outcome == QueryOutcome::Nodata
+            && self.soa.is_none()
+            && (self.chain.len() > 1 || self.flags.referral)
     }
 }
 
-/// Header bits of a DNS message.
+/// What a DNS message says of itself, beside its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of one message, as the wire has them"
+)]
 pub struct Flags {
     /// AA: the server is authoritative.
     pub authoritative: bool,
@@ -235,6 +244,8 @@ pub struct Flags {
     pub recursion_available: bool,
     /// TC: the message was cut.
     pub truncated: bool,
+    /// The message answers nothing and names other servers to ask instead.
+    pub referral: bool,
 }
 
 /// A response code.

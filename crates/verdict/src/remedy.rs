@@ -49,7 +49,7 @@ const fn advice(reason: Reason) -> Advice {
             "Ask the same server with dig, and repair the record that loops or the device that garbles the answer.",
         ),
         Reason::DnsIncompleteAnswer => (
-            "The server returns a CNAME and leaves following it to the client, which clients do not do.",
+            "The server leaves a CNAME, or the whole way, for the client to follow, which clients do not do.",
             "Make the DNS server follow CNAMEs itself, by recursion or by forwarding everything to one resolver that does.",
         ),
         Reason::DnsPrivateRecordMissing => (

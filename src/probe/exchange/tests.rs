@@ -182,6 +182,40 @@ async fn a_server_that_refuses_edns_is_asked_without_and_that_is_degraded() {
     assert!(!asked(&[old], false, 2000).await.degraded);
 }
 
+/// Listens at a port and says the same to whatever comes.
+async fn speaker(text: &'static [u8]) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let address = socket.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+            let _ = socket.send_to(text, from).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_is_no_dns_message_is_told_from_silence_unless_an_answer_comes() {
+    let web = speaker(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let silent = server(&[(0, Move::Silence)]).await;
+    let exchanged = asked(&[silent, web], false, 400).await;
+    assert_eq!(
+        (exchanged.outcome, exchanged.server),
+        (QueryOutcome::Invalid, Some(web))
+    );
+    assert_eq!(
+        exchanged.detail.as_deref(),
+        Some("the answer cannot be read: it is no DNS message")
+    );
+    let empty = speaker(b"").await;
+    let exchanged = asked(&[empty], false, 400).await;
+    assert_eq!(exchanged.outcome, QueryOutcome::Timeout);
+    let well = server(&[(0, Move::Answer)]).await;
+    let exchanged = asked(&[web, well], false, 2000).await;
+    assert_eq!(exchanged.outcome, QueryOutcome::Answer);
+}
+
 #[tokio::test]
 async fn a_closed_port_is_told_from_silence_and_silence_ends_with_the_budget() {
     let silent = server(&[(0, Move::Silence)]).await;

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::zone::is_azures;
 use super::{Case, Findings, ZoneAuthority, cache, list, servers};
-use crate::address::{Class, ClassSet, Family};
+use crate::address::{Class, ClassSet, Family, judged_as};
 use crate::observation::{Address, Comparison};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
@@ -45,7 +46,11 @@ fn first(addresses: &[Address]) -> Option<IpAddr> {
 fn reserved(case: &Case<'_>, findings: &mut Findings) {
     for address in addresses(case) {
         let detail = if address.class == Class::Reserved {
-            format!("{} is reserved or denied, and was not dialled", address.ip)
+            format!(
+                "{} is {}, and was not dialled",
+                address.ip,
+                nature(case, address.ip)
+            )
         } else if !case.target.rules.may_dial(address.ip) {
             format!(
                 "{} lies in a reserved range; only classify.private makes it dialable",
@@ -55,6 +60,31 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
             continue;
         };
         findings.add(Reason::ReservedAddress, Some(address.ip), detail);
+    }
+}
+
+/// What a reserved address is, for whoever wonders how it came into an answer.
+fn nature(case: &Case<'_>, ip: IpAddr) -> &'static str {
+    let judged = judged_as(ip);
+    let denied = &case.target.rules.denied;
+    if { denied }
+        .iter()
+        .any(|net| net.contains(&ip) || net.contains(&judged))
+    {
+        return "in a range that the configuration denies";
+    }
+    match judged {
+        ip if ip.is_unspecified() => "the address that DNS filters give for what they block",
+        ip if ip.is_loopback() => "a loopback address",
+        ip if ip.is_multicast() => "a multicast address",
+        IpAddr::V4(ip) => match ip.octets() {
+            [168, 63, 129, 16] => "Azure's own platform address",
+            [169, 254, 169, 254] => "the instance metadata service",
+            [169, 254, ..] => "a link-local address",
+            _ => "in a reserved range",
+        },
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address",
+        IpAddr::V6(_) => "in a reserved range",
     }
 }
 
@@ -114,17 +144,29 @@ fn mixed_or_public(case: &Case<'_>, findings: &mut Findings) {
     }
     match case.expect {
         Expectation::PrivateEndpoint | Expectation::ServiceEndpoint if !private.is_empty() => {
-            let odd = if case.expect == Expectation::PrivateEndpoint {
-                &public
+            let (odd, meant) = if case.expect == Expectation::PrivateEndpoint {
+                (&public, &private)
             } else {
-                &private
+                (&private, &public)
             };
-            let severity = if odd.iter().all(|address| has_no_route(case, address)) {
+            // An odd family is a family apart: where the meant addresses share it, the records are
+            // wrong, and that nothing is reached from here excuses nobody.
+            let apart = |address: &Address| {
+                let family = Family::of(address.ip);
+                meant.iter().all(|other| Family::of(other.ip) != family)
+            };
+            let severity = if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
                 Severity::Warn
             } else {
                 Severity::Fail
             };
-            let detail = format!("one answer holds both: {}", list(addresses(case)));
+            let mut detail = format!("one answer holds both: {}", list(addresses(case)));
+            if severity == Severity::Warn {
+                let odd = list(odd);
+                detail.push_str(&format!(
+                    "; no route leads from here to {odd}, elsewhere one may"
+                ));
+            }
             findings.add_as(
                 Reason::MixedAddresses,
                 severity,
@@ -164,24 +206,68 @@ fn public_instead(
             Reason::PublicFallbackZoneLinked,
             Confidence::High,
             format!(
-                "the alias {alias} ends at {seen}, although its zone is answered privately here"
+                "the alias {alias} ends at {seen}, although its zone {}",
+                answered_privately(case)
             ),
         ),
         (Some(alias), authority) => {
             let zone = case.zone().unwrap_or(alias);
-            let (confidence, who) = match authority {
-                ZoneAuthority::Public => (Confidence::High, "is answered by the public side"),
-                _ => (Confidence::Medium, "does not say who answers for it"),
+            let (confidence, who) = match (authority, case.soa) {
+                (ZoneAuthority::Public, _) => (
+                    Confidence::High,
+                    "is answered by the public side".to_owned(),
+                ),
+                (_, Some(soa)) => (
+                    Confidence::Medium,
+                    format!("is answered by {}, be it privately or not", soa.mname),
+                ),
+                (_, None) => (
+                    Confidence::Medium,
+                    "does not say who answers for it".to_owned(),
+                ),
             };
-            (
-                Reason::PublicFallback,
-                confidence,
-                format!("the alias {alias} ends at {seen}; its zone {zone} {who}"),
-            )
+            let detail = format!("the alias {alias} ends at {seen}; its zone {zone} {who}");
+            (Reason::PublicFallback, confidence, detail)
         }
     };
-    let detail = detail + &cache::kept(case);
+    let besides = [by_itself(case), in_the_wrong_zone(case), cache::kept(case)];
+    let detail = detail + &besides.concat();
     findings.add_as(reason, severity, confidence, first(public), detail);
+}
+
+fn answered_privately(case: &Case<'_>) -> String {
+    match case.soa {
+        Some(soa) if !is_azures(soa) => format!("is served by {} here", soa.mname),
+        _ => "is answered privately here".to_owned(),
+    }
+}
+
+/// What the alias says when asked by itself: a DNS server that forwards the privatelink zone alone
+/// has the private address, and does not use it for the host.
+fn by_itself(case: &Case<'_>) -> String {
+    let resolution = &case.observation.resolution;
+    let private = |ip: &&IpAddr| case.target.rules.classify(**ip).is_private();
+    let asked = resolution.alias.as_ref();
+    let direct = asked.and_then(|evidence| evidence.addresses.iter().find(private));
+    if let Some(ip) = direct {
+        format!(
+            "; the alias asked by itself has {ip}: the DNS server sends the two names different ways"
+        )
+    } else if case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name()) {
+        "; nothing follows the alias: the address may be the zone's own record".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// That the record is there after all, in the zone that people mistake for the right one.
+fn in_the_wrong_zone(case: &Case<'_>) -> String {
+    let private = |ip: &&IpAddr| case.target.rules.classify(**ip).is_private();
+    let mistaken = case.observation.resolution.mistaken.as_ref();
+    mistaken
+        .and_then(|evidence| Some((evidence.addresses.iter().find(private)?, &evidence.name)))
+        .map(|(ip, name)| format!("; {name} has {ip}: the record was made in the wrong zone"))
+        .unwrap_or_default()
 }
 
 fn unexpected(case: &Case<'_>, findings: &mut Findings) {

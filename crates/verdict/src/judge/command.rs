@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Case, servers};
+use super::zone::is_azures;
+use super::{Case, ZoneAuthority, servers};
+use crate::address::Family;
 use crate::reason::Reason;
 use crate::service::request;
 use crate::target::Protocol;
@@ -32,18 +34,30 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         Some(server) => dig_at(&arguments, server),
         None => format!("dig {arguments}"),
     };
+    let kind = record_type(case, finding);
     Some(match finding.reason {
         Reason::PublicFallback | Reason::DnsPrivateZoneNotLinked => format!(
             "az network private-dns link vnet list --resource-group <group> --zone-name {} --output table",
             case.zone()?
         ),
-        Reason::PublicFallbackZoneLinked => dig(format!("{} SOA", case.zone()?)),
+        // The private address: the host goes another way. The public one: there is no record.
+        Reason::PublicFallbackZoneLinked => dig(format!("{} {kind}", case.alias?)),
         Reason::DnsPrivateRecordMissing => {
             let zone = case.zone()?;
             let names = case.alias.into_iter().chain([case.last_name(), host]);
             let record = { names }
                 .filter_map(|name| name.strip_suffix(zone))
-                .find_map(|rest| rest.strip_suffix('.'))?;
+                // A zone named like the one record that it holds has it at its apex.
+                .find_map(|rest| {
+                    if rest.is_empty() {
+                        Some("@")
+                    } else {
+                        rest.strip_suffix('.')
+                    }
+                })?;
+            if case.authority == ZoneAuthority::Private && !case.soa.is_some_and(is_azures) {
+                return Some(dig(format!("{} {kind}", case.last_name())));
+            }
             format!(
                 "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
             )
@@ -61,9 +75,11 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         | Reason::DnsIncompleteAnswer
         | Reason::DnsNameNotFound
         | Reason::DnsDegraded
-        | Reason::MixedAddresses => dig(format!("{host} A")),
-        Reason::AddressFlapping => each_server(case).unwrap_or_else(|| dig(format!("{host} A"))),
-        Reason::DnsTcpFailed => dig(format!("+tcp {host} A")),
+        | Reason::MixedAddresses => dig(format!("{host} {kind}")),
+        Reason::AddressFlapping => {
+            each_server(case).unwrap_or_else(|| dig(format!("{host} {kind}")))
+        }
+        Reason::DnsTcpFailed => dig(format!("+tcp {host} {kind}")),
         Reason::DnsZoneShadows => dig(format!("{host} SOA")),
         Reason::ConnectTimeout
         | Reason::ConnectRefused
@@ -147,4 +163,18 @@ fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
         headers.collect::<String>(),
         request.path
     ))
+}
+
+/// The record type to ask for: of the address at fault, else of the family that had trouble.
+fn record_type(case: &Case<'_>, finding: &Finding) -> &'static str {
+    let queries = &case.observation.resolution.queries;
+    let troubled = queries
+        .iter()
+        .find(|q| q.outcome.is_failure() || q.degraded);
+    match finding.address {
+        // By what it is written as: a mapped address comes from an AAAA record.
+        Some(ip) if ip.is_ipv6() => Family::Ipv6.record_type(),
+        Some(_) => Family::Ipv4.record_type(),
+        None => { troubled.or(queries.first()) }.map_or("A", |query| query.family.record_type()),
+    }
 }

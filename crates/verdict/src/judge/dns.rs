@@ -1,6 +1,6 @@
 //! Dns findings: what the answers, or their absence, say about names and zones.
 
-use super::zone::shadows;
+use super::zone::{is_azures, shadows};
 use super::{Case, Findings, ZoneAuthority};
 use crate::catalogue;
 use crate::observation::{Query, QueryOutcome, Soa};
@@ -72,8 +72,8 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
         QueryOutcome::Answer | QueryOutcome::Nxdomain | QueryOutcome::Nodata => return,
     };
     let queries = case.observation.resolution.queries.iter();
-    for query in queries.filter(|query| query.outcome == outcome) {
-        findings.add(reason, None, described(query));
+    for detail in described(queries.filter(|query| query.outcome == outcome)) {
+        findings.add(reason, None, detail);
     }
 }
 
@@ -95,6 +95,15 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     };
 
     if queries.iter().all(Query::is_incomplete) {
+        if queries.iter().all(|query| query.flags.referral) {
+            let detail = "the server answers with nothing but other servers to ask: it does not \
+                          recurse, and neither do applications";
+            return add(
+                Reason::DnsIncompleteAnswer,
+                Confidence::High,
+                detail.to_owned(),
+            );
+        }
         let mut detail = format!(
             "the server answers with the alias {last} alone, without its address: it does not chase \
              aliases, and neither do applications"
@@ -113,23 +122,35 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     let private_only = [case.host(), last]
         .into_iter()
         .find_map(|name| Some((name, catalogue::private_only_zone(name)?)));
-    if let Some((name, zone)) = private_only
+    if let Some((name, outermost)) = private_only
         && rcode == "NXDOMAIN"
         && case.authority != ZoneAuthority::Private
     {
         let confidence = sure_if(case.authority == ZoneAuthority::Public);
+        let zone = case.zone().unwrap_or(outermost);
+        let subject = if name == case.host() {
+            "the name"
+        } else {
+            name
+        };
         let detail =
-            format!("{name} exists only in the private zone {zone}, and here it is NXDOMAIN");
+            format!("{subject} exists only in the private zone {zone}, and here it is NXDOMAIN");
         return add(Reason::DnsPrivateZoneNotLinked, confidence, detail);
     }
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
             let zone = case.zone().unwrap_or(alias);
-            let detail = format!(
-                "the alias {alias} leads nowhere ({rcode} for {last}), and the public side answers for {zone}"
+            let somebodys = case.soa.filter(|soa| shadows(case.target, soa));
+            let who = somebodys.map_or_else(
+                || "the public side".to_owned(),
+                |soa| format!("a zone {} of {}", soa.owner, soa.mname),
             );
-            return add(Reason::DnsAliasDangling, Confidence::High, detail);
+            let detail = format!(
+                "the alias {alias} leads nowhere ({rcode} for {last}), and {who} answers for {zone}"
+            );
+            let confidence = sure_if(somebodys.is_none());
+            return add(Reason::DnsAliasDangling, confidence, detail);
         }
         // Without an alias there is nothing that could dangle.
         (None, ..) | (_, None, ZoneAuthority::Public) => {}
@@ -148,19 +169,35 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
             shadowed(case, soa, rcode),
         );
     }
-    add(
-        Reason::DnsNameNotFound,
-        Confidence::High,
-        format!("{rcode} for {last}"),
-    );
+    let mut detail = format!("{rcode} for {last}");
+    if let Some(doubt) = catalogue::doubt(case.host()) {
+        detail.push_str(&format!("; perhaps {} was meant", doubt.instead()));
+    }
+    add(Reason::DnsNameNotFound, Confidence::High, detail);
 }
 
 fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
-    let seen = match case.authority {
-        ZoneAuthority::Private => "is linked here, but",
-        _ => "does not say who answers for it, and",
+    let seen = match (case.authority, case.soa) {
+        (ZoneAuthority::Private, Some(soa)) if !is_azures(soa) => {
+            format!("the zone {zone} is served by {} here, and", soa.mname)
+        }
+        (ZoneAuthority::Private, _) => format!("the zone {zone} is linked here, but"),
+        (_, Some(soa)) if is_azures(soa) => format!(
+            "the private zone {} is linked here and answers in place of {zone}, and",
+            soa.owner
+        ),
+        (_, Some(soa)) => format!(
+            "{} answers for {zone}, be it privately or not, and",
+            soa.mname
+        ),
+        (_, None) => format!("the zone {zone} does not say who answers for it, and"),
     };
-    let mut detail = format!("the zone {zone} {seen} has no record for {name} ({rcode})");
+    let last = case.last_name();
+    let mut detail = if last == name {
+        format!("{seen} has no record for {name} ({rcode})")
+    } else {
+        format!("{seen} has no address for {name}: it leads on to {last} ({rcode})")
+    };
     if let Some(evidence) = &case.observation.resolution.mistaken
         && !evidence.addresses.is_empty()
     {
@@ -173,8 +210,13 @@ fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
 }
 
 fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
+    let by = if is_azures(soa) {
+        String::new()
+    } else {
+        format!(" of {}", soa.mname)
+    };
     format!(
-        "a private zone {} answers for {} ({rcode}) and hides the public name",
+        "a private zone {}{by} answers for {} ({rcode}) and hides the public name",
         soa.owner,
         case.host()
     )
@@ -185,11 +227,10 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
     for query in &resolution.queries {
         if query.outcome.is_failure() && resolution.answered() {
-            let detail = format!(
-                "{}; some clients then fail the whole name",
-                described(query)
-            );
-            findings.add(Reason::DnsDegraded, None, detail);
+            for told in described([query]) {
+                let detail = format!("{told}; some clients then fail the whole name");
+                findings.add(Reason::DnsDegraded, None, detail);
+            }
         } else if query.degraded && !query.outcome.is_failure() {
             let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
             // The retry without EDNS is not counted as a try.
@@ -204,9 +245,26 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// `AAAA: timeout (10.0.0.10:53, 2 tries)`.
-fn described(query: &Query) -> String {
-    let mut text = format!("{}: {}", query.family.record_type(), query.outcome);
+/// `A and AAAA: timeout (10.0.0.10:53, 2 tries)`: once for all families of which the same is true.
+fn described<'a>(queries: impl IntoIterator<Item = &'a Query>) -> Vec<String> {
+    let mut told: Vec<(String, String)> = Vec::new();
+    for query in queries {
+        let family = query.family.record_type();
+        let story = story(query);
+        match told.iter_mut().find(|(_, known)| *known == story) {
+            Some((families, _)) => families.push_str(&format!(" and {family}")),
+            None => told.push((family.to_owned(), story)),
+        }
+    }
+    let texts = told.into_iter();
+    texts
+        .map(|(families, story)| format!("{families}: {story}"))
+        .collect()
+}
+
+/// `timeout (10.0.0.10:53, 2 tries)`.
+fn story(query: &Query) -> String {
+    let mut text = query.outcome.to_string();
     if let Some(rcode) = query
         .rcode
         .filter(|_| query.outcome == QueryOutcome::ServerFailure)

@@ -9,8 +9,12 @@ use crate::name::is_within;
 use crate::observation::{Observation, Resolution, Soa};
 use crate::target::{Target, words};
 
-/// The `mname` of every zone that Azure Private DNS serves.
-const AZURE_PRIVATE_DNS: &str = "azureprivatedns.net";
+/// The `mname` of every zone that Azure Private DNS serves; the sovereign clouds' are inferred.
+const AZURE_PRIVATE_DNS: [&str; 3] = [
+    "azureprivatedns.net",
+    "azureprivatedns.us",
+    "azureprivatedns.cn",
+];
 
 words! {
     /// Who answers for the private DNS zone.
@@ -38,19 +42,27 @@ pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthori
     let Some((name, zone)) = alias(target, resolution).or(Some(last)).and_then(in_zone) else {
         return ZoneAuthority::NotAsked;
     };
-    match (answered_soa(target, resolution), &resolution.zone) {
-        (Some(soa), _) => authority_of(soa, name, zone),
-        (None, Some(evidence)) => evidence
-            .soa
-            .as_ref()
-            .map_or(ZoneAuthority::Unknown, |soa| authority_of(soa, name, zone)),
-        (None, None) => ZoneAuthority::NotAsked,
+    match zone_soa(target, resolution) {
+        Some(soa) => authority_of(soa, name, zone),
+        None if resolution.zone.is_some() => ZoneAuthority::Unknown,
+        None => ZoneAuthority::NotAsked,
     }
+}
+
+/// The SOA that tells who answers for the zone: of the answer, or the one asked for.
+pub(super) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
+    let asked = || resolution.zone.as_ref()?.soa.as_ref();
+    answered_soa(target, resolution).or_else(asked)
+}
+
+/// Whether Azure Private DNS serves the zone.
+pub(super) fn is_azures(soa: &Soa) -> bool {
+    AZURE_PRIVATE_DNS.contains(&soa.mname.as_str())
 }
 
 /// The SOA that came with a negative answer about a name of the zone. One that came with a public
 /// name further down the chain says nothing of the privatelink zone.
-pub(super) fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
+fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
     resolution
         .queries
         .iter()
@@ -69,7 +81,7 @@ pub(super) fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> O
 pub(super) fn shadows(target: &Target, soa: &Soa) -> bool {
     let of_catalogue = catalogue::holds_suffix(&soa.owner)
         || (soa.owner == target.host && target.service.is_some());
-    if soa.mname == AZURE_PRIVATE_DNS {
+    if is_azures(soa) {
         of_catalogue || soa.owner == target.host
     } else {
         of_catalogue && !is_within(&soa.rname, "microsoft.com")
@@ -81,7 +93,7 @@ fn authority_of(soa: &Soa, name: &str, zone: &str) -> ZoneAuthority {
     let owns = is_within(name, &soa.owner) && is_within(&soa.owner, zone);
     let of_catalogue =
         catalogue::is_private_zone(zone) || catalogue::private_only_zone(name).is_some();
-    if soa.mname == AZURE_PRIVATE_DNS {
+    if is_azures(soa) {
         if owns {
             ZoneAuthority::Private
         } else {

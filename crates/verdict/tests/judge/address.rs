@@ -37,9 +37,10 @@ fn a_reserved_address_is_broken_whatever_is_expected() {
             );
             let finding = case.finding(Reason::ReservedAddress);
             assert_eq!(finding.address, Some(ip(address)));
-            assert_eq!(
-                finding.detail,
-                format!("{address} is reserved or denied, and was not dialled")
+            assert!(
+                finding.detail.starts_with(&format!("{address} is ")),
+                "{}",
+                finding.detail
             );
         }
     }
@@ -74,9 +75,41 @@ fn every_reserved_address_is_told_in_one_finding() {
     assert_eq!(finding.address, Some(ip("0.0.0.0")));
     assert_eq!(
         finding.detail,
-        "0.0.0.0 is reserved or denied, and was not dialled; \
-         :: is reserved or denied, and was not dialled"
+        "0.0.0.0 is the address that DNS filters give for what they block, and was not dialled; \
+         :: is the address that DNS filters give for what they block, and was not dialled"
     );
+}
+
+#[test]
+fn a_reserved_address_is_told_by_what_it_is() {
+    for (address, nature) in [
+        ("127.0.0.1", "a loopback address"),
+        ("::1", "a loopback address"),
+        ("239.1.2.3", "a multicast address"),
+        ("ff02::1", "a multicast address"),
+        ("168.63.129.16", "Azure's own platform address"),
+        ("169.254.169.254", "the instance metadata service"),
+        ("64:ff9b::a9fe:a9fe", "the instance metadata service"),
+        ("169.254.10.10", "a link-local address"),
+        ("::ffff:169.254.10.10", "a link-local address"),
+        ("fe80::1", "a link-local address"),
+        ("198.18.0.1", "in a reserved range"),
+    ] {
+        let case = Case::of(VAULT).resolves_to([address]);
+        assert_eq!(
+            case.finding(Reason::ReservedAddress).detail,
+            format!("{address} is {nature}, and was not dialled")
+        );
+    }
+    for address in ["10.0.0.1", "::ffff:10.0.0.1"] {
+        let denied = Case::of(VAULT)
+            .denying("10.0.0.0/16")
+            .resolves_to([address]);
+        assert_eq!(
+            denied.finding(Reason::ReservedAddress).detail,
+            format!("{address} is in a range that the configuration denies, and was not dialled")
+        );
+    }
 }
 
 #[test]
@@ -217,6 +250,30 @@ fn an_alias_with_a_public_address_in_a_linked_zone_is_a_fallback_of_its_own() {
              answered privately here"
         )
     );
+}
+
+#[test]
+fn an_odd_address_without_a_route_is_told_as_such() {
+    let case = Case::healthy_vault()
+        .resolves_to(["10.1.2.3", "2603:1030::5"])
+        .at("2603:1030::5", has_no_route);
+    assert_eq!(case.findings(), [(Reason::MixedAddresses, Warn)]);
+    let finding = case.finding(Reason::MixedAddresses);
+    assert!(
+        finding
+            .detail
+            .ends_with("; no route leads from here to 2603:1030::5 (public), elsewhere one may"),
+        "{}",
+        finding.detail
+    );
+}
+
+#[test]
+fn addresses_mixed_in_one_family_fail_even_where_nothing_has_a_route() {
+    let case = Case::healthy_vault()
+        .resolves_to(["10.1.2.3", "52.0.0.1"])
+        .everywhere(has_no_route);
+    assert_eq!(case.findings(), [(Reason::MixedAddresses, Fail)]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use privatelink_verdict::target::Expectation;
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
 use crate::words::{
-    Change, Told, certificate_of, failed, has_no_route, name, nodata, nxdomain, private_soa,
-    public_soa, refuses, servfail, times_out,
+    Change, Told, certificate_of, failed, has_no_route, name, nodata, nxdomain, own_soa,
+    private_soa, public_soa, refuses, servfail, times_out,
 };
 
 fn command(case: &Case, reason: Reason) -> Option<String> {
@@ -26,12 +26,12 @@ const ENDPOINTS: &str = "az network private-endpoint list --query \
                          --output table";
 
 #[test]
-fn a_fallback_is_settled_by_the_zones_links_or_its_soa() {
+fn a_fallback_is_settled_by_the_zones_links_or_its_alias() {
     settles(&Case::public_vault(), Reason::PublicFallback, LINKS);
     settles(
         &Case::public_vault().asked_for_soa(Some(private_soa(VAULT_ZONE))),
         Reason::PublicFallbackZoneLinked,
-        "dig privatelink.vaultcore.azure.net SOA @10.0.0.10",
+        "dig kv-prod.privatelink.vaultcore.azure.net A @10.0.0.10",
     );
 }
 
@@ -102,6 +102,36 @@ fn reply(status: u16, body: &str) -> Reply {
         headers: Vec::new(),
         body: body.to_owned(),
     }
+}
+
+#[test]
+fn the_zone_in_a_command_is_the_one_that_holds_the_record() {
+    let host = "aks-prod.0f1e.privatelink.westeurope.azmk8s.io";
+    let own = "0f1e.privatelink.westeurope.azmk8s.io";
+    let links = format!(
+        "az network private-dns link vnet list --resource-group <group> --zone-name {own} --output table"
+    );
+    let unlinked = Case::of(host).both(nxdomain().told_by(public_soa("azmk8s.io")));
+    settles(&unlinked, Reason::DnsPrivateZoneNotLinked, &links);
+    for (zone, record) in [
+        (own, "aks-prod"),
+        ("privatelink.westeurope.azmk8s.io", "aks-prod.0f1e"),
+        (host, "@"),
+    ] {
+        let lacking = Case::of(host).both(nxdomain().told_by(private_soa(zone)));
+        let show = format!(
+            "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
+        );
+        settles(&lacking, Reason::DnsPrivateRecordMissing, &show);
+    }
+    let of_ones_own = Case::of(VAULT)
+        .via([VAULT_ALIAS])
+        .both(nxdomain().told_by(own_soa(VAULT_ZONE)));
+    settles(
+        &of_ones_own,
+        Reason::DnsPrivateRecordMissing,
+        "dig kv-prod.privatelink.vaultcore.azure.net A @10.0.0.10",
+    );
 }
 
 #[test]
@@ -188,7 +218,12 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
     settles(
         &Case::healthy_vault().aaaa(servfail()),
         Reason::DnsDegraded,
-        dig,
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
+    );
+    settles(
+        &Case::healthy_vault().resolves_to(["10.1.2.3", "2603:1030::5"]),
+        Reason::MixedAddresses,
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
     );
     settles(
         &Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
@@ -236,7 +271,7 @@ fn the_server_asked_is_the_one_whose_outcome_decided() {
     settles(
         &Case::of(VAULT).a(nodata()).aaaa(elsewhere),
         Reason::DnsServerFailure,
-        "dig kv-prod.vault.azure.net A @10.0.0.11",
+        "dig kv-prod.vault.azure.net AAAA @10.0.0.11",
     );
 }
 

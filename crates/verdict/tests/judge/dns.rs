@@ -64,7 +64,7 @@ fn a_failure_is_told_with_its_family_server_tries_and_rcode() {
             Case::of(VAULT).both(failed(QueryOutcome::Timeout).after_tries(6)),
             Reason::DnsTimeout
         ),
-        "A: timeout (10.0.0.10:53, 6 tries); AAAA: timeout (10.0.0.10:53, 6 tries)"
+        "A and AAAA: timeout (10.0.0.10:53, 6 tries)"
     );
     let mut refused = servfail();
     refused.rcode = Some(Rcode(5));

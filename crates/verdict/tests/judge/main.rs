@@ -7,6 +7,7 @@ mod command;
 mod connect;
 mod dns;
 mod facts;
+mod fallback;
 mod flapping;
 mod names;
 mod order;

@@ -74,6 +74,37 @@ fn a_server_that_gives_one_family_an_soa_does_chase() {
 }
 
 #[test]
+fn a_server_that_refers_to_others_does_not_recurse() {
+    let mut referral = nodata();
+    referral.flags.referral = true;
+    let case = Case::of(VAULT).both(referral.clone());
+    assert_eq!(case.findings(), [(Reason::DnsIncompleteAnswer, Fail)]);
+    let finding = case.finding(Reason::DnsIncompleteAnswer);
+    assert_eq!(finding.confidence, Confidence::High);
+    assert!(
+        finding.detail.contains("it does not recurse"),
+        "{}",
+        finding.detail
+    );
+    let half = Case::of(VAULT).a(referral).aaaa(nxdomain());
+    assert_eq!(half.findings(), [(Reason::DnsNameNotFound, Fail)]);
+}
+
+#[test]
+fn a_name_of_a_suffix_that_does_not_exist_is_told_with_the_likely_one() {
+    let mistaken = Case::of("kv-prod.vault.azure.com").both(nxdomain());
+    assert_eq!(
+        mistaken.finding(Reason::DnsNameNotFound).detail,
+        "NXDOMAIN for kv-prod.vault.azure.com; perhaps kv-prod.vault.azure.net was meant"
+    );
+    let right = Case::of(VAULT).both(nxdomain());
+    assert_eq!(
+        right.finding(Reason::DnsNameNotFound).detail,
+        format!("NXDOMAIN for {VAULT}")
+    );
+}
+
+#[test]
 fn a_bare_host_without_soa_is_not_incomplete() {
     let case = Case::of(VAULT).both(nodata());
     assert_eq!(case.findings(), [(Reason::DnsNameNotFound, Fail)]);
@@ -196,7 +227,7 @@ fn a_private_only_host_that_does_not_exist_has_no_linked_zone() {
             .finding(Reason::DnsPrivateZoneNotLinked)
             .detail,
         format!(
-            "{API_SERVER} exists only in the private zone {API_SERVER_ZONE}, and here it is NXDOMAIN"
+            "the name exists only in the private zone {API_SERVER_ZONE}, and here it is NXDOMAIN"
         )
     );
 }

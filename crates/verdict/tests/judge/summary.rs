@@ -198,7 +198,7 @@ fn every_stage_has_its_own_opening() {
     opening(
         Case::of(VAULT).both(failed(QueryOutcome::Timeout)),
         Reason::DnsTimeout,
-        " cannot be resolved: A: timeout",
+        " cannot be resolved: A and AAAA: timeout",
     );
     opening(
         Case::of(VAULT).both(nxdomain()),
