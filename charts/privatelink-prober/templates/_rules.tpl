@@ -249,7 +249,7 @@ sum by (cluster, node, target, stage) (increase(privatelink_probe_timeouts_total
 {{- define "privatelink-prober.rule" -}}
 for: {{ .own.for }}
 labels:
-  {{- toYaml (merge (dict "severity" .own.severity) .all.alertLabels) | nindent 2 }}
+  {{- toYaml (merge (dict "severity" .own.severity) (default dict .all.alertLabels)) | nindent 2 }}
 annotations:
   summary: {{ .summary | quote }}
   description: {{ .description | quote }}
