@@ -92,7 +92,7 @@ fn every_panel_with_queries_uses_the_data_source_chosen() {
 }
 
 /// Node pools and targets are called the same in many clusters. A Prometheus of one cluster has no such
-/// label, which is a label like any other to PromQL.
+/// label, which is a label like any other.
 #[test]
 fn what_is_told_by_node_or_target_is_told_by_cluster_too() {
     let by_one = |query: &str| {
