@@ -66,6 +66,7 @@ fn tests() -> impl Iterator<Item = Test> {
         install::TESTS,
         paths::TESTS,
         monitoring::TESTS,
+        life::SIDE_BY_SIDE,
         paths::LATER,
         faults::TESTS,
         life::ALL_HEALTHY,

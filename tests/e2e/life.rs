@@ -12,6 +12,12 @@ use super::harness::Test;
 use super::release::{self, INTERVAL, LOCAL_DNS, NAME, NAMESPACE, SLACK, helm};
 use super::world::World;
 
+/// While node-b falls back, and Prometheus tells.
+pub(crate) const SIDE_BY_SIDE: &[Test] = &[(
+    "a terminating pod beside another on its node confuses no rule",
+    two_pods_on_a_node,
+)];
+
 /// With every network linked.
 pub(crate) const ALL_HEALTHY: &[Test] = &[
     (
@@ -24,16 +30,10 @@ pub(crate) const ALL_HEALTHY: &[Test] = &[
     ),
 ];
 
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "a terminating pod beside another on its node confuses no rule",
-        two_pods_on_a_node,
-    ),
-    (
-        "a node without DNS for its first 20 s has a ready agent within a minute",
-        late_dns,
-    ),
-];
+pub(crate) const TESTS: &[Test] = &[(
+    "a node without DNS for its first 20 s has a ready agent within a minute",
+    late_dns,
+)];
 
 const ROLLOUT: Duration = Duration::from_mins(1);
 
