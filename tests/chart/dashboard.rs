@@ -91,6 +91,27 @@ fn every_panel_with_queries_uses_the_data_source_chosen() {
     }
 }
 
+/// Node pools and targets are called the same in many clusters. A Prometheus of one cluster has no such
+/// label, which is a label like any other.
+#[test]
+fn what_is_told_by_node_or_target_is_told_by_cluster_too() {
+    let by_one = |query: &str| {
+        let lists = query.split("by (").skip(1);
+        let lists = lists.filter_map(|rest| rest.split_once(')'));
+        let mut lists = lists.map(|(labels, _)| labels.split(", ").collect::<Vec<_>>());
+        lists.any(|labels| {
+            (labels.contains(&"node") || labels.contains(&"target")) && !labels.contains(&"cluster")
+        })
+    };
+    let mixed: Vec<_> = queries()
+        .into_iter()
+        .filter(|query| by_one(query))
+        .collect();
+    // What is probed is the same wherever it is probed from.
+    assert_eq!(mixed.len(), 1, "{mixed:#?}");
+    assert!(mixed[0].contains("privatelink_target_info"), "{mixed:#?}");
+}
+
 #[test]
 fn no_two_panels_cover_each_other() {
     let dashboard = dashboard();

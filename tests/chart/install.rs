@@ -96,6 +96,7 @@ fn the_agent_has_its_nodes_name_and_resolv_conf_and_its_configuration_as_a_folde
         container["volumeMounts"],
         json!([{"name": "config", "mountPath": "/etc/privatelink-prober/config", "readOnly": true}])
     );
+    assert_eq!(spec["terminationGracePeriodSeconds"], 10);
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
     assert_eq!(

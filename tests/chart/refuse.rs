@@ -1,6 +1,6 @@
 //! Refuse: values that cannot work, with the whole of what a user sees, before anything is created.
 
-use super::helm::refused;
+use super::helm::{LEAST, ROOT, refused, run, yaml};
 
 #[test]
 fn no_targets() {
@@ -10,6 +10,7 @@ fn no_targets() {
       - config.targets is empty: there is nothing to probe; write at least one `- host: …` there, or name a ConfigMap in existingConfigMap
     "#);
     assert_eq!(refused(""), refused("config: {targets: []}"));
+    assert_eq!(refused(""), refused("config:\n#  targets:\n"));
 }
 
 /// What the schema refuses. Helm lists several complaints in no order, so each is made alone.
@@ -42,6 +43,11 @@ fn unknown_values_and_values_of_the_wrong_type() {
         (
             "image: {tag: 1.5}",
             "- at '/image/tag': got number, want string",
+        ),
+        ("podMonitor:", "- at '': missing property 'podMonitor'"),
+        (
+            "prometheusRule: {rules: {timeouts: {window: null}}}",
+            "- at '/prometheusRule/rules/timeouts': missing property 'window'",
         ),
         (
             "image: {pullPolicy: Sometimes}",
@@ -151,6 +157,57 @@ fn every_mistake_at_once() {
       - config.targets[10]: config.targets[9] probes Four.vault.azure.net. at the same port; remove one of them, or give it another port or name
       - config.targets[11].dataRegions[0]: "West Europe" is not the name of a region; write it as Azure's tools do: westeurope, not West Europe
     "#);
+}
+
+#[test]
+fn durations_that_prometheus_would_refuse() {
+    let values = "
+config: {targets: [{host: kv-prod.vault.azure.net}]}
+podMonitor: {enabled: true, interval: 10s, scrapeTimeout: 30s}
+serviceMonitor: {interval: 30}
+prometheusRule: {rules: {timeouts: {for: soon, window: 0s}, proberGone: {lookback: 30m1h}}}
+";
+    insta::assert_snapshot!(refused(values), @r#"
+    Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
+
+      - serviceMonitor.interval: "30" is not a duration; add a unit: 30s or 30m
+      - podMonitor.scrapeTimeout: 30s is longer than podMonitor.interval, which is 10s, and Prometheus would refuse that; shorten it
+      - prometheusRule.rules.proberGone.lookback: "30m1h" is not a duration; write whole numbers with units, longest first: 30s, 5m, 1h30m
+      - prometheusRule.rules.timeouts.for: "soon" is not a duration; write whole numbers with units, longest first: 30s, 5m, 1h30m
+      - prometheusRule.rules.timeouts.window: "0s" is no time at all; write 1s or more
+    "#);
+}
+
+/// `null` removes a value, and with it what a template may look into.
+#[test]
+fn no_value_that_is_removed_makes_a_template_stumble() {
+    let chart = format!("{ROOT}/charts/privatelink-prober/values.yaml");
+    let values = yaml(&std::fs::read_to_string(chart).expect("values.yaml"));
+    let on = "serviceMonitor: {enabled: true}\nprometheusRule: {enabled: true}\n\
+              grafana: {createDashboard: true}\n";
+    for (name, value) in values.as_object().expect("values") {
+        let below = value.as_object().into_iter().flatten();
+        let below = below.map(|(below, _)| format!("{name}={{{below}: null}}"));
+        for removed in below.chain([format!("{name}=null")]) {
+            let arguments = ["template", "t", "charts/privatelink-prober", "-f", "-"];
+            let set = [
+                "--set-json",
+                &removed.replace("={", "={\"").replace(": null", "\": null"),
+            ];
+            let output = run(
+                "helm",
+                &[arguments.as_slice(), &set].concat(),
+                &format!("{LEAST}{on}"),
+            );
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success()
+                    || said.contains("these values cannot work")
+                    || said.contains("missing property"),
+                "{removed}: {said}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -66,8 +66,8 @@ fn every_alert_takes_its_severity_and_duration_and_the_labels_for_all() {
 fn thresholds_reach_the_expressions() {
     for (values, expected) in [
         (
-            "timeouts: {ratio: 0.35, window: 17m}",
-            vec!["[17m]", "> 0.35"],
+            "timeouts: {ratio: 0.35, atLeast: 4, window: 17m}",
+            vec!["[17m]", "> 0.35", "> 3.5"],
         ),
         ("certificateExpiring: {days: 33}", vec!["< 33 * 86400"]),
         (
@@ -76,6 +76,9 @@ fn thresholds_reach_the_expressions() {
         ),
         ("proberGone: {lookback: 3h}", vec!["[3h]"]),
         ("nodeWithoutProber: {lookback: 4h}", vec!["[4h]"]),
+        ("proberAbsent: {lookback: 5h}", vec!["[5h]"]),
+        ("failing: {for: 13m}", vec!["[13m]"]),
+        ("failing: {for: 0s}", vec!["[1m]"]),
     ] {
         let alerts = alerts(&format!(", rules: {{{values}}}"));
         for text in expected {
@@ -86,6 +89,21 @@ fn thresholds_reach_the_expressions() {
             };
             assert!(alerts.iter().any(found), "{text}");
         }
+    }
+}
+
+#[test]
+fn the_number_of_nodes_that_alerts_name_reaches_every_alert_that_names_nodes_of_a_target() {
+    for rule in alerts(", maxNodes: 77") {
+        let name = rule["alert"].as_str().expect("a name");
+        let names_nodes = [
+            "PrivateServiceResolvesPubliclyOnNode",
+            "PrivateServiceTimesOut",
+        ];
+        let limited = rule["expr"]
+            .as_str()
+            .is_some_and(|expr| expr.contains("> 77"));
+        assert_eq!(limited, names_nodes.contains(&name), "{name}");
     }
 }
 

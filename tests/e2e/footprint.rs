@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::cluster::{Agent, agents};
+use super::cluster::{Agent, NODES, agent, agents};
 use super::command::{eventually, same, sleep};
 use super::harness::Test;
 use super::release::{self, INTERVAL, LOCAL_DNS, SLACK};
@@ -25,15 +26,16 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 fn under_the_limits(world: &mut World) {
     world.as_installed();
-    // Past the start, which costs more.
-    sleep(Duration::from_secs(INTERVAL));
-    let agents = agents();
-    let cpus = cpu(&agents, Duration::from_secs(INTERVAL * 2));
-    for (agent, cpu) in agents.iter().zip(cpus) {
+    let meter = world.meter.take().unwrap_or_else(|| {
+        // Past the start, which costs more.
+        sleep(Duration::from_secs(INTERVAL));
+        Meter::start()
+    });
+    for (agent, cpu) in meter.read(Duration::from_secs(INTERVAL * 2)) {
         let resources = &agent.object["spec"]["containers"][0]["resources"];
         let limit = quantity(&resources["limits"]["memory"]);
         let requested = quantity(&resources["requests"]["memory"]);
-        let memory = working_set(agent);
+        let memory = working_set(&agent);
         assert!(
             memory < limit / 2.0,
             "{} of {limit} bytes on {}",
@@ -78,10 +80,8 @@ fn fifty_targets(world: &mut World) {
         });
     }
     // Several rounds, in which connections, evidence and history fill what they fill.
-    let agents = agents();
-    let cpus = cpu(&agents, Duration::from_secs(INTERVAL * 4));
-    for (agent, used) in agents.iter().zip(cpus) {
-        let memory = working_set(agent);
+    for (agent, used) in Meter::start().read(Duration::from_secs(INTERVAL * 4)) {
+        let memory = working_set(&agent);
         // With the pages of the program itself, which the kernel accounts to whoever read them first.
         let resident = agent
             .metric("process_resident_memory_bytes", &[])
@@ -121,15 +121,36 @@ fn working_set(agent: &Agent) -> f64 {
     (usage - inactive) as f64
 }
 
-/// Cores that each pod uses on average over `time`.
-fn cpu(agents: &[Agent], time: Duration) -> Vec<f64> {
-    let before: Vec<f64> = agents.iter().map(cpu_seconds).collect();
-    sleep(time);
-    let after = agents.iter().map(cpu_seconds);
-    after
-        .zip(before)
-        .map(|(after, before)| (after - before) / time.as_secs_f64())
-        .collect()
+/// What each agent of [`NODES`] has used when the meter was started.
+pub(crate) struct Meter {
+    started: Instant,
+    seconds: Vec<(Agent, f64)>,
+}
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        let seconds = NODES.map(|node| {
+            let agent = agent(node);
+            let seconds = cpu_seconds(&agent);
+            (agent, seconds)
+        });
+        Self {
+            started: Instant::now(),
+            seconds: seconds.into(),
+        }
+    }
+
+    /// Each agent as it is now, and the cores that it used on average, over `least` at least.
+    fn read(self, least: Duration) -> Vec<(Agent, f64)> {
+        sleep(least.saturating_sub(self.started.elapsed()));
+        let read = |(then, seconds): &(Agent, f64)| {
+            let now = agent(&then.node);
+            assert_eq!(now.uid, then.uid, "the pod of {} is another", now.node);
+            let used = cpu_seconds(&now) - seconds;
+            (now, used / self.started.elapsed().as_secs_f64())
+        };
+        self.seconds.iter().map(read).collect()
+    }
 }
 
 fn cpu_seconds(agent: &Agent) -> f64 {

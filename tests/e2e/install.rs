@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::cluster::{Agent, NODES, agent, agents};
 use super::command::{eventually, kubectl, kubectl_json, same};
 use super::harness::Test;
-use super::release::{NAME, NAMESPACE};
+use super::release::{self, CENTRAL_DNS, NAME, NAMESPACE, helm};
 use super::world::World;
 use super::zones::VAULT;
 
@@ -25,6 +25,14 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "check runs inside the image that holds nothing else",
         check_in_the_pod,
+    ),
+    (
+        "helm test finds that the image can read what is mounted",
+        helm_test,
+    ),
+    (
+        "without values Helm looks up the cluster's DNS, its service ranges and the objects named",
+        looked_up,
     ),
 ];
 
@@ -138,6 +146,46 @@ fn check_in_the_pod(world: &mut World) {
         .exec(&["check", VAULT.host])
         .expect_err("the node's DNS is the public one");
     assert!(told.contains("public_fallback"), "{told}");
+}
+
+fn helm_test(world: &mut World) {
+    world.as_installed();
+    let said = helm(&["test", NAME, "--timeout", "30s"]).expect("the test pod succeeds");
+    assert!(said.contains("Phase:          Succeeded"), "{said}");
+}
+
+/// The server answers look-ups and creates nothing.
+fn looked_up(world: &mut World) {
+    world.as_installed();
+    let file = world.folder("looked-up").join("values.json");
+    let file = file.to_str().expect("a path of plain text");
+    let install = |change: &dyn Fn(&mut Value)| {
+        let mut values = release::values("");
+        change(&mut values);
+        std::fs::write(file, values.to_string()).expect("a file of the run's own");
+        let dry = ["--dry-run=server", "--values", file];
+        helm(&[&["install", "another", release::CHART], dry.as_slice()].concat())
+    };
+    let manifests = install(&|_| ()).expect("an install that could be");
+    for line in [
+        &format!("- {CENTRAL_DNS}\n"),
+        "deniedCidrs:\n    - 10.96.0.0/16\n",
+    ] {
+        assert!(manifests.contains(line), "no {line} in {manifests}");
+    }
+    assert!(!manifests.contains("WARNING"), "{manifests}");
+
+    let refused = install(&|values| values["existingCaConfigMap"] = json!("nowhere"));
+    let said = refused.expect_err("there is no such object");
+    let complaint = format!(
+        "existingCaConfigMap: there is no ConfigMap \"nowhere\" in the namespace {NAMESPACE}; \
+         create it first, or correct the name"
+    );
+    assert!(said.contains(&complaint), "{said}");
+    let refused = install(&|values| values["existingCaKey"] = json!("root.pem"));
+    let said = refused.expect_err("there is no such key");
+    let complaint = "the ConfigMap \"small-azure-root\" has no key \"root.pem\"; it has ca.pem";
+    assert!(said.contains(complaint), "{said}");
 }
 
 fn uninstall(world: &mut World) {

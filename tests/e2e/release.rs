@@ -158,6 +158,12 @@ impl Loaded {
     }
 }
 
+/// Runs helm on the namespace of the release.
+pub(crate) fn helm(arguments: &[&str]) -> Result<String, String> {
+    let namespace = ["--namespace", NAMESPACE];
+    attempt(ROLLOUT, "helm", &[arguments, &namespace].concat())
+}
+
 /// The configuration in the chart's ConfigMap, if there is one.
 pub(crate) fn configuration() -> Option<String> {
     let map = [

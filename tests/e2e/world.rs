@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::azure::Azure;
 use super::cluster::{agents, open_network};
 use super::command::{SHORT, attempt, kubectl};
+use super::footprint::Meter;
 use super::monitor::Prometheus;
 use super::release::{self, LOCAL_DNS, NAMESPACE, Release};
 
@@ -15,6 +16,8 @@ pub(crate) struct World {
     pub(crate) release: Release,
     prometheus: Option<Prometheus>,
     folder: PathBuf,
+    /// Counts what the agents use while a test waits for something else.
+    pub(crate) meter: Option<Meter>,
     /// What a test measured, for whoever reads the run.
     pub(crate) notes: Vec<String>,
 }
@@ -36,6 +39,7 @@ impl World {
             release: Release::new(folder.join("release")),
             prometheus: None,
             folder,
+            meter: None,
             notes: Vec::new(),
         }
     }

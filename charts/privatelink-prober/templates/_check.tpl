@@ -8,6 +8,9 @@ Each definition takes a dict: `to`, where mistakes are collected; `at`, the valu
 
 {{- define "privatelink-prober.check" -}}
 {{- $to := dict "mistakes" list -}}
+{{- if not .Values.config -}}{{/* `config:` with nothing, or comments alone, below */}}
+{{- $_ := set .Values "config" dict -}}
+{{- end -}}
 {{- include "privatelink-prober.check.sources" (dict "to" $to "root" .) -}}
 {{- include "privatelink-prober.check.install" (dict "to" $to "root" .) -}}
 {{- if not .Values.existingConfigMap -}}
@@ -105,7 +108,32 @@ exists and a cluster answers at all.
 {{- if and $values.serviceMonitor.enabled $values.podMonitor.enabled -}}
   {{- include "privatelink-prober.mistake" (dict "to" $to "text" "serviceMonitor.enabled and podMonitor.enabled would scrape every agent twice; keep one of them") -}}
 {{- end -}}
+{{- include "privatelink-prober.check.monitoring" . -}}
 {{- if and $values.serviceMonitor.enabled (not $values.service.enabled) -}}
   {{- include "privatelink-prober.mistake" (dict "to" $to "text" "serviceMonitor.enabled needs the service; set service.enabled, or use podMonitor") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Durations as Prometheus writes them. */}}
+{{- define "privatelink-prober.check.monitoring" -}}
+{{- $to := .to -}}
+{{- $values := .root.Values -}}
+{{- range $key := list "serviceMonitor" "podMonitor" -}}
+  {{- $monitor := index $values $key -}}
+  {{- range $span := list "interval" "scrapeTimeout" -}}
+    {{- include "privatelink-prober.check.prometheusSpan" (dict "to" $to "at" (printf "%s.%s" $key $span) "value" (index $monitor $span) "positive" true) -}}
+  {{- end -}}
+  {{- $interval := include "privatelink-prober.milliseconds" (toString $monitor.interval) -}}
+  {{- $timeout := include "privatelink-prober.milliseconds" (toString $monitor.scrapeTimeout) -}}
+  {{- if and $interval $timeout (gt (int64 $timeout) (int64 $interval)) -}}
+    {{- include "privatelink-prober.mistake" (dict "to" $to "text" (printf "%s.scrapeTimeout: %s is longer than %s.interval, which is %s, and Prometheus would refuse that; shorten it" $key $monitor.scrapeTimeout $key $monitor.interval)) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $name, $rule := $values.prometheusRule.rules -}}
+  {{- range $span := list "for" "window" "lookback" -}}
+    {{- if hasKey $rule $span -}}
+      {{- include "privatelink-prober.check.prometheusSpan" (dict "to" $to "at" (printf "prometheusRule.rules.%s.%s" $name $span) "value" (index $rule $span) "positive" (ne $span "for")) -}}
+    {{- end -}}
+  {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -124,3 +124,19 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* A duration as Prometheus reads it; `positive`: longer than nothing. */}}
+{{- define "privatelink-prober.check.prometheusSpan" -}}
+{{- $span := toString .value -}}
+{{- $say := "" -}}
+{{- if regexMatch "^[0-9]+$" $span -}}
+  {{- $say = printf "is not a duration; add a unit: %ss or %sm" $span $span -}}
+{{- else if not (and $span (regexMatch "^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$" $span)) -}}
+  {{- $say = "is not a duration; write whole numbers with units, longest first: 30s, 5m, 1h30m" -}}
+{{- else if and .positive (not (regexMatch "[1-9]" $span)) -}}
+  {{- $say = "is no time at all; write 1s or more" -}}
+{{- end -}}
+{{- if $say -}}
+  {{- include "privatelink-prober.mistake" (dict "to" .to "text" (printf "%s: %q %s" .at $span $say)) -}}
+{{- end -}}
+{{- end -}}

@@ -15,7 +15,7 @@
 
 {{/* The service ranges as a YAML list: the values, else what the cluster says, else none. */}}
 {{- define "privatelink-prober.serviceCidrs" -}}
-{{- $cidrs := .Values.serviceCidrs -}}
+{{- $cidrs := default list .Values.serviceCidrs -}}
 {{- if and (not $cidrs) (.Capabilities.APIVersions.Has "networking.k8s.io/v1/ServiceCIDR") -}}
 {{- $found := lookup "networking.k8s.io/v1" "ServiceCIDR" "" "" -}}
 {{- range default list $found.items -}}

@@ -1,12 +1,14 @@
 {{/*
 The alerts. Every one aggregates `by (cluster, node, target)` before it joins or counts: two pods share
 a node during a rollout. `cluster` may be absent, which is a label like any other. Alerts that concern
-the service, not a node, are one per target, with the number of nodes as their value.
+the service, not a node, are one per target, with the number of nodes as their value. Alerts that name
+the node become one per target beyond prometheusRule.maxNodes, or one broken service would be as many
+alerts as there are nodes.
 
 Agents are recognised by privatelink_build_info, which carries `node` however they are scraped: a
 scrape that fails ends the series at once.
 
-`rule` writes what all alerts have.
+`rule` writes what all alerts have; `fewNodes` keeps an expression's nodes apart while they are few.
 */}}
 
 {{- define "privatelink-prober.rules" -}}
@@ -30,14 +32,11 @@ groups:
       # One node against all: that node's DNS.
       - alert: PrivateServiceResolvesPubliclyOnNode
         expr: |
-          max by (cluster, node, target) (privatelink_dns_public_fallback) == 1
-          unless on (cluster, target)
-          min by (cluster, target) (
-            max by (cluster, node, target) (privatelink_dns_public_fallback)
-          ) == 1
+          {{- include "privatelink-prober.fewNodes" (dict "by" "cluster, target" "most" $.Values.prometheusRule.maxNodes
+              "expr" (include "privatelink-prober.fallbackOnSome" .)) | nindent 10 }}
         {{- include "privatelink-prober.rule" (dict "own" $rules.publicFallbackOnNode "all" $.Values.prometheusRule
-            "summary" "{{ $labels.target }} resolves to a public address on {{ $labels.node }}, but not everywhere"
-            "description" "Other nodes get a private address, so the zone and the endpoint exist: look at the DNS servers of {{ $labels.node }}. Nodes keep the servers they started with until they are restarted or reimaged."
+            "summary" "{{ $labels.target }} resolves to a public address on {{ with $labels.node }}{{ . }}{{ else }}{{ $value }} nodes{{ end }}, but not everywhere"
+            "description" "Other nodes get a private address, so the zone and the endpoint exist: look at the DNS servers of {{ with $labels.node }}{{ . }}{{ else }}the nodes that the dashboard shows{{ end }}. Nodes keep the servers they started with until they are restarted or reimaged."
             "anchor" "public_fallback") | nindent 8 }}
       {{- end }}
       {{- if $rules.privateRecordMissing.enabled }}
@@ -55,15 +54,14 @@ groups:
       {{- end }}
       {{- if $rules.timeouts.enabled }}
       # Needs `metrics: full`. A node and target has one number of probes and one of timeouts per stage.
+      # One timeout among the few probes of a target that is seldom asked is not yet a pattern.
       - alert: PrivateServiceTimesOut
         expr: |
-          sum by (cluster, node, target, stage) (increase(privatelink_probe_timeouts_total[{{ $rules.timeouts.window }}]))
-          / on (cluster, node, target) group_left ()
-          (sum by (cluster, node, target) (increase(privatelink_probes_total[{{ $rules.timeouts.window }}])) > 0)
-          > {{ $rules.timeouts.ratio }}
+          {{- include "privatelink-prober.fewNodes" (dict "by" "cluster, target, stage" "most" $.Values.prometheusRule.maxNodes
+              "expr" (include "privatelink-prober.timeouts" $rules.timeouts)) | nindent 10 }}
         {{- include "privatelink-prober.rule" (dict "own" $rules.timeouts "all" $.Values.prometheusRule
-            "summary" "{{ $labels.target }} times out on {{ $labels.node }} ({{ $labels.stage }})"
-            "description" (printf "Of the probes of {{ $labels.target }} from {{ $labels.node }} within %s, {{ $value | humanizePercentage }} met a timeout in the stage {{ $labels.stage }}: packets are lost or dropped." $rules.timeouts.window)
+            "summary" "{{ $labels.target }} times out on {{ with $labels.node }}{{ . }}{{ else }}{{ $value }} nodes{{ end }} ({{ $labels.stage }})"
+            "description" (printf "Of the probes of {{ $labels.target }} from {{ with $labels.node }}{{ . }}{{ else }}{{ $value }} nodes{{ end }} within %s, {{ if $labels.node }}{{ $value | humanizePercentage }}{{ else }}many{{ end }} met a timeout in the stage {{ $labels.stage }}: packets are lost or dropped." $rules.timeouts.window)
             "anchor" "{{ $labels.stage }}_timeout") | nindent 8 }}
       {{- end }}
       {{- if $rules.nameMismatch.enabled }}
@@ -99,22 +97,30 @@ groups:
             "anchor" "resolver_disagreement") | nindent 8 }}
       {{- end }}
       {{- if $rules.failing.enabled }}
-      # Whatever else is wrong, with its reason; what has an alert of its own above is left to that.
+      # Whatever else is wrong, with its reason; what has an alert of its own above is left to that. Reasons
+      # of the last minutes count, since a target may fail now for this and now for that reason.
       - alert: PrivateServiceFailing
         expr: |
+          {{- $own := list "ok" }}
+          {{- if $rules.privateRecordMissing.enabled }}{{ $own = concat $own (list "dns_private_record_missing" "dns_private_zone_not_linked") }}{{ end }}
+          {{- if $rules.nameMismatch.enabled }}{{ $own = concat $own (list "tls_name_mismatch" "privatelink_host_used") }}{{ end }}
+          {{- $window := ternary "1m" $rules.failing.for (regexMatch "^(0+[a-z]+)+$" $rules.failing.for) }}
           count by (cluster, target, reason, stage) (
-            max by (cluster, node, target, reason, stage) (privatelink_probe_reason
-              {{- $own := list }}
-              {{- if $rules.privateRecordMissing.enabled }}{{ $own = concat $own (list "dns_private_record_missing" "dns_private_zone_not_linked") }}{{ end }}
-              {{- if $rules.nameMismatch.enabled }}{{ $own = concat $own (list "tls_name_mismatch" "privatelink_host_used") }}{{ end }}
-              {{- with $own }}{reason!~"{{ join "|" . }}"}{{ end -}}
+            max by (cluster, node, target, reason, stage) (
+              max_over_time(privatelink_probe_reason{reason!~"{{ join "|" $own }}"}[{{ $window }}])
             )
+            {{- if and $rules.publicFallback.enabled $rules.publicFallbackOnNode.enabled }}
+            unless on (cluster, node, target, reason)
+            (
+              max by (cluster, node, target, reason) (
+                max_over_time(privatelink_probe_reason{reason=~"public_fallback|public_fallback_zone_linked|no_private_endpoint|mixed_addresses"}[{{ $window }}])
+              )
+              and on (cluster, node, target)
+              max by (cluster, node, target) (max_over_time(privatelink_dns_public_fallback[{{ $window }}])) == 1
+            )
+            {{- end }}
             and on (cluster, node, target)
             min by (cluster, node, target) (privatelink_probe_success) == 0
-            {{- if and $rules.publicFallback.enabled $rules.publicFallbackOnNode.enabled }}
-            unless on (cluster, node, target)
-            max by (cluster, node, target) (privatelink_dns_public_fallback) == 1
-            {{- end }}
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.failing "all" $.Values.prometheusRule
             "summary" "{{ $labels.target }} fails: {{ $labels.reason }}"
@@ -124,18 +130,22 @@ groups:
   - name: privatelink-agents
     rules:
       {{- if $rules.probeStale.enabled }}
-      # An agent that is stuck looks stuck, though it is scraped.
+      # An agent that is stuck looks stuck, though it is scraped. What is stuck is the agent, so one alert
+      # for all its targets.
       - alert: PrivateServiceProbeStale
         expr: |
-          time() - max by (cluster, node, target) (privatelink_probe_last_run_timestamp_seconds)
-          > {{ $rules.probeStale.intervals }} * max by (cluster, node, target) (privatelink_probe_interval_seconds) + {{ $rules.probeStale.graceSeconds }}
+          count by (cluster, node) (
+            time() - max by (cluster, node, target) (privatelink_probe_last_run_timestamp_seconds)
+            > {{ $rules.probeStale.intervals }} * max by (cluster, node, target) (privatelink_probe_interval_seconds) + {{ $rules.probeStale.graceSeconds }}
+          )
         {{- include "privatelink-prober.rule" (dict "own" $rules.probeStale "all" $.Values.prometheusRule
-            "summary" "{{ $labels.target }} was last probed on {{ $labels.node }} too long ago"
-            "description" "The last probe was completed {{ $value | humanizeDuration }} ago, so what the metrics say of this target on this node is old. Look at the agent's log and its CPU."
+            "summary" "{{ $value }} target(s) were last probed on {{ $labels.node }} too long ago"
+            "description" (printf "%v intervals and %v seconds have passed without a probe, so what the metrics say of these targets on this node is old. Look at the agent's log and its CPU." $rules.probeStale.intervals $rules.probeStale.graceSeconds)
             "anchor" "probe_stale") | nindent 8 }}
       {{- end }}
       {{- if $rules.proberGone.enabled }}
-      # Where kube-state-metrics knows nodes, a node that was removed does not count.
+      # Where kube-state-metrics knows nodes, a node that was removed does not count. A cluster without any
+      # agent is one alert below, and not one for each of its nodes here.
       - alert: PrivateLinkProberGone
         expr: |
           (
@@ -151,6 +161,8 @@ groups:
             and on (cluster)
             max by (cluster) (kube_node_info)
           )
+          and on (cluster)
+          max by (cluster) (privatelink_build_info)
         {{- include "privatelink-prober.rule" (dict "own" $rules.proberGone "all" $.Values.prometheusRule
             "summary" "Nobody probes from {{ $labels.node }} any more"
             "description" "The agent on {{ $labels.node }} was scraped before and is not now. It may have failed to start (an image that cannot be pulled is what a broken path to the registry looks like), or cannot be reached."
@@ -170,11 +182,18 @@ groups:
             "anchor" "node_without_prober") | nindent 8 }}
       {{- end }}
       {{- if $rules.proberAbsent.enabled }}
+      # By cluster where some were seen lately, so that other clusters' agents hide nothing.
       - alert: PrivateLinkProberAbsent
         expr: |
+          (
+            max by (cluster) (max_over_time(privatelink_build_info[{{ $rules.proberAbsent.lookback }}]))
+            unless on (cluster)
+            max by (cluster) (privatelink_build_info)
+          )
+          or
           absent(privatelink_build_info)
         {{- include "privatelink-prober.rule" (dict "own" $rules.proberAbsent "all" $.Values.prometheusRule
-            "summary" "No agent is scraped at all"
+            "summary" "No agent is scraped at all{{ with $labels.cluster }} in {{ . }}{{ end }}"
             "description" "Prometheus has no series of privatelink-prober: it is not running, its monitor is not selected, or a network policy keeps Prometheus out. Private services are unwatched."
             "anchor" "prober_absent") | nindent 8 }}
       {{- end }}
@@ -191,11 +210,46 @@ groups:
       {{- end }}
 {{- end -}}
 
+{{/*
+The expression `expr`, whose series have the labels `by` and `node`, as long as no more than `most` nodes
+share `by`; beyond, their number without `node`.
+*/}}
+{{- define "privatelink-prober.fewNodes" -}}
+(
+{{ .expr | indent 2 }}
+)
+unless on ({{ .by }})
+count by ({{ .by }}) (
+{{ .expr | indent 2 }}
+) > {{ .most }}
+or
+count by ({{ .by }}) (
+{{ .expr | indent 2 }}
+) > {{ .most }}
+{{- end -}}
+
+{{- define "privatelink-prober.fallbackOnSome" -}}
+max by (cluster, node, target) (privatelink_dns_public_fallback) == 1
+unless on (cluster, target)
+min by (cluster, target) (
+  max by (cluster, node, target) (privatelink_dns_public_fallback)
+) == 1
+{{- end -}}
+
+{{- define "privatelink-prober.timeouts" -}}
+sum by (cluster, node, target, stage) (increase(privatelink_probe_timeouts_total[{{ .window }}]))
+/ on (cluster, node, target) group_left ()
+(sum by (cluster, node, target) (increase(privatelink_probes_total[{{ .window }}])) > 0)
+> {{ .ratio }}
+and
+sum by (cluster, node, target, stage) (increase(privatelink_probe_timeouts_total[{{ .window }}])) > {{ subf (float64 .atLeast) 0.5 }}
+{{- end -}}
+
 {{/* What all alerts have. `own`: the alert's values; `all`: prometheusRule. */}}
 {{- define "privatelink-prober.rule" -}}
 for: {{ .own.for }}
 labels:
-  {{- toYaml (merge (dict "severity" .own.severity) .all.alertLabels) | nindent 2 }}
+  {{- toYaml (merge (dict "severity" .own.severity) (default dict .all.alertLabels)) | nindent 2 }}
 annotations:
   summary: {{ .summary | quote }}
   description: {{ .description | quote }}
