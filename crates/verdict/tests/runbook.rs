@@ -280,13 +280,11 @@ fn selects(alert: &Alert, reason: Reason) -> bool {
         Reason::PublicFallbackZoneLinked,
         Reason::NoPrivateEndpoint,
     ];
-    match list("reason=~\"") {
-        Some(listed) => listed,
-        None => {
-            reason.severity() == Severity::Fail
-                && list("reason!~\"") == Some(false)
-                && !public.contains(&reason)
+    match list("reason!~\"") {
+        Some(left_out) => {
+            reason.severity() == Severity::Fail && !left_out && !public.contains(&reason)
         }
+        None => list("reason=~\"") == Some(true),
     }
 }
 
