@@ -19,10 +19,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         compared(case, comparison, findings);
     }
     if let Some(variable) = &case.observation.proxy {
-        let detail = format!(
-            "{variable} is set, and NO_PROXY does not cover {}",
-            case.host()
-        );
+        let detail = format!("{variable} is set, and NO_PROXY does not cover the host");
         findings.add(Reason::ProxyWouldBeUsed, None, detail);
     }
 }

@@ -38,8 +38,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             Reason::DnsSearchCapture,
             search.addresses.first().copied(),
             format!(
-                "the search list turns {} into {} = {}",
-                case.host(),
+                "the search list turns the name into {} = {}",
                 search.name,
                 taken.join(", ")
             ),
@@ -146,8 +145,13 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
                 || "the public side".to_owned(),
                 |soa| format!("a zone {} of {}", soa.owner, soa.mname),
             );
+            let at = if alias == last {
+                String::new()
+            } else {
+                format!(" for {last}")
+            };
             let detail = format!(
-                "the alias {alias} leads nowhere ({rcode} for {last}), and {who} answers for {zone}"
+                "the alias {alias} leads nowhere ({rcode}{at}), and {who} answers for {zone}"
             );
             let confidence = sure_if(somebodys.is_none());
             return add(Reason::DnsAliasDangling, confidence, detail);
@@ -166,10 +170,13 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         return add(
             Reason::DnsZoneShadows,
             Confidence::High,
-            shadowed(case, soa, rcode),
+            shadowed(soa, rcode),
         );
     }
     let mut detail = format!("{rcode} for {last}");
+    if let Some(server) = resolution.server() {
+        detail.push_str(&format!(" ({server})"));
+    }
     if let Some(doubt) = catalogue::doubt(case.host()) {
         detail.push_str(&format!("; perhaps {} was meant", doubt.instead()));
     }
@@ -209,73 +216,78 @@ fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
     detail
 }
 
-fn shadowed(case: &Case<'_>, soa: &Soa, rcode: &str) -> String {
+fn shadowed(soa: &Soa, rcode: &str) -> String {
     let by = if is_azures(soa) {
         String::new()
     } else {
         format!(" of {}", soa.mname)
     };
     format!(
-        "a private zone {}{by} answers for {} ({rcode}) and hides the public name",
-        soa.owner,
-        case.host()
+        "the private zone {}{by} answers for it here ({rcode}) and hides the public name",
+        soa.owner
     )
 }
 
 /// Answered, but not as smoothly as it looks: a warning of its own.
 fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
-    for query in &resolution.queries {
-        if query.outcome.is_failure() && resolution.answered() {
-            for told in described([query]) {
-                let detail = format!("{told}; some clients then fail the whole name");
-                findings.add(Reason::DnsDegraded, None, detail);
-            }
-        } else if query.degraded && !query.outcome.is_failure() {
-            let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
-            // The retry without EDNS is not counted as a try.
-            let how = match query.tries {
-                ..=1 => "when asked again".to_owned(),
-                tries => format!("at try {tries}"),
-            };
-            let family = query.family.record_type();
-            let detail = format!("{family} was answered only {how}: {why}");
-            findings.add(Reason::DnsDegraded, None, detail);
-        }
+    let queries = || resolution.queries.iter();
+    let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
+    for told in described(failed) {
+        let detail = format!("{told}; some clients then fail the whole name");
+        findings.add(Reason::DnsDegraded, None, detail);
+    }
+    let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
+    let late = late.map(|query| {
+        let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
+        // The retry without EDNS is not counted as a try.
+        let how = match query.tries {
+            ..=1 => "when asked again".to_owned(),
+            tries => format!("at try {tries}"),
+        };
+        (query, format!("answered only {how}: {why}"))
+    });
+    for (families, told) in told_once(late) {
+        findings.add(Reason::DnsDegraded, None, format!("{families} {told}"));
     }
 }
 
 /// `A and AAAA: timeout (10.0.0.10:53, 2 tries)`: once for all families of which the same is true.
-fn described<'a>(queries: impl IntoIterator<Item = &'a Query>) -> Vec<String> {
-    let mut told: Vec<(String, String)> = Vec::new();
-    for query in queries {
+fn described<'a>(queries: impl Iterator<Item = &'a Query>) -> impl Iterator<Item = String> {
+    told_once(queries.map(|query| (query, story(query))))
+        .into_iter()
+        .map(|(families, story)| format!("{families}: {story}"))
+}
+
+/// What is told of each family, once where it is the same: `A and AAAA` with it.
+fn told_once<'a>(told: impl Iterator<Item = (&'a Query, String)>) -> Vec<(String, String)> {
+    let mut once: Vec<(String, String)> = Vec::new();
+    for (query, text) in told {
         let family = query.family.record_type();
-        let story = story(query);
-        match told.iter_mut().find(|(_, known)| *known == story) {
+        match once.iter_mut().find(|(_, known)| *known == text) {
             Some((families, _)) => families.push_str(&format!(" and {family}")),
-            None => told.push((family.to_owned(), story)),
+            None => once.push((family.to_owned(), text)),
         }
     }
-    let texts = told.into_iter();
-    texts
-        .map(|(families, story)| format!("{families}: {story}"))
-        .collect()
+    once
 }
 
 /// `timeout (10.0.0.10:53, 2 tries)`.
 fn story(query: &Query) -> String {
-    let mut text = query.outcome.to_string();
-    if let Some(rcode) = query
-        .rcode
-        .filter(|_| query.outcome == QueryOutcome::ServerFailure)
-    {
-        text.push_str(&format!(" {rcode}"));
+    let detail = query.detail.as_deref();
+    if let (QueryOutcome::Truncated, Some(detail)) = (query.outcome, detail) {
+        // It says what was truncated, and which server is at fault.
+        return detail.to_owned();
     }
+    let mut text = match query.rcode {
+        Some(rcode) if query.outcome == QueryOutcome::ServerFailure => rcode.to_string(),
+        _ => query.outcome.to_string(),
+    };
     if let Some(server) = query.server {
         let plural = if query.tries == 1 { "try" } else { "tries" };
         text.push_str(&format!(" ({server}, {} {plural})", query.tries));
     }
-    if let Some(detail) = &query.detail {
+    if let Some(detail) = detail {
         text.push_str(&format!(": {detail}"));
     }
     text

@@ -84,7 +84,8 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
             format!("{host} has no private endpoint{unnoticed}: it {detail}.")
         }
         Reason::MixedAddresses => {
-            format!("{host} resolves to private and public addresses at once: {detail}.")
+            let addresses = list(&case.observation.resolution.addresses);
+            format!("{host} resolves to private and public addresses at once: {addresses}.")
         }
         Reason::ConnectTimeout
         | Reason::ConnectRefused
@@ -100,6 +101,23 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
         | Reason::DnsServerFailure
         | Reason::DnsTcpFailed
         | Reason::DnsInvalidAnswer => format!("{host} cannot be resolved: {detail}."),
+        Reason::DnsNameNotFound => {
+            let negative = detail.replacen(&format!(" for {host}"), "", 1);
+            format!("{host} is not known to DNS here: {negative}.")
+        }
+        Reason::TlsNameMismatch => {
+            let presented = detail.replace(&format!(", not {host}"), "");
+            format!("{host} gets a certificate for other names: {presented}.")
+        }
+        Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => {
+            format!("{host} connects, but completes no handshake: {detail}.")
+        }
+        Reason::DnsDegraded => format!("{host} resolves, but not without trouble: {detail}."),
+        Reason::AddressFlapping => {
+            format!("{host} resolves now to one class of address, now to another: {detail}.")
+        }
+        // Where the detail begins with the host, it is the sentence.
+        _ if detail.starts_with(&format!("{host} ")) => format!("{detail}."),
         _ => format!("{host}: {detail}."),
     }
 }

@@ -7,7 +7,7 @@ use privatelink_verdict::target::{Expectation, Protocol};
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
 use crate::words::{
     Change, Told, certificate_of, ends, failed, is_unreachable, name, nodata, not_dialled,
-    nxdomain, private_soa, public_soa, refuses, resets, times_out,
+    nxdomain, private_soa, public_soa, refuses, resets, servfail, times_out,
 };
 
 fn summary(case: &Case) -> String {
@@ -198,17 +198,17 @@ fn every_stage_has_its_own_opening() {
     opening(
         Case::of(VAULT).both(failed(QueryOutcome::Timeout)),
         Reason::DnsTimeout,
-        " cannot be resolved: A and AAAA: timeout",
+        " cannot be resolved: A and AAAA: timeout (10.0.0.10:53, 1 try).",
     );
     opening(
         Case::of(VAULT).both(nxdomain()),
         Reason::DnsNameNotFound,
-        ": NXDOMAIN for kv-prod.vault.azure.net.",
+        " is not known to DNS here: NXDOMAIN (10.0.0.10:53).",
     );
     opening(
         Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
         Reason::MixedAddresses,
-        " resolves to private and public addresses at once: one answer holds both",
+        " resolves to private and public addresses at once: 10.1.2.3 (private), 52.0.0.1 (public).",
     );
     opening(
         Case::healthy_vault().everywhere(times_out),
@@ -218,7 +218,71 @@ fn every_stage_has_its_own_opening() {
     opening(
         Case::healthy_vault().everywhere(|c| certificate_of(c).covers_name = false),
         Reason::TlsNameMismatch,
-        ": 10.1.2.3 presents",
+        " gets a certificate for other names: 10.1.2.3 presents a certificate for *.vault.azure.net.",
+    );
+    opening(
+        Case::healthy_vault().everywhere(|c| c.handshake = Handshake::Interrupted),
+        Reason::TlsInterrupted,
+        " connects, but completes no handshake: 10.1.2.3: the peer closed",
+    );
+    opening(
+        Case::healthy_vault().aaaa(servfail()),
+        Reason::DnsDegraded,
+        " resolves, but not without trouble: AAAA: SERVFAIL",
+    );
+    opening(
+        Case::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]),
+        Reason::AddressFlapping,
+        " resolves now to one class of address, now to another: 2 changes",
+    );
+}
+
+#[test]
+fn nothing_is_said_twice() {
+    for case in every_story() {
+        let text = summary(&case);
+        let host = text.matches(VAULT).count();
+        // The alias of a vault does not hold its host's name.
+        assert_eq!(host, 1, "{text}");
+    }
+    let silent = summary(&Case::of(VAULT).both(failed(QueryOutcome::Timeout)));
+    assert_eq!(silent.matches("timeout").count(), 1, "{silent}");
+    let truncated = failed(QueryOutcome::Truncated)
+        .because("truncated over UDP, and TCP to 10.0.0.10:53 fails: connection refused");
+    assert_eq!(
+        summary(&Case::of(VAULT).both(truncated)),
+        "kv-prod.vault.azure.net cannot be resolved: A and AAAA: truncated over UDP, and TCP to \
+         10.0.0.10:53 fails: connection refused."
+    );
+    let only = "orders.private.postgres.database.azure.com";
+    assert_eq!(
+        summary(&Case::of(only).both(nxdomain())),
+        format!(
+            "{only}: the name exists only in the private zone private.postgres.database.azure.com, \
+             and here it is NXDOMAIN."
+        )
+    );
+}
+
+#[test]
+fn families_that_fail_unlike_each_other_are_both_told() {
+    assert_eq!(
+        summary(
+            &Case::of(VAULT)
+                .a(failed(QueryOutcome::Timeout))
+                .aaaa(servfail())
+        ),
+        "kv-prod.vault.azure.net cannot be resolved: A: timeout (10.0.0.10:53, 1 try)."
+    );
+    let slower = failed(QueryOutcome::Timeout).after_tries(2);
+    assert_eq!(
+        summary(
+            &Case::of(VAULT)
+                .a(failed(QueryOutcome::Timeout))
+                .aaaa(slower)
+        ),
+        "kv-prod.vault.azure.net cannot be resolved: A: timeout (10.0.0.10:53, 1 try); AAAA: \
+         timeout (10.0.0.10:53, 2 tries)."
     );
 }
 
