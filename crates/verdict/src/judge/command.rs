@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::zone::is_azures;
 use super::{Case, ZoneAuthority, servers};
 use crate::address::Family;
+use crate::observation::{Comparison, QueryOutcome};
 use crate::reason::Reason;
 use crate::service::request;
 use crate::target::Protocol;
@@ -28,46 +29,30 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         return None;
     }
     let host = case.host();
-    let port = case.target.port;
     let server = case.observation.resolution.server();
-    let dig = |arguments: String| match server {
-        Some(server) => dig_at(&arguments, server),
-        None => format!("dig {arguments}"),
-    };
     let kind = record_type(case, finding);
-    Some(match finding.reason {
-        Reason::PublicFallback | Reason::DnsPrivateZoneNotLinked => format!(
-            "az network private-dns link vnet list --resource-group <group> --zone-name {} --output table",
-            case.zone()?
-        ),
+    match finding.reason {
+        Reason::PublicFallback | Reason::DnsPrivateZoneNotLinked => links(case),
         // The private address: the host goes another way. The public one: there is no record.
-        Reason::PublicFallbackZoneLinked => dig(format!("{} {kind}", case.alias?)),
+        Reason::PublicFallbackZoneLinked => Some(dig(&format!("{} {kind}", case.alias?), server)),
         Reason::DnsPrivateRecordMissing => {
-            let zone = case.zone()?;
-            let names = case.alias.into_iter().chain([case.last_name(), host]);
-            let record = { names }
-                .filter_map(|name| name.strip_suffix(zone))
-                // A zone named like the one record that it holds has it at its apex.
-                .find_map(|rest| {
-                    if rest.is_empty() {
-                        Some("@")
-                    } else {
-                        rest.strip_suffix('.')
-                    }
-                })?;
-            if case.authority == ZoneAuthority::Private && !case.soa.is_some_and(is_azures) {
-                return Some(dig(format!("{} {kind}", case.last_name())));
+            let of_ones_own =
+                case.authority == ZoneAuthority::Private && !case.soa.is_some_and(is_azures);
+            if of_ones_own {
+                return Some(dig(&format!("{} {kind}", case.last_name()), server));
             }
-            format!(
-                "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
-            )
+            record(case)
         }
-        Reason::NoPrivateEndpoint | Reason::DnsAliasDangling | Reason::UnexpectedPrivateAddress => {
+        Reason::NoPrivateEndpoint | Reason::DnsAliasDangling => {
             let resource = host.split('.').next().unwrap_or(host);
-            format!(
+            Some(format!(
                 "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{resource}')]\" --output table"
-            )
+            ))
         }
+        Reason::UnexpectedPrivateAddress | Reason::WrongPrivateEndpoint => Some(format!(
+            "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table",
+            finding.address?
+        )),
         Reason::DnsTimeout
         | Reason::DnsServerUnreachable
         | Reason::DnsServerFailure
@@ -75,18 +60,29 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         | Reason::DnsIncompleteAnswer
         | Reason::DnsNameNotFound
         | Reason::DnsDegraded
-        | Reason::MixedAddresses => dig(format!("{host} {kind}")),
+        | Reason::DnsStaleAnswer
+        | Reason::ReservedAddress
+        | Reason::MixedAddresses => Some(dig(&format!("{host} {kind}"), server)),
         Reason::AddressFlapping => {
-            each_server(case).unwrap_or_else(|| dig(format!("{host} {kind}")))
+            Some(each_server(case).unwrap_or_else(|| dig(&format!("{host} {kind}"), server)))
         }
-        Reason::DnsTcpFailed => dig(format!("+tcp {host} {kind}")),
-        Reason::DnsZoneShadows => dig(format!("{host} SOA")),
+        Reason::DnsTcpFailed => Some(dig(&format!("+tcp {host} {kind}"), server)),
+        Reason::DnsZoneShadows => Some(dig(&format!("{host} SOA"), server)),
+        // The list is the client's, and dig reads the same resolv.conf.
+        Reason::DnsSearchCapture => Some(format!("dig +search +showsearch {host} A")),
+        Reason::ResolverDisagreement | Reason::ResolverUnavailable => {
+            let server = compared(case, finding.reason)?;
+            Some(dig(&format!("{host} {kind}"), Some(server)))
+        }
         Reason::ConnectTimeout
         | Reason::ConnectRefused
         | Reason::ConnectUnreachable
         | Reason::ConnectReset
         | Reason::PortBlocked
-        | Reason::PartiallyReachable => format!("nc -vz -w 5 {} {port}", finding.address?),
+        | Reason::PartiallyReachable => Some(format!(
+            "nc -vz -w 5 {} {}",
+            finding.address?, case.target.port
+        )),
         Reason::TlsNameMismatch
         | Reason::PrivatelinkHostUsed
         | Reason::TlsUntrustedIssuer
@@ -94,48 +90,72 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         | Reason::TlsCertificateNotYetValid
         | Reason::TlsCertificateInvalid
         | Reason::TlsCertificateExpiring
+        | Reason::TlsPrivateRoot
         | Reason::TlsTimeout
         | Reason::TlsInterrupted
-        | Reason::TlsHandshakeFailed => {
-            let ip = finding.address?;
-            let start = match case.target.protocol {
-                Protocol::Postgres => " -starttls postgres",
-                Protocol::Mysql => " -starttls mysql",
-                // openssl knows no TDS; nmap's script does.
-                Protocol::Tds => return Some(format!("nmap -Pn -p {port} --script ssl-cert {ip}")),
-                Protocol::Tls | Protocol::Tcp => "",
-            };
-            format!(
-                "openssl s_client -connect {} -servername {}{start}",
-                SocketAddr::new(ip, port),
-                case.target.server_name
-            )
-        }
-        // Which endpoint has the address is the whole question.
-        Reason::WrongPrivateEndpoint => format!(
-            "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table",
-            finding.address?
-        ),
+        | Reason::TlsHandshakeFailed => Some(handshake(case, finding.address?)),
         Reason::AccessDenied
         | Reason::PublicPathSeen
         | Reason::UnexpectedResponder
         | Reason::HttpTimeout
-        | Reason::ServiceError => asked(case, finding.address?)?,
-        _ => return None,
-    })
+        | Reason::ServiceError => asked(case, finding.address?),
+        Reason::AgentError | Reason::ProxyWouldBeUsed | Reason::AccessUnverified | Reason::Ok => {
+            None
+        }
+    }
 }
 
-fn dig_at(arguments: &str, server: SocketAddr) -> String {
-    if server.port() == 53 {
-        format!("dig {arguments} @{}", server.ip())
-    } else {
-        format!("dig {arguments} @{} -p {}", server.ip(), server.port())
+/// Which networks see the zone. Its resource group is looked up: nobody knows it by heart.
+fn links(case: &Case<'_>) -> Option<String> {
+    let zone = case.zone()?;
+    Some(format!(
+        "az network private-dns link vnet list --zone-name {zone} --resource-group {} --output table",
+        group_of(zone)
+    ))
+}
+
+/// What the zone holds for the host.
+fn record(case: &Case<'_>) -> Option<String> {
+    let zone = case.zone()?;
+    let names = case
+        .alias
+        .into_iter()
+        .chain([case.last_name(), case.host()]);
+    let record = { names }
+        .filter_map(|name| name.strip_suffix(zone))
+        // A zone named like the one record that it holds has it at its apex.
+        .find_map(|rest| {
+            if rest.is_empty() {
+                Some("@")
+            } else {
+                rest.strip_suffix('.')
+            }
+        })?;
+    Some(format!(
+        "az network private-dns record-set a show --zone-name {zone} --name {record} --resource-group {}",
+        group_of(zone)
+    ))
+}
+
+fn group_of(zone: &str) -> String {
+    format!(
+        "\"$(az network private-dns zone list --query \"[?name=='{zone}'].resourceGroup | [0]\" --output tsv)\""
+    )
+}
+
+fn dig(arguments: &str, server: Option<SocketAddr>) -> String {
+    match server {
+        Some(server) if server.port() != 53 => {
+            format!("dig {arguments} @{} -p {}", server.ip(), server.port())
+        }
+        Some(server) => format!("dig {arguments} @{}", server.ip()),
+        None => format!("dig {arguments}"),
     }
 }
 
 /// Asks each server that was asked alone; the only one several times.
 fn each_server(case: &Case<'_>) -> Option<String> {
-    let ask = |server: &SocketAddr| dig_at(&format!("+short {} A", case.host()), *server);
+    let ask = |server: &SocketAddr| dig(&format!("+short {} A", case.host()), Some(*server));
     match servers::asked(case).as_slice() {
         [] => None,
         [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),
@@ -144,25 +164,6 @@ fn each_server(case: &Case<'_>) -> Option<String> {
             Some(asked.collect::<Vec<_>>().join("; "))
         }
     }
-}
-
-/// The service's own request, as it was sent to `ip`.
-fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
-    let asked = case.observation.connections.iter();
-    let asked = { asked }.any(|connection| connection.ip == ip && connection.service.is_some());
-    let request = request(case.target.service_slug()).filter(|_| asked)?;
-    let method = if request.method == "HEAD" { "I" } else { "i" };
-    let headers = { request.headers.iter() }.map(|(name, value)| format!(" -H '{name}: {value}'"));
-    let (host, port) = (&case.target.server_name, case.target.port);
-    let ip = match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    Some(format!(
-        "curl -sS{method} --max-time 10 --resolve {host}:{port}:{ip}{} 'https://{host}{}'",
-        headers.collect::<String>(),
-        request.path
-    ))
 }
 
 /// The record type to ask for: of the address at fault, else of the family that had trouble.
@@ -176,5 +177,76 @@ fn record_type(case: &Case<'_>, finding: &Finding) -> &'static str {
         Some(ip) if ip.is_ipv6() => Family::Ipv6.record_type(),
         Some(_) => Family::Ipv4.record_type(),
         None => { troubled.or(queries.first()) }.map_or("A", |query| query.family.record_type()),
+    }
+}
+
+/// The server of the resolver that differs, or that did not answer.
+fn compared(case: &Case<'_>, reason: Reason) -> Option<SocketAddr> {
+    let path = &case.observation.resolution;
+    let is_meant = |other: &Comparison| match reason {
+        Reason::ResolverDisagreement => other.agrees_with(path) == Some(false),
+        _ => other
+            .resolution
+            .outcome()
+            .is_some_and(QueryOutcome::is_failure),
+    };
+    let mut comparisons = case.observation.comparisons.iter();
+    let found = comparisons.find(|other| other.must_agree && is_meant(other))?;
+    found.resolution.server()
+}
+
+fn handshake(case: &Case<'_>, ip: IpAddr) -> String {
+    let target = case.target;
+    let start = match target.protocol {
+        Protocol::Postgres => " -starttls postgres",
+        Protocol::Mysql => " -starttls mysql",
+        // openssl knows no TDS; nmap's script does.
+        Protocol::Tds => {
+            return format!("nmap -Pn -p {} --script ssl-cert {ip}", target.port);
+        }
+        Protocol::Tls | Protocol::Tcp => "",
+    };
+    // Without an end of its input it would wait for what to send.
+    format!(
+        "openssl s_client -connect {} -servername {}{start} </dev/null",
+        quoted(&SocketAddr::new(ip, target.port).to_string()),
+        target.server_name
+    )
+}
+
+/// The service's own request, as it was sent to `ip`.
+fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
+    let asked = case.observation.connections.iter();
+    let asked = { asked }.any(|connection| connection.ip == ip && connection.service.is_some());
+    let request = request(case.target.service_slug()).filter(|_| asked)?;
+    let show = if request.method == "HEAD" {
+        "-sSI"
+    } else {
+        "-sSi"
+    };
+    let headers = { request.headers.iter() }.map(|(name, value)| format!(" -H '{name}: {value}'"));
+    let (host, port) = (&case.target.server_name, case.target.port);
+    let ip = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let authority = match port {
+        443 => host.clone(),
+        port => format!("{host}:{port}"),
+    };
+    Some(format!(
+        "curl {show} --max-time 10 --resolve {}{} 'https://{authority}{}'",
+        quoted(&format!("{host}:{port}:{ip}")),
+        headers.collect::<String>(),
+        request.path
+    ))
+}
+
+/// Fit for a shell: some take brackets for a pattern of file names.
+fn quoted(word: &str) -> String {
+    if word.contains('[') {
+        format!("'{word}'")
+    } else {
+        word.to_owned()
     }
 }

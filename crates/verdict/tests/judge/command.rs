@@ -1,6 +1,10 @@
 //! The command that would settle a finding: complete, and safe to paste.
 
-use privatelink_verdict::observation::{Connection, Handshake, Query, QueryOutcome, ServiceReply};
+use std::time::SystemTime;
+
+use privatelink_verdict::observation::{
+    Connection, Handshake, NoReply, Query, QueryOutcome, ServiceReply,
+};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::service::Reply;
 use privatelink_verdict::target::Expectation;
@@ -19,8 +23,45 @@ fn settles(case: &Case, reason: Reason, expected: &str) {
     assert_eq!(command(case, reason).as_deref(), Some(expected), "{reason}");
 }
 
-const LINKS: &str = "az network private-dns link vnet list --resource-group <group> --zone-name \
-                     privatelink.vaultcore.azure.net --output table";
+/// The resource group of a zone, as a shell finds it out.
+macro_rules! group_of {
+    ($zone:literal) => {
+        concat!(
+            "--resource-group \"$(az network private-dns zone list --query \"[?name=='",
+            $zone,
+            "'].resourceGroup | [0]\" --output tsv)\""
+        )
+    };
+}
+
+/// What links a zone.
+macro_rules! links_of {
+    ($zone:literal) => {
+        concat!(
+            "az network private-dns link vnet list --zone-name ",
+            $zone,
+            " ",
+            group_of!($zone),
+            " --output table"
+        )
+    };
+}
+
+/// A record of a zone.
+macro_rules! record_of {
+    ($name:literal in $zone:literal) => {
+        concat!(
+            "az network private-dns record-set a show --zone-name ",
+            $zone,
+            " --name ",
+            $name,
+            " ",
+            group_of!($zone)
+        )
+    };
+}
+
+const LINKS: &str = links_of!("privatelink.vaultcore.azure.net");
 const ENDPOINTS: &str = "az network private-endpoint list --query \
                          \"[?contains(to_string(privateLinkServiceConnections), 'kv-prod')]\" \
                          --output table";
@@ -42,16 +83,14 @@ fn an_unlinked_zone_is_settled_by_its_links() {
             .via(["orders.private.postgres.database.azure.com"])
             .both(nxdomain()),
         Reason::DnsPrivateZoneNotLinked,
-        "az network private-dns link vnet list --resource-group <group> --zone-name \
-         private.postgres.database.azure.com --output table",
+        links_of!("private.postgres.database.azure.com"),
     );
     settles(
         &Case::of("orders.private.postgres.database.azure.com")
             .via(["elsewhere.example.com"])
             .both(nxdomain()),
         Reason::DnsPrivateZoneNotLinked,
-        "az network private-dns link vnet list --resource-group <group> --zone-name \
-         private.postgres.database.azure.com --output table",
+        links_of!("private.postgres.database.azure.com"),
     );
 }
 
@@ -77,7 +116,8 @@ fn what_a_service_says_is_settled_by_the_same_request() {
             .resolves_to(["fd00::5"])
             .everywhere(is_a_page),
         Reason::UnexpectedResponder,
-        &format!("{ask}[fd00::5]{path}"),
+        "curl -sSi --max-time 10 --resolve 'kv-prod.vault.azure.net:443:[fd00::5]' \
+         'https://kv-prod.vault.azure.net/healthstatus'",
     );
     let storage = Case::of("orders.dfs.core.windows.net").resolves_to(["10.1.2.3"]);
     settles(
@@ -92,7 +132,7 @@ fn what_a_service_says_is_settled_by_the_same_request() {
 fn says(connection: &mut Connection, reply: Reply) {
     connection.service = Some(ServiceReply {
         reply: Ok(reply),
-        checked_at: std::time::SystemTime::UNIX_EPOCH,
+        checked_at: SystemTime::UNIX_EPOCH,
     });
 }
 
@@ -108,8 +148,15 @@ fn reply(status: u16, body: &str) -> Reply {
 fn the_zone_in_a_command_is_the_one_that_holds_the_record() {
     let host = "aks-prod.0f1e.privatelink.westeurope.azmk8s.io";
     let own = "0f1e.privatelink.westeurope.azmk8s.io";
+    let group = |zone: &str| {
+        format!(
+            "--resource-group \"$(az network private-dns zone list --query \
+             \"[?name=='{zone}'].resourceGroup | [0]\" --output tsv)\""
+        )
+    };
     let links = format!(
-        "az network private-dns link vnet list --resource-group <group> --zone-name {own} --output table"
+        "az network private-dns link vnet list --zone-name {own} {} --output table",
+        group(own)
     );
     let unlinked = Case::of(host).both(nxdomain().told_by(public_soa("azmk8s.io")));
     settles(&unlinked, Reason::DnsPrivateZoneNotLinked, &links);
@@ -120,7 +167,8 @@ fn the_zone_in_a_command_is_the_one_that_holds_the_record() {
     ] {
         let lacking = Case::of(host).both(nxdomain().told_by(private_soa(zone)));
         let show = format!(
-            "az network private-dns record-set a show --resource-group <group> --zone-name {zone} --name {record}"
+            "az network private-dns record-set a show --zone-name {zone} --name {record} {}",
+            group(zone)
         );
         settles(&lacking, Reason::DnsPrivateRecordMissing, &show);
     }
@@ -141,24 +189,21 @@ fn a_missing_record_is_settled_by_looking_at_it() {
             .via([VAULT_ALIAS])
             .both(nxdomain().told_by(private_soa(VAULT_ZONE))),
         Reason::DnsPrivateRecordMissing,
-        "az network private-dns record-set a show --resource-group <group> --zone-name \
-         privatelink.vaultcore.azure.net --name kv-prod",
+        record_of!("kv-prod" in "privatelink.vaultcore.azure.net"),
     );
     settles(
         &Case::of("reg.weu.data.azurecr.io")
             .via(["reg.weu.data.privatelink.azurecr.io"])
             .both(nxdomain()),
         Reason::DnsPrivateRecordMissing,
-        "az network private-dns record-set a show --resource-group <group> --zone-name \
-         privatelink.azurecr.io --name reg.weu.data",
+        record_of!("reg.weu.data" in "privatelink.azurecr.io"),
     );
     settles(
         &Case::of("orders.postgres.database.azure.com")
             .via(["orders.private.postgres.database.azure.com"])
             .both(nodata().told_by(private_soa("private.postgres.database.azure.com"))),
         Reason::DnsPrivateRecordMissing,
-        "az network private-dns record-set a show --resource-group <group> --zone-name \
-         private.postgres.database.azure.com --name orders",
+        record_of!("orders" in "private.postgres.database.azure.com"),
     );
 }
 
@@ -176,10 +221,15 @@ fn a_missing_endpoint_is_settled_by_the_resources_endpoints() {
         Reason::DnsAliasDangling,
         ENDPOINTS,
     );
+}
+
+#[test]
+fn a_strange_private_address_is_settled_by_who_owns_it() {
     settles(
         &Case::healthy_vault().expected_in(["10.9.0.0/16"]),
         Reason::UnexpectedPrivateAddress,
-        ENDPOINTS,
+        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='10.1.2.3']].{nic:name, \
+         endpoint:privateEndpoint.id}\" --output table",
     );
 }
 
@@ -224,6 +274,11 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
         &Case::healthy_vault().resolves_to(["10.1.2.3", "2603:1030::5"]),
         Reason::MixedAddresses,
         "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
+    );
+    settles(
+        &Case::of(VAULT).resolves_to(["0.0.0.0"]),
+        Reason::ReservedAddress,
+        dig,
     );
     settles(
         &Case::healthy_vault().resolves_to(["10.1.2.3", "52.0.0.1"]),
@@ -301,7 +356,7 @@ fn a_handshake_is_settled_by_making_one_with_the_servers_name() {
     settles(
         &Case::healthy_vault().everywhere(|c| certificate_of(c).covers_name = false),
         Reason::TlsNameMismatch,
-        "openssl s_client -connect 10.1.2.3:443 -servername kv-prod.vault.azure.net",
+        "openssl s_client -connect 10.1.2.3:443 -servername kv-prod.vault.azure.net </dev/null",
     );
     settles(
         &Case::of("orders.example.com")
@@ -312,21 +367,86 @@ fn a_handshake_is_settled_by_making_one_with_the_servers_name() {
             .resolves_to(["fd00::7"])
             .everywhere(|c| c.handshake = Handshake::Timeout),
         Reason::TlsTimeout,
-        "openssl s_client -connect [fd00::7]:8443 -servername shop.example.com",
+        "openssl s_client -connect '[fd00::7]:8443' -servername shop.example.com </dev/null",
     );
 }
 
 #[test]
 fn what_no_command_would_settle_has_none() {
-    let reserved = Case::of(VAULT).resolves_to(["0.0.0.0"]);
-    assert_eq!(command(&reserved, Reason::ReservedAddress), None);
     let proxy = Case::healthy_vault().behind_proxy("HTTPS_PROXY");
     assert_eq!(command(&proxy, Reason::ProxyWouldBeUsed), None);
     let fault = Case::of(VAULT).at_fault("read", "nothing");
     assert_eq!(command(&fault, Reason::AgentError), None);
+}
+
+#[test]
+fn a_captured_name_is_settled_by_searching_as_clients_do() {
     let captured = name("kv.corp.example.com", ["192.0.2.1"]);
-    let captured = Case::healthy_vault().evidence(|r| r.search = Some(captured));
-    assert_eq!(command(&captured, Reason::DnsSearchCapture), None);
+    settles(
+        &Case::healthy_vault().evidence(|r| r.search = Some(captured)),
+        Reason::DnsSearchCapture,
+        "dig +search +showsearch kv-prod.vault.azure.net A",
+    );
+}
+
+#[test]
+fn another_resolver_is_settled_by_asking_its_server() {
+    let server = |text: &str| Some(text.parse().expect("a server"));
+    let node = |query: Query| {
+        let server = server("168.63.129.16:53");
+        Case::of(VAULT).by("node").both(Query { server, ..query })
+    };
+    settles(
+        &Case::healthy_vault().must_agree_with(node(nxdomain())),
+        Reason::ResolverDisagreement,
+        "dig kv-prod.vault.azure.net A @168.63.129.16",
+    );
+    settles(
+        &Case::healthy_vault()
+            .must_agree_with(Case::healthy_vault().by("other"))
+            .must_agree_with(node(failed(QueryOutcome::Timeout))),
+        Reason::ResolverUnavailable,
+        "dig kv-prod.vault.azure.net A @168.63.129.16",
+    );
+}
+
+#[test]
+fn a_service_on_a_port_of_its_own_is_asked_there() {
+    let silent = |c: &mut Connection| {
+        c.service = Some(ServiceReply {
+            reply: Err(NoReply::Timeout),
+            checked_at: SystemTime::UNIX_EPOCH,
+        });
+    };
+    settles(
+        &Case::healthy_vault()
+            .with(|target| target.port = 8443)
+            .everywhere(silent),
+        Reason::HttpTimeout,
+        "curl -sSi --max-time 10 --resolve kv-prod.vault.azure.net:8443:10.1.2.3 \
+         'https://kv-prod.vault.azure.net:8443/healthstatus'",
+    );
+}
+
+#[test]
+fn every_command_is_whole_and_a_shell_reads_it() {
+    let cases = crate::summary::every_story();
+    let verdicts: Vec<_> = cases.iter().map(Case::verdict).collect();
+    let findings = verdicts.iter().flat_map(|verdict| &verdict.findings);
+    let commands: Vec<&str> = findings
+        .filter_map(|found| found.command.as_deref())
+        .collect();
+    assert!(commands.len() > 20, "{}", commands.len());
+    for command in commands {
+        let read = std::process::Command::new("sh")
+            .args(["-n", "-c", command])
+            .output()
+            .expect("a shell");
+        assert!(read.status.success(), "{command}: {read:?}");
+        // Nothing is left to fill in.
+        let blank = command.replace("</dev/null", "");
+        assert!(!blank.contains(['<', '>']), "{command}");
+    }
 }
 
 /// Names that a shell, dig or az would take for something else than a name.

@@ -100,7 +100,7 @@ fn a_name_of_a_suffix_that_does_not_exist_is_told_with_the_likely_one() {
     let right = Case::of(VAULT).both(nxdomain());
     assert_eq!(
         right.finding(Reason::DnsNameNotFound).detail,
-        format!("NXDOMAIN for {VAULT}")
+        format!("NXDOMAIN for {VAULT} (10.0.0.10:53)")
     );
 }
 

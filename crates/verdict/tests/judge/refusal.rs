@@ -78,12 +78,12 @@ fn a_handshake_is_settled_by_a_command_that_speaks_the_protocol() {
         (
             Protocol::Mysql,
             "openssl s_client -connect 10.1.2.3:3306 -servername orders.mysql.database.azure.com \
-             -starttls mysql",
+             -starttls mysql </dev/null",
         ),
         (
             Protocol::Postgres,
             "openssl s_client -connect 10.1.2.3:3306 -servername orders.mysql.database.azure.com \
-             -starttls postgres",
+             -starttls postgres </dev/null",
         ),
         (Protocol::Tds, "nmap -Pn -p 3306 --script ssl-cert 10.1.2.3"),
     ] {

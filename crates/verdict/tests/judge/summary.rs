@@ -15,7 +15,7 @@ fn summary(case: &Case) -> String {
 }
 
 /// A case for every kind of sentence, and then some.
-fn every_story() -> Vec<Case> {
+pub(crate) fn every_story() -> Vec<Case> {
     let changes: [Change; 8] = [
         times_out,
         refuses,
