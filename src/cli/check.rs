@@ -170,7 +170,7 @@ pub(super) async fn probe(rounds: &mut Rounds, targets: usize) -> Vec<Probed> {
 pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     match output {
-        Output::Table => tree::tree(&mut out, probed)?,
+        Output::Table => tree::tree(&mut out, probed, terminal_width())?,
         Output::Short => tree::short(&mut out, probed)?,
         Output::Json => {
             let node_name = std::env::var("NODE_NAME").ok();
@@ -181,6 +181,13 @@ pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Res
     }
     out.flush()?;
     Ok(())
+}
+
+/// The columns of the terminal that is written to; `None` where there is none, and nothing is to be
+/// wrapped: programs read by the line.
+fn terminal_width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
+    Some(columns.into())
 }
 
 /// Keeps the targets called for.

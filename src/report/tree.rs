@@ -4,6 +4,8 @@
 //! (`anstream` does).
 
 mod address;
+mod finding;
+mod node;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -15,11 +17,11 @@ use privatelink_verdict::judge::{ZoneAuthority, zone_authority};
 use privatelink_verdict::observation::{
     Address, Comparison, Query, QueryOutcome, Resolution, ServerAnswer,
 };
-use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::verdict::{Finding, Outcome};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::verdict::Outcome;
 
+use self::node::Node;
 use crate::board::Probed;
-use crate::report::json::convert::remedy_of;
 use crate::report::text::{from_wire, sentence, short_duration};
 
 /// The most addresses of one answer that are drawn.
@@ -30,15 +32,17 @@ const INLINE: usize = 3;
 const DIM: Style = Style::new().effects(Effects::DIMMED);
 const BOLD: Style = Style::new().bold();
 
-/// Writes a tree for each of `probes`, and a closing line with counts.
+/// Writes a tree for each of `probes`, and a closing line with counts; wrapped to `width` columns
+/// where there is a terminal with a width.
 pub fn tree<'a>(
     out: &mut impl Write,
     probes: impl IntoIterator<Item = &'a Probed>,
+    width: Option<usize>,
 ) -> io::Result<()> {
     let mut counts = Counts::default();
     for probed in probes {
         counts.add(probed);
-        root(probed).write(out)?;
+        root(probed).write(out, width)?;
         writeln!(out)?;
     }
     counts.write(out)
@@ -90,46 +94,6 @@ impl Counts {
     }
 }
 
-/// A line, lines below it that are indented with it, and branches.
-struct Node {
-    lines: Vec<String>,
-    branches: Vec<Node>,
-}
-
-impl Node {
-    fn new(line: String) -> Self {
-        Self {
-            lines: vec![line],
-            branches: Vec::new(),
-        }
-    }
-
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        for line in &self.lines {
-            writeln!(out, "{line}")?;
-        }
-        self.write_branches(out, "")
-    }
-
-    fn write_branches(&self, out: &mut impl Write, indent: &str) -> io::Result<()> {
-        for (index, branch) in self.branches.iter().enumerate() {
-            let last = index + 1 == self.branches.len();
-            let (fork, below) = if last {
-                ("└─", "   ")
-            } else {
-                ("├─", "│  ")
-            };
-            for (index, line) in branch.lines.iter().enumerate() {
-                let stem = if index == 0 { fork } else { below.trim_end() };
-                writeln!(out, "{indent}{DIM}{stem:2}{DIM:#} {line}")?;
-            }
-            let deeper = format!("{indent}{DIM}{below}{DIM:#}");
-            branch.write_branches(out, &deeper)?;
-        }
-        Ok(())
-    }
-}
-
 fn root(probed: &Probed) -> Node {
     let (observation, verdict) = (&probed.observation, &probed.verdict);
     let mark = match verdict.outcome {
@@ -147,84 +111,54 @@ fn root(probed: &Probed) -> Node {
         let reason = verdict.reason.as_str();
         head.push(paint(style_of(verdict.outcome), reason));
     }
-    let mut root = Node::new(head.join("  "));
-    root.lines.push(sentence(&verdict.summary).into_owned());
-    if let Some(fault) = &observation.fault {
-        let text = format!(
-            "{}: {}",
-            from_wire(&fault.operation),
-            from_wire(&fault.cause)
-        );
-        root.branches.push(Node::new(text));
-    }
-    root.branches.extend(resolution(probed));
-    root.branches
-        .extend(address::addresses(&probed.target, observation));
-    root.branches.extend(
-        observation
-            .comparisons
-            .iter()
-            .map(|comparison| self::comparison(comparison, &observation.resolution)),
-    );
-    // The primary finding is the summary's.
-    let told = usize::from(verdict.reason != Reason::Ok);
-    let others = verdict.findings.iter().skip(told);
-    root.branches.extend(others.map(finding));
-    root.branches.extend(remedy(probed));
-    root
+    let fault = observation.fault.as_ref().map(|fault| {
+        let (operation, cause) = (from_wire(&fault.operation), from_wire(&fault.cause));
+        Node::new(format!("{operation}: {cause}"))
+    });
+    let comparisons = observation.comparisons.iter();
+    Node::new(head.join("  "))
+        .line(sentence(&verdict.summary).into_owned())
+        .with(fault)
+        .with(path(probed))
+        .with(address::addresses(&probed.target, observation))
+        .with(comparisons.map(|comparison| self::comparison(comparison, &observation.resolution)))
+        .with(finding::findings(probed))
 }
 
-fn remedy(probed: &Probed) -> Option<Node> {
-    let verdict = &probed.verdict;
-    if verdict.reason == Reason::Ok {
-        return None;
-    }
-    let remedy = remedy_of(verdict.reason).unwrap_or("see the runbook");
-    let mut advice = Node::new(format!("→ {remedy}"));
-    let mut commands = verdict
-        .findings
-        .iter()
-        .filter_map(|one| one.command.as_ref());
-    if let Some(command) = commands.next() {
-        let command = format!("$ {}", sentence(command));
-        advice.lines.push(format!("  {}", paint(DIM, &command)));
-    }
-    Some(advice)
-}
-
-fn resolution(probed: &Probed) -> Option<Node> {
+/// The resolver that the verdict is about, its server, and what it answered.
+fn path(probed: &Probed) -> Option<Node> {
     let resolution = &probed.observation.resolution;
     if resolution.queries.is_empty() {
         return None;
     }
     let queries: Vec<_> = resolution.queries.iter().map(query).collect();
     let server = resolution.server().map(|server| format!(" {server}"));
-    let mut comparisons = probed.observation.comparisons.iter();
-    let note = if comparisons.any(|one| one.agrees_with(resolution) == Some(false)) {
-        paint(DIM, "  ← the path of this verdict")
-    } else {
-        String::new()
-    };
-    let mut node = Node::new(format!(
-        "dns {}{}  {}{note}",
+    let mut line = format!(
+        "path {}{}  {}",
         resolution.resolver,
         server.unwrap_or_default(),
         queries.join(", ")
-    ));
+    );
+    let mut comparisons = probed.observation.comparisons.iter();
+    if comparisons.any(|one| one.agrees_with(resolution) == Some(false)) {
+        line.push_str(&paint(DIM, "  ← the path of this verdict"));
+    }
     let alias = alias(&probed.target, resolution);
     let chain = resolution.chain();
-    if chain.len() > 1 || alias.is_some() {
-        let names = chain.iter().take(ADDRESSES);
-        node.branches.extend(names.map(|name| {
-            if alias == Some(name) {
-                Node::new(format!("{}  {}", from_wire(name), alias_note(probed)))
-            } else {
-                Node::new(from_wire(name).into_owned())
-            }
-        }));
-    }
-    node.branches.extend(resolution.servers.iter().map(alone));
-    Some(node)
+    let shown = if chain.len() > 1 || alias.is_some() {
+        chain
+    } else {
+        &[]
+    };
+    let names = shown.iter().take(ADDRESSES).map(|name| {
+        if alias == Some(name) {
+            Node::new(format!("{}  {}", from_wire(name), alias_note(probed)))
+        } else {
+            Node::new(from_wire(name).into_owned())
+        }
+    });
+    let servers = resolution.servers.iter().map(alone);
+    Some(Node::new(line).with(names).with(servers))
 }
 
 /// What one server of the path said when it was asked alone.
@@ -308,20 +242,6 @@ fn comparison(comparison: &Comparison, path: &Resolution) -> Node {
         resolution.resolver,
         server.unwrap_or_default(),
         inline_addresses(resolution),
-    ))
-}
-
-fn finding(finding: &Finding) -> Node {
-    let style = match finding.severity {
-        Severity::Fail => style_of(Outcome::Fail),
-        Severity::Warn => style_of(Outcome::Warn),
-        Severity::Info => DIM,
-    };
-    let severity = paint(style, finding.severity.as_str());
-    Node::new(format!(
-        "{severity} {}: {}",
-        finding.reason,
-        sentence(&finding.detail)
     ))
 }
 

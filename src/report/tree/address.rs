@@ -10,7 +10,8 @@ use privatelink_verdict::service::ReplyOutcome;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Outcome;
 
-use super::{ADDRESSES, DIM, INLINE, Node, classified, paint, style_of};
+use super::node::Node;
+use super::{ADDRESSES, DIM, INLINE, classified, paint, style_of};
 use crate::report::text::{expiry, from_wire, short_duration};
 
 pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node> {
@@ -20,12 +21,11 @@ pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node>
         .take(ADDRESSES)
         .map(|address| {
             let ttl = paint(DIM, &format!("ttl {} s", address.ttl));
-            let mut node = Node::new(format!("{}  {ttl}", classified(address)));
             let mut connections = observation.connections.iter();
-            if let Some(connection) = connections.find(|one| one.ip == address.ip) {
-                node.branches = self::connection(connection, target.service_slug());
-            }
-            node
+            let connection = connections.find(|one| one.ip == address.ip);
+            let became =
+                connection.map(|connection| self::connection(connection, target.service_slug()));
+            Node::new(format!("{}  {ttl}", classified(address))).with(became.into_iter().flatten())
         })
         .collect();
     if let Some(more) = all.len().checked_sub(ADDRESSES).filter(|more| *more > 0) {
