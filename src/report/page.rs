@@ -5,15 +5,17 @@
 //! the page also works behind the API server's proxy.
 
 mod detail;
+mod markup;
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::verdict::Outcome;
 
+use self::markup::{Breakable, Chip, Text};
 use crate::board::{Board, Entry};
 use crate::report::json::summary::{Counts, is_stale};
-use crate::report::json::{AddressReport, HistoryReport, TargetReport, VERSION};
+use crate::report::json::{HistoryReport, TargetReport, VERSION};
 use crate::report::text::{long_duration, millis_utc, sentence};
 
 /// The page's style sheet, served beside it.
@@ -46,27 +48,6 @@ macro_rules! html {
     };
 }
 use html;
-
-/// Text that stands in HTML as itself, in an attribute as well as between tags.
-struct Text<'a>(&'a str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
-            f.write_str(&rest[..at])?;
-            f.write_str(match rest.as_bytes()[at] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                _ => "&#39;",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)
-    }
-}
 
 impl Page<'_> {
     fn document(&mut self, board: &Board) {
@@ -285,34 +266,10 @@ fn sentence_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// An address with its class.
-struct Chip<'a>(&'a AddressReport);
-
-impl fmt::Display for Chip<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ip, class) = (self.0.ip, self.0.class.0);
-        write!(
-            f,
-            "<span class=\"ip\">{ip}</span> <span class=\"class {class}\">{class}</span>"
-        )
-    }
-}
-
-/// Text whose long names may break after a dot.
-struct Breakable<'a>(&'a str);
-
-impl fmt::Display for Breakable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.0.split('.').enumerate() {
-            f.write_str(if index == 0 { "" } else { ".<wbr>" })?;
-            Text(part).fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use privatelink_verdict::observation::{NoReply, ServiceReply};
+
     use super::*;
     use crate::report::fixtures;
 
@@ -352,6 +309,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_service_itself_said_is_shown() {
+        let mut board = fixtures::board();
+        let mut asked = fixtures::healthy();
+        asked.observation.connections[0].service = Some(ServiceReply {
+            reply: Err(NoReply::Timeout),
+            checked_at: fixtures::now(),
+        });
+        board.record(asked.into());
+        let page = render(&board, Some("kv-dev.vault.azure.net"), fixtures::now());
+        assert!(
+            page.contains("<span class=\"bad\">no reply</span>"),
+            "{page}"
+        );
+    }
+
+    #[test]
     fn only_the_open_target_is_shown_in_full() {
         let closed = page(None);
         assert!(!closed.contains("class=\"more\""));
@@ -360,6 +333,7 @@ mod tests {
         for fact in [
             "kv-prod.<wbr>privatelink.<wbr>vaultcore.<wbr>azure.<wbr>net",
             "dig +norec SOA privatelink.vaultcore.azure.net",
+            "on this path. (high confidence)",
             "resolver_disagreement",
             "2027-03-04T08:15:30Z",
             "10.1.2.4",

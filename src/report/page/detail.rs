@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use privatelink_verdict::observation::QueryOutcome;
+use privatelink_verdict::service::ReplyOutcome;
 
-use super::{Breakable, Chip, Page, Text, html};
+use super::markup::{Breakable, Chip, Text};
+use super::{Page, html};
 use crate::report::json::{
     AddressReport, CertificateReport, ConnectionReport, DnsReport, FindingReport, HistoryReport,
-    ResolverReport, ServerReport, TargetReport,
+    HttpReport, ResolverReport, ServerReport, TargetReport,
 };
 
 /// How many changes of the verdict are shown; the API has them all.
@@ -54,24 +56,24 @@ impl Page<'_> {
     }
 
     fn findings(&mut self, findings: &[FindingReport]) {
-        self.section("Findings", &["", "Reason", "What was seen"], |page| {
-            for finding in findings {
-                let (severity, reason) = (finding.severity.0, finding.reason.0);
-                html!(
-                    page,
-                    "<tr><td><span class=\"state {severity}\">{severity}</span></td>\
-                     <td><code>{reason}</code></td><td>{}",
-                    Breakable(&finding.detail)
-                );
-                if !finding.meaning.is_empty() {
-                    html!(page, "<p class=\"quiet\">{}</p>", Text(&finding.meaning));
-                }
-                if let Some(command) = &finding.command {
-                    html!(page, "<pre>{}</pre>", Text(command));
-                }
-                page.html.push_str("</td></tr>\n");
+        self.html
+            .push_str("<h3>Findings</h3>\n<ul class=\"findings\">\n");
+        for finding in findings {
+            let (severity, reason) = (finding.severity.0, finding.reason.0);
+            html!(
+                self,
+                "<li><span class=\"state {severity}\">{severity}</span> <code>{reason}</code>\
+                 <div><p>{}</p><p class=\"quiet\">{} ({} confidence)</p>",
+                Breakable(&finding.detail),
+                Text(&finding.meaning),
+                finding.confidence.0
+            );
+            if let Some(command) = &finding.command {
+                html!(self, "<pre>{}</pre>", Text(command));
             }
-        });
+            self.html.push_str("</div></li>\n");
+        }
+        self.html.push_str("</ul>\n");
     }
 
     /// `alone` is whether another resolver gives something else.
@@ -158,7 +160,7 @@ impl Page<'_> {
     }
 
     fn connections(&mut self, connections: &[ConnectionReport]) {
-        let columns = ["Address", "TCP", "TLS", "Certificate"];
+        let columns = ["Address", "TCP", "TLS", "Service", "Certificate"];
         self.section("Connections", &columns, |page| {
             for connection in connections.iter().take(32) {
                 html!(
@@ -171,6 +173,11 @@ impl Page<'_> {
                 page.ended(tcp, connection.tcp_seconds);
                 page.ended(tls, connection.tls_seconds);
                 page.html.push_str("<td>");
+                match &connection.http {
+                    Some(http) => page.service(http),
+                    None => page.html.push('—'),
+                }
+                page.html.push_str("</td><td>");
                 match &connection.certificate {
                     Some(certificate) => page.certificate(certificate),
                     None => page.html.push('—'),
@@ -185,6 +192,20 @@ impl Page<'_> {
         let class = if quiet { "" } else { " class=\"bad\"" };
         let time = Millis(seconds);
         html!(self, "<td{class}>{word} <small>{time}</small></td>");
+    }
+
+    fn service(&mut self, http: &HttpReport) {
+        let outcome = http.outcome.0;
+        let class = if outcome == ReplyOutcome::Arrived {
+            ""
+        } else {
+            " class=\"bad\""
+        };
+        let word = outcome.as_str().replace('_', " ");
+        html!(self, "<span{class}>{word}</span>");
+        if let Some(evidence) = &http.evidence {
+            html!(self, "<p class=\"quiet\">{}</p>", Breakable(evidence));
+        }
     }
 
     fn certificate(&mut self, certificate: &CertificateReport) {

@@ -108,7 +108,10 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
              aliases, and neither do applications"
         );
         if let Some(evidence) = &resolution.unchased {
-            detail.push_str(&format!("; asked for {last} itself: {}", evidence.outcome));
+            detail.push_str(&format!(
+                "; asked for the alias itself: {}",
+                evidence.outcome
+            ));
         }
         // Some caches leave the SOA out of negative answers; then there is nothing to chase.
         let chaseable = resolution
