@@ -1,23 +1,30 @@
-//! Services: the catalogue, or what it knows of one host.
+//! Services: the catalogue, or what it knows of one service or host.
 
 use std::io::{self, Write};
 
 use clap::Args;
-use privatelink_verdict::catalogue::{self, Match, Service};
+use privatelink_verdict::catalogue::{self, Cloud, Match, Service};
 use privatelink_verdict::name::privatelink_zone;
 use serde_json::{Value, json};
 
 use crate::cli::validate::Format;
 use crate::cli::{EXIT_OK, Failure, table};
 use crate::config;
+use crate::config::problem::quoted;
+use crate::near::nearest;
 
-/// Shows the catalogue of Azure services, or what it knows of one host: its private zone, the
-/// record expected there, its ports.
+/// Shows the catalogue of Azure services, or what it knows of one service or host: its private
+/// zone, the record expected there, its ports.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober services                            every suffix, with its private zone\n  \
+    privatelink-prober services key-vault                  one service, in every cloud\n  \
+    privatelink-prober services kv-prod.vault.azure.net    one host: its zone, record and ports\n  \
+    privatelink-prober services -o json")]
 pub struct ServicesArgs {
-    /// A host to look up, such as kv-prod.vault.azure.net.
-    #[arg(value_name = "HOST")]
-    pub host: Option<String>,
+    /// A host or a service to look up, such as kv-prod.vault.azure.net or key-vault.
+    #[arg(value_name = "HOST|SERVICE")]
+    pub of: Option<String>,
 
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
@@ -36,29 +43,53 @@ struct Known {
     doubt: Option<(String, String)>,
 }
 
-/// Prints the catalogue, or what it knows of the host, on `out`. Returns the exit code.
+/// Prints the catalogue, or what it knows of the service or host, on `out`. Returns the exit code.
 pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
-    let Some(host) = &args.host else {
-        match args.output {
+    match args.of.as_deref() {
+        None => match args.output {
             Format::Table => print_all(out)?,
-            Format::Json => {
-                let services: Value = catalogue::services().iter().map(service).collect();
-                writeln!(
-                    out,
-                    "{:#}",
-                    json!({"schemaVersion": 1, "services": services})
-                )?;
+            Format::Json => print_json(catalogue::services().iter(), out)?,
+        },
+        // No host of the catalogue is without a dot, and no service has one.
+        Some(slug) if !slug.contains('.') => {
+            let rows = called(slug)?;
+            match args.output {
+                Format::Table => print_rows(&rows, out)?,
+                Format::Json => print_json(rows.into_iter(), out)?,
             }
         }
-        return Ok(EXIT_OK);
-    };
-    let host = config::host(host)?;
-    let known = Known::of(host);
-    match args.output {
-        Format::Table => known.print(out)?,
-        Format::Json => writeln!(out, "{:#}", known.as_json())?,
+        Some(host) => {
+            let known = Known::of(config::host(host)?);
+            match args.output {
+                Format::Table => known.print(out)?,
+                Format::Json => writeln!(out, "{:#}", known.as_json())?,
+            }
+        }
     }
     Ok(EXIT_OK)
+}
+
+/// The rows of the service called `slug`.
+fn called(slug: &str) -> Result<Vec<&'static Service>, Failure> {
+    let services = catalogue::services().iter();
+    let rows: Vec<_> = services
+        .clone()
+        .filter(|service| service.slug.eq_ignore_ascii_case(slug))
+        .collect();
+    if !rows.is_empty() {
+        return Ok(rows);
+    }
+    let hint = nearest(slug, services.map(|service| service.slug))
+        .next()
+        .map_or_else(
+            || "`services` lists them; a host is looked up by its full name".to_owned(),
+            |near| format!("did you mean {near}?"),
+        );
+    Err(format!(
+        "the catalogue has no service called {}; {hint}",
+        quoted(slug)
+    )
+    .into())
 }
 
 impl Known {
@@ -156,31 +187,113 @@ fn record(host: &str, zone: &str, suffix: &str) -> String {
         .to_owned()
 }
 
+/// Every public suffix once, under the service that a host of it is taken for.
 fn print_all(out: &mut dyn Write) -> io::Result<()> {
-    let mut rows: Vec<[String; 5]> = Vec::new();
-    for service in catalogue::services() {
-        let lines = service
-            .suffixes
-            .len()
-            .max(service.private_zones.len())
-            .max(1);
-        for line in 0..lines {
-            let first = |text: String| if line == 0 { text } else { String::new() };
-            let nth = |list: &[&str]| list.get(line).copied().unwrap_or_default().to_owned();
+    for (index, cloud) in Cloud::ALL.iter().enumerate() {
+        let mut rows: Vec<[String; 5]> = Vec::new();
+        let in_cloud = || {
+            catalogue::services()
+                .iter()
+                .filter(|row| row.cloud == *cloud)
+        };
+        for (service, suffix) in in_cloud().flat_map(|service| {
+            service
+                .suffixes
+                .iter()
+                .map(move |suffix| (service, *suffix))
+        }) {
+            let service = match decides(suffix) {
+                Some(deciding) if deciding.slug != service.slug => continue,
+                Some(deciding) => deciding,
+                None => service,
+            };
+            if rows
+                .iter()
+                .any(|row| row[1] == suffix && row[0] == service.slug)
+            {
+                continue;
+            }
+            let mut also: Vec<&str> = in_cloud()
+                .filter(|other| other.slug != service.slug && other.suffixes.contains(&suffix))
+                .map(|other| other.slug)
+                .collect();
+            also.dedup();
+            let zone = zone_of(service, suffix).unwrap_or_default();
+            let zone = if zone == format!("privatelink.{suffix}") {
+                "privatelink.…".to_owned()
+            } else {
+                zone
+            };
             rows.push([
-                first(service.slug.to_owned()),
-                first(service.cloud.to_string()),
-                nth(&service.suffixes),
-                nth(&service.private_zones),
-                first(ports(service)),
+                service.slug.to_owned(),
+                suffix.to_owned(),
+                zone,
+                numbers(service),
+                also.join(", "),
             ]);
         }
+        let gap = if index == 0 { "" } else { "\n" };
+        writeln!(out, "{gap}Cloud: {cloud}")?;
+        let head = ["SERVICE", "PUBLIC SUFFIX", "PRIVATE ZONE", "PORTS", "ALSO"];
+        table::write(out, head, &rows)?;
     }
-    table::write(
+    writeln!(
         out,
-        ["SERVICE", "CLOUD", "PUBLIC SUFFIX", "PRIVATE ZONE", "PORTS"],
-        &rows,
+        "\n`privatelink.…` is the public suffix with `privatelink.` before it. The first port is the one \
+         that is probed.\n`services SERVICE` shows one service in full, `-o json` all of them."
     )
+}
+
+/// The row that a host of this suffix is taken for.
+fn decides(suffix: &str) -> Option<&'static Service> {
+    catalogue::lookup(&format!("a.{suffix}")).map(|found| found.service)
+}
+
+/// The private zone of a suffix; placeholders stand for themselves.
+fn zone_of(service: &'static Service, suffix: &str) -> Option<String> {
+    let suffix = suffix.to_owned();
+    Match { service, suffix }.private_zone()
+}
+
+/// Every row of one service, in full.
+fn print_rows(rows: &[&Service], out: &mut dyn Write) -> io::Result<()> {
+    for (index, service) in rows.iter().enumerate() {
+        let gap = if index == 0 { "" } else { "\n" };
+        writeln!(
+            out,
+            "{gap}{}: {} ({})",
+            service.slug, service.title, service.cloud
+        )?;
+        for (what, value) in [
+            ("public suffix", service.suffixes.join(", ")),
+            ("private zone", service.private_zones.join(", ")),
+            ("private only", service.private_only.join(", ")),
+            ("ports", ports(service)),
+            ("group ids", service.subresources.join(", ")),
+            ("resource", service.resource_type.to_owned()),
+            ("note", service.notes.to_owned()),
+        ] {
+            if !value.is_empty() {
+                writeln!(out, "  {what:<14} {value}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_json<'a>(rows: impl Iterator<Item = &'a Service>, out: &mut dyn Write) -> io::Result<()> {
+    let services: Value = rows.map(service).collect();
+    writeln!(
+        out,
+        "{:#}",
+        json!({"schemaVersion": 1, "services": services})
+    )
+}
+
+/// The numbers alone, the one that is probed first.
+fn numbers(service: &Service) -> String {
+    let numbers = service.ports.iter().map(|port| port.number.to_string());
+    numbers.collect::<Vec<_>>().join(" ")
 }
 
 fn ports(service: &Service) -> String {
@@ -211,72 +324,4 @@ fn service(service: &Service) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(host: Option<&str>, output: Format) -> Result<String, Failure> {
-        let args = ServicesArgs {
-            host: host.map(str::to_owned),
-            output,
-        };
-        let mut out = Vec::new();
-        run(&args, &mut out)?;
-        Ok(String::from_utf8(out)?)
-    }
-
-    #[test]
-    fn a_vault_is_known_with_its_zone_and_record() {
-        let out = shown(Some("KV-prod.vault.azure.net."), Format::Table).expect("a host");
-        for part in [
-            "key-vault: Azure Key Vault",
-            "privatelink.vaultcore.azure.net",
-            "kv-prod.privatelink.vaultcore.azure.net",
-            "443/tls",
-        ] {
-            assert!(out.contains(part), "{part} is missing:\n{out}");
-        }
-    }
-
-    #[test]
-    fn labels_between_the_suffix_and_its_zone_belong_to_the_record() {
-        for (host, record) in [
-            ("reg.westeurope.data.azurecr.io", "reg.westeurope.data"),
-            ("reg.azurecr.io", "reg"),
-            ("kv.vault.azure.net", "kv"),
-            ("kv.privatelink.vaultcore.azure.net", "kv"),
-            ("app.scm.azurewebsites.net", "app.scm"),
-        ] {
-            let known = Known::of(host.to_owned());
-            assert_eq!(known.record.as_deref(), Some(record), "{host}: {known:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_host_is_custom_and_an_address_is_refused() {
-        let out = shown(Some("db.example.com"), Format::Table).expect("a host");
-        assert!(out.contains("not in the catalogue"), "{out}");
-        let error = shown(Some("10.1.2.3"), Format::Json).expect_err("no host");
-        assert!(error.to_string().contains("is an IP address"), "{error}");
-    }
-
-    #[test]
-    fn a_doubtful_host_is_answered_with_the_right_spelling() {
-        let out = shown(Some("kv.vault.azure.net.vault.azure.net"), Format::Json).expect("a host");
-        let json: Value = serde_json::from_str(&out).expect("JSON");
-        assert_eq!(json["doubt"]["instead"], "kv.vault.azure.net");
-    }
-
-    #[test]
-    fn the_whole_catalogue_is_listed_in_both_forms() {
-        let table = shown(None, Format::Table).expect("a table");
-        let json = shown(None, Format::Json).expect("an object");
-        let json: Value = serde_json::from_str(&json).expect("JSON");
-        let services = json["services"].as_array().expect("services");
-        assert_eq!(services.len(), catalogue::services().len());
-        for service in services {
-            for suffix in service["suffixes"].as_array().expect("suffixes") {
-                assert!(table.contains(suffix.as_str().expect("text")), "{suffix}");
-            }
-        }
-    }
-}
+mod tests;

@@ -73,6 +73,48 @@ fn a_suffix_of_no_cloud_is_doubted_and_the_hinted_clouds_given() {
     }
 }
 
+#[rustfmt::skip]
+const MISSPELT: [(&str, &str); 11] = [
+    ("kv.vault.azur.net", "kv.vault.azure.net"),
+    ("kv.valut.azure.net", "kv.vault.azure.net"),
+    ("kv.vualt.azure.net", "kv.vault.azure.net"),
+    ("st.blob.core.window.net", "st.blob.core.windows.net"),
+    ("st.blobs.core.windows.net", "st.blob.core.windows.net"),
+    ("st.dsf.core.windows.net", "st.dfs.core.windows.net"),
+    ("contoso.azurcr.io", "contoso.azurecr.io"),
+    ("contoso.westeurope.dta.azurecr.io", "contoso.westeurope.data.azurecr.io"),
+    ("sql.databse.windows.net", "sql.database.windows.net"),
+    ("app.azurwebsite.net", "app.azurewebsites.net"),
+    ("kv.vault.usgovclouapi.net", "kv.vault.usgovcloudapi.net"),
+];
+
+#[test]
+fn a_suffix_one_slip_away_from_a_known_one_is_doubted() {
+    for (host, instead) in MISSPELT {
+        let instead = instead.to_owned();
+        assert_eq!(doubt(host), Some(Doubt::Misspelt { instead }), "{host}");
+    }
+}
+
+#[test]
+fn a_name_that_only_resembles_a_suffix_is_not_doubted() {
+    for host in [
+        // Two labels are wrong, or more letters than a slip changes.
+        "kv.valut.azur.net",
+        "db.datenbank.windows.net",
+        "app.my-websites.net",
+        // Other people's domains.
+        "shop.myconfig.io",
+        "www.azure.io",
+        "x.core.example.net",
+        // The suffix alone is nobody's host.
+        "azurcr.io",
+        "vault.azur.net",
+    ] {
+        assert_eq!(doubt(host), None, "{host}");
+    }
+}
+
 #[test]
 fn the_host_of_a_service_is_not_doubted() {
     for host in [

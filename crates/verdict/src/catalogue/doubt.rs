@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::{
-    Cloud, Service, ending, filled, is_private_zone, lookup, private_only_zone, services,
-    specificity,
+    Cloud, Service, ending, filled, is_private_zone, labels, lookup, private_only_zone, services,
+    specificity, tail,
 };
 use crate::name::{ancestry, fits, is_within, privatelink_zone};
 
@@ -28,6 +28,11 @@ pub enum Doubt {
         /// The name with the nearest suffix there is.
         instead: String,
     },
+    /// Its suffix is nobody's, and one slip away from a known one: `kv.vault.azur.net`.
+    Misspelt {
+        /// The name with the suffix spelt right.
+        instead: String,
+    },
 }
 
 impl Doubt {
@@ -36,7 +41,8 @@ impl Doubt {
         match self {
             Self::Alias { instead }
             | Self::DoubledSuffix { instead }
-            | Self::UnknownSuffix { instead } => instead,
+            | Self::UnknownSuffix { instead }
+            | Self::Misspelt { instead } => instead,
         }
     }
 }
@@ -55,6 +61,12 @@ impl fmt::Display for Doubt {
             Self::UnknownSuffix { instead } => {
                 write!(f, "has a suffix of no Azure cloud: did you mean {instead}?")
             }
+            Self::Misspelt { instead } => {
+                write!(
+                    f,
+                    "has a suffix that looks misspelt: did you mean {instead}?"
+                )
+            }
         }
     }
 }
@@ -65,6 +77,7 @@ pub fn doubt(host: &str) -> Option<Doubt> {
         .map(|instead| Doubt::DoubledSuffix { instead })
         .or_else(|| public_name(host).map(|instead| Doubt::Alias { instead }))
         .or_else(|| known_suffix(host).map(|instead| Doubt::UnknownSuffix { instead }))
+        .or_else(|| spelt_right(host).map(|instead| Doubt::Misspelt { instead }))
 }
 
 /// The part of `host` before a repeated suffix, itself a host of the catalogue.
@@ -148,4 +161,78 @@ fn meant(service: &Service, suffix: &'static str, top_level: &str) -> Option<&'s
 /// The label that tells a service's suffixes apart: the first that is no placeholder.
 fn kind(pattern: &str) -> Option<&str> {
     pattern.split('.').find(|label| !label.starts_with('{'))
+}
+
+/// `host` with one label of its suffix spelt right, where that makes it a host of the catalogue.
+///
+/// The other labels have to be right, and the slip small: other people's domains look alike too.
+fn spelt_right(host: &str) -> Option<String> {
+    if lookup(host).is_some() {
+        return None;
+    }
+    let suffixes = services()
+        .iter()
+        .filter(|service| service.only_hosts.is_empty())
+        .flat_map(|service| &service.suffixes);
+    let mut near: Vec<_> = suffixes
+        .filter_map(|suffix| {
+            let depth = labels(suffix);
+            let written = tail(host, depth).filter(|_| labels(host) > depth)?;
+            let pairs = || written.split('.').zip(suffix.split('.'));
+            let is_right =
+                |(label, wanted): &(&str, &str)| label == wanted || wanted.starts_with('{');
+            let mut wrong = pairs().filter(|pair| !is_right(pair));
+            let (label, wanted) = wrong.next()?;
+            let slips = slips(label, wanted)?;
+            let right = pairs().map(|pair| if is_right(&pair) { pair.0 } else { pair.1 });
+            let right = right.collect::<Vec<_>>().join(".");
+            let before = host.strip_suffix(written)?;
+            wrong
+                .next()
+                .is_none()
+                .then(|| (slips, format!("{before}{right}")))
+        })
+        .collect();
+    // Stable: among equals the table's order decides, the commercial cloud first.
+    near.sort_by_key(|(slips, _)| *slips);
+    near.into_iter().map(|(_, right)| right).next()
+}
+
+/// How many slips of the keyboard lie between two labels, a letter too many, too few, wrong or
+/// changed with its neighbour; `None` where there are too many for the length of what was `wanted`.
+fn slips(written: &str, wanted: &str) -> Option<usize> {
+    let (a, b) = (written.as_bytes(), wanted.as_bytes());
+    let most = match b.len() {
+        // Of so few letters any one makes another word, but not their order.
+        ..4 => {
+            let swapped = || {
+                let mut pairs = a.iter().zip(b).filter(|(x, y)| x != y);
+                let (first, second) = (pairs.next()?, pairs.next()?);
+                let is_swap = (first.0, first.1) == (second.1, second.0);
+                (is_swap && pairs.next().is_none()).then_some(1)
+            };
+            return swapped().filter(|_| a.len() == b.len());
+        }
+        4..9 => 1,
+        _ => 2,
+    };
+    if a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    // Row by row, the two before kept: the distance of every beginning of `a` to every one of `b`.
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let changed = last[j] + usize::from(a[i] != b[j]);
+            let mut least = changed.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().filter(|slips| *slips <= most)
 }
