@@ -165,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn every_type_field_and_word_of_a_schema_is_described() {
+        for text in [printed(report), printed(summary)] {
+            let schema: Value = serde_json::from_str(&text).expect("JSON");
+            let types = schema["$defs"].as_object().expect("types");
+            for (name, schema) in types {
+                assert!(schema["description"].is_string(), "{name}");
+                let fields = schema["properties"].as_object().into_iter().flatten();
+                for (field, schema) in fields {
+                    assert!(schema["description"].is_string(), "{name}.{field}");
+                }
+                for word in schema["oneOf"].as_array().into_iter().flatten() {
+                    let said = word["description"].as_str().unwrap_or_default();
+                    assert!(said.ends_with('.'), "{name}: {word}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_report_keeps_to_its_schema() {
         let schema: Value = serde_json::from_str(&printed(report)).expect("JSON");
         let board = fixtures::board();
@@ -181,7 +200,7 @@ mod tests {
         keeps("FindingReport", &target["findings"][0]);
         keeps("DnsReport", &target["dns"]);
         keeps("ConnectionReport", &target["connections"][0]);
-        let reasons = &schema["$defs"]["Reason"]["enum"];
+        let reasons = &schema["$defs"]["Reason"]["oneOf"];
         assert_eq!(reasons.as_array().map(Vec::len), Some(Reason::ALL.len()));
         let http = &schema["$defs"]["HttpReport"]["properties"];
         for field in ["outcome", "status", "evidence", "checkedAt"] {

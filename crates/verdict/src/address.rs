@@ -8,42 +8,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// What kind of address an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// Within the target's `expectedCidrs`.
-    Expected,
-    /// Private, as a private endpoint's address is.
-    Private,
-    /// Reachable over the internet: everything that is nothing else.
-    Public,
-    /// Never a service's address, or in `deniedCidrs`: never dialled.
-    Reserved,
+use crate::target::words;
+
+words! {
+    /// What kind of address an answer is.
+    Class {
+        /// Within the target's `expectedCidrs`.
+        Expected = "expected",
+        /// Private, as a private endpoint's address is.
+        Private = "private",
+        /// Reachable over the internet: everything that is nothing else.
+        Public = "public",
+        /// Never a service's address, or in `deniedCidrs`: never dialled.
+        Reserved = "reserved",
+    }
 }
 
 impl Class {
-    /// Every class, in the order they are listed.
-    pub const ALL: [Self; 4] = [Self::Expected, Self::Private, Self::Public, Self::Reserved];
-
-    /// The word used in metrics and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expected => "expected",
-            Self::Private => "private",
-            Self::Public => "public",
-            Self::Reserved => "reserved",
-        }
-    }
-
     /// Whether a private endpoint may have such an address.
     pub const fn is_private(self) -> bool {
         matches!(self, Self::Expected | Self::Private)
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -60,7 +44,8 @@ impl ClassSet {
     /// The classes in the set, in the order of [`Class::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Class> {
         Class::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(move |class| self.contains(*class))
     }
 

@@ -11,6 +11,7 @@ use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// A closed set of words.
 pub trait Vocabulary: Copy + 'static {
@@ -19,8 +20,13 @@ pub trait Vocabulary: Copy + 'static {
     /// Every value, in order.
     const VALUES: &'static [Self];
 
+    /// What the set is about, in a sentence.
+    const ABOUT: &'static str;
+
     /// The contract's word for the value.
     fn word(self) -> &'static str;
+    /// What the value says, in a sentence.
+    fn description(self) -> &'static str;
 }
 
 /// A value as the contract's word for it.
@@ -51,8 +57,7 @@ impl<T: Vocabulary> JsonSchema for Word<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<_> = T::VALUES.iter().map(|value| value.word()).collect();
-        json_schema!({ "type": "string", "enum": words })
+        json_schema!({ "description": T::ABOUT, "oneOf": described::<T>() })
     }
 }
 
@@ -62,39 +67,62 @@ impl<T: Vocabulary> JsonSchema for WordOrSkipped<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words = T::VALUES.iter().map(|value| value.word());
-        let words: Vec<_> = words.chain([SKIPPED]).collect();
-        json_schema!({ "type": "string", "enum": words })
+        let mut words = described::<T>();
+        words.push(json!({
+            "description": "The stage did not run.",
+            "type": "string",
+            "const": SKIPPED,
+        }));
+        json_schema!({ "description": T::ABOUT, "oneOf": words })
     }
 }
 
+/// A schema for every word of the set, with what it says.
+fn described<T: Vocabulary>() -> Vec<Value> {
+    let words = T::VALUES.iter();
+    words
+        .map(|value| {
+            json!({
+                "description": value.description(),
+                "type": "string",
+                "const": value.word(),
+            })
+        })
+        .collect()
+}
+
 macro_rules! vocabularies {
-    ($($name:ident: $values:expr,)+) => {
+    ($($name:ident,)+) => {
         $(impl Vocabulary for $name {
             const NAME: &'static str = stringify!($name);
-            const VALUES: &'static [Self] = $values;
+            const VALUES: &'static [Self] = $name::ALL;
+            const ABOUT: &'static str = $name::ABOUT;
 
             fn word(self) -> &'static str {
                 self.as_str()
+            }
+
+            fn description(self) -> &'static str {
+                $name::description(self)
             }
         })+
     };
 }
 
 vocabularies! {
-    Class: &Class::ALL,
-    Confidence: Confidence::ALL,
-    ReplyOutcome: ReplyOutcome::ALL,
-    Expectation: Expectation::ALL,
-    Outcome: Outcome::ALL,
-    Protocol: Protocol::ALL,
-    QueryOutcome: QueryOutcome::ALL,
-    Reason: Reason::ALL,
-    Severity: Severity::ALL,
-    Source: Source::ALL,
-    Stage: Stage::ALL,
-    TcpOutcome: TcpOutcome::ALL,
-    TlsOutcome: TlsOutcome::ALL,
-    Transport: Transport::ALL,
-    ZoneAuthority: ZoneAuthority::ALL,
+    Class,
+    Confidence,
+    ReplyOutcome,
+    Expectation,
+    Outcome,
+    Protocol,
+    QueryOutcome,
+    Reason,
+    Severity,
+    Source,
+    Stage,
+    TcpOutcome,
+    TlsOutcome,
+    Transport,
+    ZoneAuthority,
 }

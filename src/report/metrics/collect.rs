@@ -178,7 +178,7 @@ impl Families {
         {
             let alias = has_alias(&probed.target, observation);
             self.set(Id::DnsPrivatelinkAlias, &[name], flag(alias));
-            for class in Class::ALL {
+            for &class in Class::ALL {
                 let addresses = resolution.addresses.iter();
                 let of_class = addresses.filter(|address| address.class == class).count();
                 let labels = [name, class.as_str()];

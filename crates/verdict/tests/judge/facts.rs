@@ -14,19 +14,19 @@ fn a_set_of_classes_knows_each_class_by_itself() {
     let empty = ClassSet::default();
     assert!(empty.is_empty());
     assert_eq!(empty.to_string(), "");
-    for class in Class::ALL {
+    for &class in Class::ALL {
         let one = ClassSet::from_iter([class, class]);
         assert!(!one.is_empty());
         assert_eq!(one.iter().collect::<Vec<_>>(), [class]);
-        for other in Class::ALL {
+        for &other in Class::ALL {
             assert_eq!(one.contains(other), other == class);
         }
         assert_eq!(one.to_string(), class.as_str());
     }
-    let all: ClassSet = Class::ALL.into_iter().rev().collect();
+    let all: ClassSet = Class::ALL.iter().copied().rev().collect();
     assert_eq!(all.iter().collect::<Vec<_>>(), Class::ALL);
     assert_eq!(all.to_string(), "expected+private+public+reserved");
-    assert_ne!(all, Class::ALL.into_iter().skip(1).collect());
+    assert_ne!(all, Class::ALL.iter().copied().skip(1).collect());
 }
 
 #[test]
