@@ -53,10 +53,11 @@ pub fn load_text(name: &str, text: &str) -> Result<Plan, ConfigError> {
 }
 
 /// The plan of `check`: the configuration, if there is one, with what the flags replace in it. With
-/// hosts, they are its only targets.
+/// hosts, they are its only targets; with names, the targets of these names.
 pub fn for_check(
     files: &[PathBuf],
     hosts: &[String],
+    names: &[String],
     flags: &HostFlags,
 ) -> Result<Plan, ConfigError> {
     let mut read = Files::default();
@@ -65,6 +66,7 @@ pub fn for_check(
         files => parts(files, &mut read, &mut Memory::default())?,
     };
     command_line::apply(hosts, flags, &mut parts)?;
+    names.clone_into(&mut parts.chosen);
     read.remember(&parts.command_line.text);
     assemble(&parts, &mut read)
 }
@@ -96,10 +98,7 @@ fn parts(paths: &[PathBuf], files: &mut Files, memory: &mut Memory) -> Result<Pa
         text: operators.map_err(|error| {
             ConfigError::plain(
                 format!("{}: {error}", first.display()),
-                Some(
-                    "check the path given with `--config`, and that the volume is mounted"
-                        .to_owned(),
-                ),
+                Some("check the path, and in a pod that the volume is mounted".to_owned()),
             )
         })?,
     };

@@ -1,6 +1,6 @@
 //! Check: one probe of each target now, printed for a person or a program.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -17,8 +17,8 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
 use crate::board::Probed;
 use crate::config::{self, plan::Plan};
-use crate::near::nearest;
 use crate::report::json::Report;
+use crate::report::text::millis_utc;
 use crate::report::{runbook, tree};
 use crate::rounds::Rounds;
 
@@ -104,8 +104,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(reason) = explain {
         return explained(&reason);
     }
-    let mut plan = config::for_check(&config, &hosts, &flags)?;
-    choose(&mut plan, &target)?;
+    let plan = config::for_check(&config, &hosts, &target, &flags)?;
     for warning in &plan.warnings {
         warn(warning);
     }
@@ -114,15 +113,21 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         let mut rounds = Rounds::new(&plan);
         let mut stop = pin!(told_to_stop());
         let mut code = EXIT_OK.into();
-        loop {
+        for round in 1_u64.. {
+            let progress = match watch {
+                Some(_) => Progress::of_round(round, None, plan.targets.len()),
+                None => Progress::new(plan.targets.len()),
+            };
             let probed = tokio::select! {
                 told = &mut stop => return told.map(|_| code).map_err(Into::into),
-                probed = probe(&mut rounds, plan.targets.len()) => probed,
+                probed = probe(&mut rounds, progress) => probed,
             };
-            if watch.is_some() && stdout().is_terminal() && output != Output::Json {
-                write!(anstream::stdout(), "\x1b[2J\x1b[H")?;
-            }
-            print(&probed, output, began)?;
+            let form = Form {
+                output,
+                began,
+                watched: watch.is_some(),
+            };
+            form.print(&probed)?;
             code = exit_code(&probed, fail_on);
             let Some(pause) = watch else { return Ok(code) };
             let pause = pause.max(least_pause(&plan));
@@ -131,6 +136,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
                 () = sleep(pause) => {}
             }
         }
+        Ok(code)
     })
 }
 
@@ -159,28 +165,62 @@ fn least_pause(plan: &Plan) -> Duration {
 }
 
 /// Probes every target once, with a progress line where somebody watches.
-pub(super) async fn probe(rounds: &mut Rounds, targets: usize) -> Vec<Probed> {
-    let mut progress = Progress::new(targets);
+pub(super) async fn probe(rounds: &mut Rounds, mut progress: Progress) -> Vec<Probed> {
     rounds
         .probe(|probed| progress.step(&probed.target.name))
         .await
 }
 
-/// Prints what was found of each target.
-pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    match output {
-        Output::Table => tree::tree(&mut out, probed, terminal_width())?,
-        Output::Short => tree::short(&mut out, probed)?,
-        Output::Json => {
-            let node_name = std::env::var("NODE_NAME").ok();
-            let report = Report::of_check(&node::name(node_name.as_deref()), began, probed);
-            serde_json::to_writer_pretty(&mut out, &report)?;
+/// How what was found is printed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub(super) output: Output,
+    /// When the first round began.
+    pub(super) began: SystemTime,
+    /// Whether another round will follow.
+    pub(super) watched: bool,
+}
+
+impl Form {
+    /// Prints what was found of each target. Where rounds follow one another, a terminal shows the
+    /// latest alone, a pipe all of them: each with its time, and as JSON on one line.
+    pub(super) fn print(self, probed: &[Probed]) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        if self.watched && self.output != Output::Json && stdout().is_terminal() {
+            write!(out, "\x1b[2J\x1b[H")?;
+        }
+        self.write(&mut out, probed, SystemTime::now())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn write(self, out: &mut impl Write, probed: &[Probed], now: SystemTime) -> io::Result<()> {
+        let Self {
+            output,
+            began,
+            watched,
+        } = self;
+        if watched && output != Output::Json {
+            writeln!(out, "{}", millis_utc(now).unwrap_or_default())?;
+        }
+        match output {
+            Output::Table => tree::tree(out, probed, terminal_width())?,
+            Output::Short => tree::short(out, probed)?,
+            Output::Json => {
+                let node_name = std::env::var("NODE_NAME").ok();
+                let report = Report::of_check(&node::name(node_name.as_deref()), began, probed);
+                if watched {
+                    serde_json::to_writer(&mut *out, &report)?;
+                } else {
+                    serde_json::to_writer_pretty(&mut *out, &report)?;
+                }
+            }
+        }
+        if watched || output == Output::Json {
             writeln!(out)?;
         }
+        Ok(())
     }
-    out.flush()?;
-    Ok(())
 }
 
 /// The columns of the terminal that is written to; `None` where there is none, and nothing is to be
@@ -188,24 +228,6 @@ pub(super) fn print(probed: &[Probed], output: Output, began: SystemTime) -> Res
 fn terminal_width() -> Option<usize> {
     let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
     Some(columns.into())
-}
-
-/// Keeps the targets called for.
-fn choose(plan: &mut Plan, names: &[String]) -> Result<(), Failure> {
-    for name in names {
-        if !plan.targets.iter().any(|target| target.name == *name) {
-            let names = plan.targets.iter().map(|target| target.name.as_str());
-            let hint = nearest(name, names)
-                .next()
-                .map(|near| format!("; did you mean {near}?"))
-                .unwrap_or_default();
-            return Err(format!("the configuration has no target called {name}{hint}").into());
-        }
-    }
-    if !names.is_empty() {
-        plan.targets.retain(|target| names.contains(&target.name));
-    }
-    Ok(())
 }
 
 fn warn(warning: &str) {
@@ -229,4 +251,52 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err("the pause must be at least 1s".to_owned());
     }
     Ok(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::fixtures;
+
+    fn printed(output: Output, watched: bool) -> String {
+        let form = Form {
+            output,
+            began: fixtures::now(),
+            watched,
+        };
+        let mut out = anstream::StripStream::new(Vec::new());
+        for _ in 0..2 {
+            let probed = [fixtures::healthy()];
+            form.write(&mut out, &probed, fixtures::now())
+                .expect("memory to write to");
+        }
+        String::from_utf8(out.into_inner()).expect("text")
+    }
+
+    #[test]
+    fn watched_json_is_a_document_a_line() {
+        let text = printed(Output::Json, true);
+        let documents: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(documents.len(), 2);
+        assert_eq!(documents[1]["targets"][0]["outcome"], "pass");
+        let once = printed(Output::Json, false);
+        assert!(once.lines().count() > 20, "for people too: {once}");
+    }
+
+    #[test]
+    fn a_watched_round_begins_with_its_time() {
+        for output in [Output::Table, Output::Short] {
+            let text = printed(output, true);
+            let times = text
+                .lines()
+                .filter(|line| *line == "2026-11-03T08:15:30.250Z");
+            assert_eq!(times.count(), 2, "{text}");
+            assert!(!printed(output, false).contains("2026-11-03"));
+        }
+    }
 }

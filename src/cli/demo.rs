@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::check::{Output, print, probe};
+use super::check::{Form, Output, probe};
+use super::progress::Progress;
 use super::run::Station;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, runtime};
@@ -73,7 +74,12 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             seen = rounds(&plan, world.rounds) => Some(seen),
         };
         if let Some(seen) = seen {
-            print(seen.last().map_or(&[], Vec::as_slice), output, began)?;
+            let form = Form {
+                output,
+                began,
+                watched: false,
+            };
+            form.print(seen.last().map_or(&[], Vec::as_slice))?;
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
                 log::init(log::Format::Text, "info")?;
@@ -96,8 +102,9 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
 async fn rounds(plan: &Plan, count: u32) -> Vec<Vec<Probed>> {
     let mut rounds = Rounds::new(plan);
     let mut seen = Vec::new();
-    for _ in 0..count {
-        seen.push(probe(&mut rounds, plan.targets.len()).await);
+    for round in 1..=count.into() {
+        let progress = Progress::of_round(round, Some(count.into()), plan.targets.len());
+        seen.push(probe(&mut rounds, progress).await);
     }
     seen
 }

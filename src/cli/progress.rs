@@ -6,6 +6,8 @@ use std::io::{IsTerminal, Write, stderr};
 #[derive(Debug)]
 pub(super) struct Progress {
     shown: bool,
+    /// What stands before the count.
+    round: String,
     total: usize,
     done: usize,
 }
@@ -13,8 +15,23 @@ pub(super) struct Progress {
 impl Progress {
     /// A line for `total` steps.
     pub(super) fn new(total: usize) -> Self {
+        Self::called(String::new(), total)
+    }
+
+    /// A line for `total` steps of one round among `rounds`, or among however many there will be.
+    pub(super) fn of_round(round: u64, rounds: Option<u64>, total: usize) -> Self {
+        let round = match rounds {
+            Some(1) => String::new(),
+            Some(rounds) => format!("round {round} of {rounds}: "),
+            None => format!("round {round}: "),
+        };
+        Self::called(round, total)
+    }
+
+    fn called(round: String, total: usize) -> Self {
         let progress = Self {
             shown: stderr().is_terminal() && total > 0,
+            round,
             total,
             done: 0,
         };
@@ -30,15 +47,21 @@ impl Progress {
 
     fn draw(&self, what: &str) {
         if self.shown {
+            let size = terminal_size::terminal_size_of(stderr());
+            let columns = size.map_or(80, |(columns, _)| columns.0.into());
             // A terminal that cannot be written to is no reason to stop probing.
-            let _ = write!(
-                stderr(),
-                "\r\x1b[Kprobed {}/{} {what}",
-                self.done,
-                self.total
-            );
+            let _ = write!(stderr(), "\r\x1b[K{}", self.line(what, columns));
             let _ = stderr().flush();
         }
+    }
+
+    /// The line in less than `columns`: one that wraps cannot be rewritten.
+    fn line(&self, what: &str, columns: usize) -> String {
+        let Self {
+            round, total, done, ..
+        } = self;
+        let line = format!("{round}probed {done}/{total} {what}");
+        line.chars().take(columns.saturating_sub(1)).collect()
     }
 }
 
@@ -48,5 +71,31 @@ impl Drop for Progress {
             let _ = write!(stderr(), "\r\x1b[K");
             let _ = stderr().flush();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(mut progress: Progress, columns: usize) -> String {
+        progress.done += 1;
+        progress.line("kv-prod.vault.azure.net", columns)
+    }
+
+    #[test]
+    fn a_round_among_several_has_its_number() {
+        let of = |round, rounds| line(Progress::of_round(round, rounds, 32), 80);
+        assert_eq!(
+            of(2, Some(3)),
+            "round 2 of 3: probed 1/32 kv-prod.vault.azure.net"
+        );
+        assert_eq!(of(7, None), "round 7: probed 1/32 kv-prod.vault.azure.net");
+        assert_eq!(of(1, Some(1)), "probed 1/32 kv-prod.vault.azure.net");
+    }
+
+    #[test]
+    fn a_long_name_does_not_wrap_the_line() {
+        assert_eq!(line(Progress::new(32), 20), "probed 1/32 kv-prod");
     }
 }

@@ -19,13 +19,14 @@ use crate::config::duration;
 use crate::config::files::Files;
 use crate::config::later::Later;
 use crate::config::plan::{Detail, Limits, Plan};
-use crate::config::problem::{Complaint, ConfigError, Problem, Problems, Source};
+use crate::config::problem::{Complaint, ConfigError, Problem, Problems, Source, Warning, quoted};
 use crate::config::raw::{RawConfig, RawLimits, RawTls};
 use crate::config::trust::Roots;
-use crate::config::written::{Place, Written};
+use crate::config::written::{Origin, Place, Written};
+use crate::near::nearest;
 
 use self::admit::Allowed;
-use self::merge::Merge;
+use self::merge::{Merge, Merged};
 use self::resolvers::Resolvers;
 
 /// Everything a plan is made of.
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) later: Vec<Later>,
     /// Whether a plan without targets is of use: when they may still come from a later file.
     pub(crate) may_be_empty: bool,
+    /// The names of the only targets that are called for; empty for all.
+    pub(crate) chosen: Vec<String>,
 }
 
 /// What is decided once for all targets.
@@ -105,7 +108,14 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
     for later in &parts.later {
         merge.later(later);
     }
-    let merged = merge.finish();
+    let is_called_for = |warning: &Warning| {
+        let names = warning.group.map(|group| merge.names_of(group));
+        parts.chosen.is_empty()
+            || names.is_none_or(|names| names.iter().any(|name| parts.chosen.contains(name)))
+    };
+    problems.warnings.retain(is_called_for);
+    let mut merged = merge.finish();
+    choose(&parts.chosen, &mut merged)?;
     let mut plan = Plan {
         targets: merged.targets.into_iter().map(Arc::new).collect(),
         resolvers: globals.resolvers.all,
@@ -114,7 +124,7 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
         metrics,
         limits: globals.limits,
         rejected: merged.rejected,
-        warnings: problems.warnings,
+        warnings: problems.warnings.into_iter().map(|w| w.text).collect(),
         hash: files.hash(),
     };
     plan.warnings.extend(merged.warnings);
@@ -127,6 +137,29 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
         ));
     }
     Ok(plan)
+}
+
+/// Keeps the targets called for, and of the warnings about later files none: those are about others.
+fn choose(chosen: &[String], merged: &mut Merged) -> Result<(), ConfigError> {
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    for name in chosen {
+        if merged.targets.iter().any(|target| target.name == *name) {
+            continue;
+        }
+        let names = merged.targets.iter().map(|target| target.name.as_str());
+        let near = nearest(name, names).next();
+        return Err(ConfigError::plain(
+            format!("the configuration has no target called {}", quoted(name)),
+            near.map(|near| format!("did you mean {}?", quoted(near))),
+        ));
+    }
+    merged
+        .targets
+        .retain(|target| chosen.contains(&target.name));
+    merged.warnings.clear();
+    Ok(())
 }
 
 fn globals(raw: &RawConfig, problems: &mut Problems<'_>) -> Globals {
@@ -146,7 +179,12 @@ fn globals(raw: &RawConfig, problems: &mut Problems<'_>) -> Globals {
             values::below_minimum(interval, &limits),
         );
     }
-    if interval < timeout && (raw.interval.is_some() || raw.timeout.is_some()) {
+    // What is typed is probed once.
+    let written = |place: Option<Place>| place.is_some_and(|p| p.origin == Origin::File);
+    if interval < timeout
+        && (written(raw.interval.as_ref().map(|own| own.place))
+            || written(raw.timeout.as_ref().map(|own| own.place)))
+    {
         problems.warning(
             place(
                 raw.interval

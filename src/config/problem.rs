@@ -229,8 +229,18 @@ pub(crate) struct Problems<'a> {
     command_line: &'a Source,
     /// The place of what has none of its own.
     fallback: Place,
+    /// Which of the written targets is being read.
+    group: Option<usize>,
     pub(crate) errors: Vec<Problem>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Something doubtful.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) text: String,
+    /// Which of the written targets it is about; `None`: more than one, or none.
+    pub(crate) group: Option<usize>,
 }
 
 impl<'a> Problems<'a> {
@@ -239,6 +249,7 @@ impl<'a> Problems<'a> {
             file,
             command_line,
             fallback: Place::default(),
+            group: None,
             errors: Vec::new(),
             warnings: Vec::new(),
         }
@@ -249,17 +260,30 @@ impl<'a> Problems<'a> {
         self.fallback = place;
     }
 
-    /// Notes that what is written at `place` cannot be used.
+    /// From here on, what is doubtful is about this one of the written targets, or about all.
+    pub(crate) fn about(&mut self, group: Option<usize>) {
+        self.group = group;
+    }
+
+    /// Notes that what is written at `place` cannot be used: once, however many targets it is
+    /// written for.
     pub(crate) fn error(&mut self, place: Place, complaint: Complaint) {
         let problem = self.problem(place, complaint);
-        self.errors.push(problem);
+        if !self.errors.contains(&problem) {
+            self.errors.push(problem);
+        }
     }
 
     /// Notes that what is written at `place` is doubtful.
     pub(crate) fn warning(&mut self, place: Place, complaint: Complaint) {
-        let warning = self.problem(place, complaint).one_line();
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
+        let text = self.problem(place, complaint).one_line();
+        match self.warnings.iter_mut().find(|known| known.text == text) {
+            Some(known) if known.group != self.group => known.group = None,
+            Some(_) => {}
+            None => self.warnings.push(Warning {
+                text,
+                group: self.group,
+            }),
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Merge<'a> {
     later: Vec<(String, Group)>,
     merged: Merged,
     names: HashMap<String, Place>,
+    /// What the targets of each configured group are called.
+    groups: Vec<Vec<String>>,
     endpoints: HashSet<(String, u16)>,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Merge<'a> {
             later: Vec::new(),
             merged: Merged::default(),
             names: HashMap::new(),
+            groups: Vec::new(),
             endpoints: HashSet::new(),
         }
     }
@@ -62,8 +65,10 @@ impl<'a> Merge<'a> {
     /// Takes a target of the operator's configuration.
     pub(super) fn configured(&mut self, raw: &Written<RawTarget>, problems: &mut Problems<'_>) {
         let origin = (Declared::Config, None);
+        problems.about(Some(self.configured.len()));
         self.configured
             .extend(target::read(raw, origin, self.globals, problems));
+        problems.about(None);
         self.companions
             .extend(raw.value.same_service.iter().flatten().cloned());
     }
@@ -73,7 +78,10 @@ impl<'a> Merge<'a> {
         let groups = std::mem::take(&mut self.configured);
         let repeated = repeated(groups.iter());
         for group in groups {
-            for (place, target) in named(group, &repeated) {
+            let members: Vec<_> = named(group, &repeated).collect();
+            let names = members.iter().map(|(_, target)| target.name.clone());
+            self.groups.push(names.collect());
+            for (place, target) in members {
                 if !text::is_name(&target.name) {
                     problems.error(place, bad_name(&target.name));
                 } else if let Some(first) = self.names.get(&target.name) {
@@ -159,7 +167,15 @@ impl<'a> Merge<'a> {
             return;
         };
         self.later.push((source.name.clone(), group));
-        self.merged.warnings.append(&mut problems.warnings);
+        let warnings = problems.warnings.into_iter();
+        self.merged
+            .warnings
+            .extend(warnings.map(|warning| warning.text));
+    }
+
+    /// What the targets of a configured group are called, once it is settled.
+    pub(super) fn names_of(&self, group: usize) -> &[String] {
+        self.groups.get(group).map_or(&[], Vec::as_slice)
     }
 
     /// The one list.

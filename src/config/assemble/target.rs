@@ -201,6 +201,7 @@ fn pace(
     }
     let own = raw.interval.as_ref().or(raw.timeout.as_ref());
     if let Some(own) = own
+        && own.place.origin == Origin::File
         && interval < timeout
     {
         problems.warning(own.place, values::shorter_than_timeout(interval, timeout));

@@ -204,8 +204,8 @@ fn at_the_prompt_a_mysql_server_may_be_probed_once() {
             port: port.map(str::to_owned),
             ..HostFlags::default()
         };
-        let plan =
-            for_check(&[], &["a.mysql.database.azure.com".to_owned()], &flags).expect("a plan");
+        let plan = for_check(&[], &["a.mysql.database.azure.com".to_owned()], &[], &flags)
+            .expect("a plan");
         let target = &plan.targets[0];
         assert!(!target.dns_only);
         assert_eq!(target.interval, Duration::from_mins(5));
@@ -300,7 +300,8 @@ fn flags_mean_what_the_same_words_mean_in_a_file() {
         ipv4_only: true,
         ..HostFlags::default()
     };
-    let plan = for_check(&[], &["kv-prod.vault.azure.net".to_owned()], &flags).expect("a plan");
+    let plan =
+        for_check(&[], &["kv-prod.vault.azure.net".to_owned()], &[], &flags).expect("a plan");
     let vault = target(&plan, "kv-prod.vault.azure.net");
     assert_eq!((vault.port, vault.http), (8443, true));
     assert_eq!(vault.families, [Family::Ipv4]);
@@ -336,7 +337,7 @@ targets: [{host: a.azurecr.io}, {host: b.example.com, resolver: node}]\n",
         resolvers: vec!["127.0.0.1:5300".to_owned()],
         ..HostFlags::default()
     };
-    let plan = for_check(std::slice::from_ref(&config), &[], &flags).expect("a plan");
+    let plan = for_check(std::slice::from_ref(&config), &[], &[], &flags).expect("a plan");
     let mut targets = plan.targets.iter();
     assert!(
         targets.all(|target| target.resolver == "system"),
@@ -346,10 +347,64 @@ targets: [{host: a.azurecr.io}, {host: b.example.com, resolver: node}]\n",
     assert_eq!(target(&plan, "b.example.com").expect, Expectation::Public);
 
     let hosts = ["c.example.com".to_owned()];
-    let plan = for_check(&[config], &hosts, &HostFlags::default()).expect("a plan");
+    let plan = for_check(&[config], &hosts, &[], &HostFlags::default()).expect("a plan");
     assert_eq!(names(&plan), ["c.example.com"]);
     assert_eq!(plan.targets[0].expect, Expectation::PrivateEndpoint);
     assert_eq!(plan.targets[0].resolver, "pod");
+}
+
+#[test]
+fn only_the_targets_called_for_are_kept_with_what_is_doubtful_about_them() {
+    let scratch = Scratch::new("meaning-chosen");
+    let config = scratch.write(
+        "config.yaml",
+        "expectedCidrs: [169.254.0.0/16]
+targets:
+  - {host: kv.vault.azur.net, name: kv}
+  - {host: contoso.azurcr.io, name: contoso}
+  - {host: contoso.azurecr.io.azurecr.io, name: contoso-acr}
+  - {host: fabrikam.azurecr.io, name: fabrikam, dataRegions: [westeurope], interval: 5s}
+",
+    );
+    let chosen = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        for_check(
+            std::slice::from_ref(&config),
+            &[],
+            &names,
+            &HostFlags::default(),
+        )
+    };
+    let said = |plan: &Plan| plan.warnings.join("\n");
+
+    let all = chosen(&[]).expect("a plan");
+    assert_eq!(all.targets.len(), 5);
+    assert_eq!(all.warnings.len(), 5, "{}", said(&all));
+
+    let one = chosen(&["contoso-acr"]).expect("a plan");
+    assert_eq!(names(&one), ["contoso-acr"]);
+    assert_eq!(one.warnings.len(), 2, "{}", said(&one));
+    assert!(said(&one).contains("169.254.0.0/16"), "it is about all");
+    assert!(said(&one).contains("contoso.azurecr.io.azurecr.io"));
+
+    let data = chosen(&["fabrikam:data:westeurope"]).expect("a plan");
+    assert!(said(&data).contains("the interval `5s`"), "{}", said(&data));
+
+    let error = chosen(&["contoso-arc"]).expect_err("no such target");
+    assert_eq!(
+        error.to_string(),
+        "the configuration has no target called `contoso-arc`\n = help: did you mean `contoso-acr`?"
+    );
+}
+
+#[test]
+fn what_is_probed_once_may_take_longer_than_the_interval() {
+    let flags = HostFlags {
+        timeout: Some("40s".to_owned()),
+        ..HostFlags::default()
+    };
+    let plan = for_check(&[], &["a.example.com".to_owned()], &[], &flags).expect("a plan");
+    assert_eq!(plan.warnings, [""; 0]);
 }
 
 #[test]
@@ -360,9 +415,9 @@ fn flags_about_hosts_need_hosts() {
         expect: Some("public".to_owned()),
         ..HostFlags::default()
     };
-    let error = for_check(&[config], &[], &flags).expect_err("no host");
+    let error = for_check(&[config], &[], &[], &flags).expect_err("no host");
     assert!(error.to_string().contains("there is none"), "{error}");
-    let error = for_check(&[], &[], &HostFlags::default()).expect_err("nothing");
+    let error = for_check(&[], &[], &[], &HostFlags::default()).expect_err("nothing");
     assert!(error.to_string().contains("nothing to check"), "{error}");
 }
 

@@ -7,7 +7,7 @@ fn a_missing_file_is_named() {
     let error = load(&[PathBuf::from("/nonexistent/config.yaml")]).expect_err("no file");
     insta::assert_snapshot!(format!("error: {error}"), @r#"
     error: /nonexistent/config.yaml: the file cannot be read: No such file or directory (os error 2)
-     = help: check the path given with `--config`, and that the volume is mounted
+     = help: check the path, and in a pod that the volume is mounted
     "#);
 }
 
