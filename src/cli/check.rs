@@ -28,7 +28,10 @@ use crate::rounds::Rounds;
     privatelink-prober check kv-prod.vault.azure.net contoso.azurecr.io\n  \
     privatelink-prober check kv-prod.vault.azure.net --expected-cidr 10.1.2.0/24\n  \
     privatelink-prober check kv-prod.vault.azure.net --resolver 10.0.0.10 --resolver 168.63.129.16\n  \
-    privatelink-prober check --config config.yaml --fail-on warn -o json")]
+    privatelink-prober check --config config.yaml --target contoso-acr --watch\n  \
+    privatelink-prober check --config config.yaml --fail-on warn -o json\n  \
+    privatelink-prober check --explain public_fallback\n\n\
+    Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error.")]
 pub(super) struct CheckArgs {
     /// Hosts to probe. Port, protocol and private DNS zone come from the catalogue.
     #[arg(value_name = "HOST", required_unless_present_any = ["config", "explain"])]
@@ -46,7 +49,14 @@ pub(super) struct CheckArgs {
     flags: HostFlags,
 
     /// How to print.
-    #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
     output: Output,
 
     /// Probe again every so often (5s unless told, as in --watch=30s), until interrupted.
@@ -65,7 +75,13 @@ pub(super) struct CheckArgs {
     explain: Option<String>,
 
     /// The outcome from which on the exit code is 1.
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "OUTCOME",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
     fail_on: FailOn,
 }
 

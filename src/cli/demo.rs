@@ -26,7 +26,11 @@ use crate::rounds::Rounds;
 #[command(
     after_help = "Everything is real but the world: a DNS server and TLS services on \
     loopback stand for Azure, and the agent that runs in clusters probes them. Every target's name \
-    says what is wrong with it."
+    says what is wrong with it.\n\n\
+    Examples:\n  \
+    privatelink-prober demo                      goes on probing, with page and metrics\n  \
+    privatelink-prober demo --once -o short      a line per target, and done\n  \
+    privatelink-prober demo --once -o json"
 )]
 pub(super) struct DemoArgs {
     /// Probe as many times as the slowest verdict needs, print what was found, and exit with 0.
@@ -34,7 +38,7 @@ pub(super) struct DemoArgs {
     once: bool,
 
     /// How to print what was found.
-    #[arg(short, long, value_enum, default_value_t)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
 
     /// Where to serve the page and the metrics.

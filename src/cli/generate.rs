@@ -6,17 +6,23 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use super::{Cli, EXIT_OK, Failure};
+use crate::config::problem::quoted;
 use crate::config::schema as config_schema;
+use crate::near::nearest;
 use crate::report::schema as report_schema;
 
 /// What `schema` may be asked for.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober schema config > config.schema.json    for an editor's completion\n  \
+    privatelink-prober schema reasons                        every reason, with what to do\n  \
+    privatelink-prober schema metrics -o json")]
 pub(super) struct SchemaArgs {
     /// What to print.
     #[arg(value_enum)]
     what: What,
     /// How to print a table. Schemas are JSON in any case.
-    #[arg(short, long, value_enum, default_value_t = Form::Markdown)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Form::Markdown)]
     output: Form,
 }
 
@@ -44,14 +50,21 @@ enum Form {
 
 /// What `completion` may be asked for.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    source <(privatelink-prober completion bash)\n  \
+    privatelink-prober completion zsh > ~/.zfunc/_privatelink-prober\n  \
+    privatelink-prober completion fish > ~/.config/fish/completions/privatelink-prober.fish")]
 pub(super) struct CompletionArgs {
-    /// The shell, as in `source <(privatelink-prober completion bash)`.
+    /// The shell.
     #[arg(value_enum)]
     shell: clap_complete::Shell,
 }
 
 /// What `man` may be asked for.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober man | man -l -\n  \
+    privatelink-prober man check | man -l -")]
 pub(super) struct ManArgs {
     /// The command whose page it should be; without it, the page of the whole.
     command: Option<String>,
@@ -91,10 +104,75 @@ pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
         None => whole.after_help("Each command has a page: privatelink-prober man COMMAND."),
         Some(name) => {
             let of = whole.find_subcommand(name).cloned();
-            of.ok_or_else(|| format!("there is no command called {name}; --help lists them"))?
+            of.ok_or_else(|| {
+                let commands = whole.get_subcommands().map(clap::Command::get_name);
+                let near = nearest(name, commands).next().map_or_else(
+                    || "--help lists them".to_owned(),
+                    |near| format!("did you mean {near}?"),
+                );
+                format!("there is no command called {}; {near}", quoted(name))
+            })?
         }
     };
     clap_mangen::Man::new(command).render(&mut text)?;
     io::stdout().write_all(&text)?;
     Ok(EXIT_OK.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_teaches_with_examples() {
+        let mut whole = Cli::command();
+        whole.build();
+        for command in whole.get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            if name == "help" {
+                continue;
+            }
+            let help = command.render_long_help().to_string();
+            let examples = help.split_once("Examples:").map(|(_, examples)| examples);
+            let examples = examples.unwrap_or_else(|| panic!("{name} has no examples"));
+            assert!(
+                examples.contains(&format!("privatelink-prober {name}")),
+                "{name}"
+            );
+        }
+    }
+
+    /// What is typed in an example, up to the words beside it or a redirection.
+    fn typed(line: &str) -> Option<Vec<&str>> {
+        let line = line.trim().strip_prefix("privatelink-prober ")?;
+        let line = line.split("  ").next()?;
+        let words = line.split(['>', '|']).next()?.split_whitespace();
+        Some(["privatelink-prober"].into_iter().chain(words).collect())
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        let mut whole = Cli::command();
+        whole.build();
+        let mut tried = 0;
+        let mut pages = vec![whole.render_long_help().to_string()];
+        for command in whole.clone().get_subcommands_mut() {
+            pages.push(command.render_long_help().to_string());
+        }
+        for words in pages.iter().flat_map(|page| page.lines()).filter_map(typed) {
+            let parsed = Cli::command().try_get_matches_from(&words);
+            assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+            tried += 1;
+        }
+        assert!(tried > 20, "{tried}");
+    }
+
+    #[test]
+    fn a_misspelt_command_has_no_page_and_a_hint() {
+        let args = ManArgs {
+            command: Some("chekc".to_owned()),
+        };
+        let error = man(&args).expect_err("no such command").to_string();
+        assert!(error.ends_with("did you mean check?"), "{error}");
+    }
 }

@@ -26,6 +26,12 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Run the agent: probe every target at its interval, export metrics, serve the status page.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober run --config config.yaml\n  \
+    privatelink-prober run --config config.yaml --listen 127.0.0.1:9797 --log-format text\n  \
+    privatelink-prober run --config config.yaml targets/discovered.yaml\n\n\
+    An edit of a file is taken over within seconds, or at once on SIGHUP; one that cannot be used is \
+    refused, and the configuration before it goes on. Try it with `validate` first.")]
 pub(super) struct RunArgs {
     /// Configuration; the operator's first, then any number of target lists, which may be absent.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
@@ -40,7 +46,7 @@ pub(super) struct RunArgs {
     node_name: Option<String>,
 
     /// How log lines are written.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: log::Format,
 
     /// Least important lines to write: error, warn, info, debug or trace.
@@ -48,7 +54,7 @@ pub(super) struct RunArgs {
     log_level: String,
 
     /// Histograms of stage durations: per stage, per target and stage, or none.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     histograms: Histograms,
 }
 

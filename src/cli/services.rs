@@ -27,7 +27,7 @@ pub struct ServicesArgs {
     pub of: Option<String>,
 
     /// How to print it.
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
 }
 

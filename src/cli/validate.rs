@@ -16,6 +16,12 @@ use crate::config::{self, duration};
 
 /// Explains a configuration: what would be probed, how, and what is wrong or doubtful with it.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    privatelink-prober validate config.yaml\n  \
+    privatelink-prober validate config.yaml --nodes 200      what a whole fleet asks of its DNS\n  \
+    privatelink-prober validate config.yaml --strict         in a pipeline: warnings fail too\n  \
+    helm template … | yq … | privatelink-prober validate -\n\n\
+    Exit codes: 0 usable, 2 not.")]
 pub struct ValidateArgs {
     /// Configuration file; `-` reads standard input.
     #[arg(value_name = "FILE")]
@@ -26,7 +32,7 @@ pub struct ValidateArgs {
     pub nodes: u32,
 
     /// How to print it.
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
 
     /// Treat warnings as errors: exit 2.
