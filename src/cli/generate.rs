@@ -146,7 +146,7 @@ mod tests {
     fn typed(line: &str) -> Option<Vec<&str>> {
         let line = line.trim().strip_prefix("privatelink-prober ")?;
         let line = line.split("  ").next()?;
-        let words = line.split(['>', '|']).next()?.split_whitespace();
+        let words = line.split(['>', '<', '|']).next()?.split_whitespace();
         Some(["privatelink-prober"].into_iter().chain(words).collect())
     }
 

@@ -20,7 +20,7 @@ use crate::config::{self, duration};
     privatelink-prober validate config.yaml\n  \
     privatelink-prober validate config.yaml --nodes 200      what a whole fleet asks of its DNS\n  \
     privatelink-prober validate config.yaml --strict         in a pipeline: warnings fail too\n  \
-    helm template … | yq … | privatelink-prober validate -\n\n\
+    privatelink-prober validate - < config.yaml\n\n\
     Exit codes: 0 usable, 2 not.")]
 pub struct ValidateArgs {
     /// Configuration file; `-` reads standard input.

@@ -149,10 +149,16 @@ fn choose(chosen: &[String], merged: &mut Merged) -> Result<(), ConfigError> {
             continue;
         }
         let names = merged.targets.iter().map(|target| target.name.as_str());
-        let near = nearest(name, names).next();
+        let help = match nearest(name, names.clone()).next() {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => {
+                let some: Vec<_> = names.take(5).map(quoted).collect();
+                format!("it has {}", some.join(", "))
+            }
+        };
         return Err(ConfigError::plain(
             format!("the configuration has no target called {}", quoted(name)),
-            near.map(|near| format!("did you mean {}?", quoted(near))),
+            Some(help),
         ));
     }
     merged

@@ -395,6 +395,8 @@ targets:
         error.to_string(),
         "the configuration has no target called `contoso-arc`\n = help: did you mean `contoso-acr`?"
     );
+    let error = chosen(&["xyzzy"]).expect_err("no such target").to_string();
+    assert!(error.contains("it has `kv`, `contoso`, "), "{error}");
 }
 
 #[test]
