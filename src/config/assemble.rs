@@ -149,12 +149,11 @@ fn choose(chosen: &[String], merged: &mut Merged) -> Result<(), ConfigError> {
             continue;
         }
         let names = merged.targets.iter().map(|target| target.name.as_str());
-        let help = match nearest(name, names.clone()).next() {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => {
-                let some: Vec<_> = names.take(5).map(quoted).collect();
-                format!("it has {}", some.join(", "))
-            }
+        let help = if let Some(near) = nearest(name, names.clone()).next() {
+            format!("did you mean {}?", quoted(near))
+        } else {
+            let some: Vec<_> = names.take(5).map(quoted).collect();
+            format!("it has {}", some.join(", "))
         };
         return Err(ConfigError::plain(
             format!("the configuration has no target called {}", quoted(name)),

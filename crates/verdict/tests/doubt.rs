@@ -74,7 +74,7 @@ fn a_suffix_of_no_cloud_is_doubted_and_the_hinted_clouds_given() {
 }
 
 #[rustfmt::skip]
-const MISSPELT: [(&str, &str); 11] = [
+const MISSPELT: [(&str, &str); 10] = [
     ("kv.vault.azur.net", "kv.vault.azure.net"),
     ("kv.valut.azure.net", "kv.vault.azure.net"),
     ("kv.vualt.azure.net", "kv.vault.azure.net"),
@@ -82,7 +82,6 @@ const MISSPELT: [(&str, &str); 11] = [
     ("st.blobs.core.windows.net", "st.blob.core.windows.net"),
     ("st.dsf.core.windows.net", "st.dfs.core.windows.net"),
     ("contoso.azurcr.io", "contoso.azurecr.io"),
-    ("contoso.westeurope.dta.azurecr.io", "contoso.westeurope.data.azurecr.io"),
     ("sql.databse.windows.net", "sql.database.windows.net"),
     ("app.azurwebsite.net", "app.azurewebsites.net"),
     ("kv.vault.usgovclouapi.net", "kv.vault.usgovcloudapi.net"),
