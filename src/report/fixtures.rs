@@ -1,235 +1,24 @@
 //! Fixtures: probes made by hand, as the tests of reports need them.
 
-use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+mod parts;
 
-use jiff::Timestamp;
-use privatelink_verdict::address::{Family, Rules};
-use privatelink_verdict::catalogue::{Cloud, Service, ServicePort};
+use std::sync::Arc;
+use std::time::Duration;
+
+use privatelink_verdict::address::Family;
 use privatelink_verdict::observation::{
-    Address, Certificate, Comparison, Connection, Flags, Handshake, Observation, Query,
-    QueryOutcome, Rcode, Resolution, ServerAnswer, Soa, TcpOutcome, Timing, Transport, Trust,
+    Comparison, Connection, Handshake, QueryOutcome, Resolution, Soa, TcpOutcome, Trust,
     ZoneEvidence,
 };
-use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
-use privatelink_verdict::verdict::{Confidence, Finding, Outcome, Verdict};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::Target;
 
 use crate::board::{Board, Probed, SharedBoard};
 use crate::config::plan::{Detail, Limits, Plan, Rejected, Resolver, Servers};
 use crate::config::trust::Roots;
 
-static KEY_VAULT: LazyLock<Service> = LazyLock::new(|| Service {
-    cloud: Cloud::Commercial,
-    title: "Azure Key Vault",
-    slug: "key-vault",
-    resource_type: "Microsoft.KeyVault/vaults",
-    subresources: vec!["vault"],
-    private_zones: vec!["privatelink.vaultcore.azure.net"],
-    suffixes: vec!["vault.azure.net"],
-    primary: vec!["vault.azure.net"],
-    private_only: vec![],
-    only_hosts: vec![],
-    ports: vec![ServicePort {
-        number: 443,
-        protocol: Protocol::Tls,
-    }],
-    notes: "",
-});
-
-/// The moment at which every fixture was probed.
-pub(crate) fn now() -> SystemTime {
-    let now: Timestamp = "2026-11-03T08:15:30.250Z".parse().expect("a time");
-    now.into()
-}
-
-fn unix_now() -> i64 {
-    Timestamp::try_from(now()).expect("a time").as_second()
-}
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().expect("an address")
-}
-
-pub(crate) fn target(host: &str) -> Target {
-    Target {
-        name: host.to_owned(),
-        host: host.to_owned(),
-        port: 443,
-        protocol: Protocol::Tls,
-        dns_only: false,
-        service: Some(&KEY_VAULT),
-        source: Source::Config,
-        expect: Expectation::PrivateEndpoint,
-        rules: Rules::default(),
-        families: vec![Family::Ipv4, Family::Ipv6],
-        resolver: "pod".to_owned(),
-        interval: Duration::from_secs(30),
-        timeout: Duration::from_secs(10),
-        server_name: host.to_owned(),
-        http: true,
-        private_zone: None,
-        expiry_warning: Duration::from_hours(336),
-        companions: Vec::new(),
-        owner: None,
-    }
-}
-
-fn query(family: Family, outcome: QueryOutcome, chain: &[&str], addresses: &[&str]) -> Query {
-    let failed = outcome == QueryOutcome::Timeout;
-    Query {
-        family,
-        server: Some("10.0.0.10:53".parse().expect("an address")),
-        transport: Transport::Udp,
-        outcome,
-        rcode: (!failed).then_some(Rcode(0)),
-        flags: Flags::default(),
-        elapsed: Duration::from_micros(if failed { 5_000_000 } else { 2_100 }),
-        tries: if failed { 2 } else { 1 },
-        degraded: false,
-        chain: chain.iter().map(|&name| name.to_owned()).collect(),
-        addresses: addresses.iter().map(|text| (ip(text), 60)).collect(),
-        ttl: (!addresses.is_empty()).then_some(10),
-        longest_ttl: (!addresses.is_empty()).then_some(60),
-        soa: None,
-        extended_errors: vec![],
-        detail: None,
-    }
-}
-
-fn resolution(resolver: &str, chain: &[&str], addresses: &[&str]) -> Resolution {
-    let outcome = if addresses.is_empty() {
-        QueryOutcome::Nodata
-    } else {
-        QueryOutcome::Answer
-    };
-    let rules = Rules::default();
-    let classified = addresses.iter().map(|text| Address {
-        ip: ip(text),
-        class: rules.classify(ip(text)),
-        ttl: 60,
-    });
-    Resolution {
-        resolver: resolver.to_owned(),
-        queries: vec![
-            query(Family::Ipv4, outcome, chain, addresses),
-            query(Family::Ipv6, QueryOutcome::Nodata, chain, &[]),
-        ],
-        addresses: classified.collect(),
-        ..Resolution::default()
-    }
-}
-
-/// What three servers said when each was asked alone.
-pub(crate) fn servers_that_differ() -> Vec<ServerAnswer> {
-    let said = |server: &str, outcome, addresses: &[&str], times| ServerAnswer {
-        server: server.parse().expect("a server"),
-        outcomes: vec![(Family::Ipv4, outcome)],
-        addresses: resolution("pod", &[], addresses).addresses,
-        times,
-        checked_at: now(),
-    };
-    vec![
-        said("10.0.0.4:53", QueryOutcome::Answer, &["10.1.2.3"], 2),
-        said("10.0.0.5:53", QueryOutcome::Answer, &["52.168.109.101"], 1),
-        said("10.0.0.6:53", QueryOutcome::Timeout, &[], 1),
-    ]
-}
-
-fn connection(address: &str) -> Connection {
-    Connection {
-        ip: ip(address),
-        port: 443,
-        skip: None,
-        tcp: TcpOutcome::Ok,
-        tcp_elapsed: Some(Duration::from_micros(1_204)),
-        tcp_detail: None,
-        other_port: None,
-        handshake: Handshake::Ok,
-        handshake_elapsed: Some(Duration::from_micros(18_440)),
-        handshake_detail: None,
-        refusal: None,
-        certificate: Some(Certificate {
-            names: vec![
-                "vault.azure.net".to_owned(),
-                "*.vault.azure.net".to_owned(),
-                "*.vaultcore.azure.net".to_owned(),
-            ],
-            subject: "CN=vault.azure.net".to_owned(),
-            issuer: "CN=Microsoft Azure RSA TLS Issuing CA 04, O=Microsoft Corporation, C=US"
-                .to_owned(),
-            not_before: unix_now() - 60 * 86_400,
-            not_after: unix_now() + 121 * 86_400,
-            fingerprint: [0xa5; 32],
-            covers_name: true,
-            trust: Trust::BuiltIn,
-            verified_at: unix_now(),
-        }),
-        service: None,
-        service_elapsed: None,
-    }
-}
-
-fn observation(resolution: Resolution, connections: Vec<Connection>) -> Observation {
-    let dialled = !connections.is_empty();
-    let spoke = connections.iter().any(|one| one.certificate.is_some());
-    let timed_out = connections.iter().any(|one| one.tcp == TcpOutcome::Timeout);
-    let dns = resolution.queries.iter().map(|query| query.elapsed).max();
-    let connect = Duration::from_micros(if timed_out { 2_500_000 } else { 1_204 });
-    let tls = Duration::from_micros(18_440);
-    Observation {
-        checked_at: now(),
-        timing: Timing {
-            dns,
-            connect: dialled.then_some(connect),
-            tls: spoke.then_some(tls),
-            http: None,
-            total: dns.unwrap_or_default()
-                + if dialled { connect } else { Duration::ZERO }
-                + if spoke { tls } else { Duration::ZERO },
-        },
-        fault: None,
-        resolution,
-        comparisons: vec![],
-        connections,
-        proxy: None,
-    }
-}
-
-fn finding(reason: Reason, address: Option<&str>, detail: &str) -> Finding {
-    Finding {
-        reason,
-        severity: reason.severity(),
-        address: address.map(ip),
-        detail: detail.to_owned(),
-        confidence: Confidence::High,
-        command: None,
-    }
-}
-
-fn verdict(findings: Vec<Finding>, summary: &str) -> Verdict {
-    let primary = findings.first();
-    Verdict {
-        outcome: match primary.map(|finding| finding.severity) {
-            Some(Severity::Fail) => Outcome::Fail,
-            Some(Severity::Warn) => Outcome::Warn,
-            _ => Outcome::Pass,
-        },
-        reason: primary.map_or(Reason::Ok, |finding| finding.reason),
-        expect_effective: Expectation::PrivateEndpoint,
-        findings,
-        summary: summary.to_owned(),
-    }
-}
-
-fn probed(host: &str, observation: Observation, verdict: Verdict) -> Probed {
-    Probed {
-        target: Arc::new(target(host)),
-        observation,
-        verdict,
-    }
-}
+use self::parts::{connection, finding, observation, probed, query, resolution, unix_now, verdict};
+pub(crate) use self::parts::{now, servers_that_differ, target};
 
 /// The same probe of a target of another name.
 pub(crate) fn named(name: &str, mut probed: Probed) -> Probed {

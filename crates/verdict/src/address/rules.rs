@@ -1,0 +1,358 @@
+//! Rules: how one target's addresses are classified, and whether they may be dialled.
+//!
+//! Sources: RFC 1918, RFC 6598 (100.64/10), RFC 4193 (`fc00::/7`), RFC 6890 (special-purpose blocks),
+//! RFC 6052 (`64:ff9b::/96`); 168.63.129.16 is Azure's virtual public address for DNS and `WireServer`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::{Class, Family};
+
+/// `classify.private` and `classify.public` of one scope (a target's, or the global ones).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Networks whose addresses are private here.
+    pub private: Vec<IpNet>,
+    /// Networks whose addresses are public here.
+    pub public: Vec<IpNet>,
+}
+
+impl Overrides {
+    /// The class that the longest matching prefix gives. The configuration refuses ties.
+    fn class_of(&self, ip: IpAddr) -> Option<Class> {
+        let private = self.private.iter().map(|net| (net, Class::Private));
+        let public = self.public.iter().map(|net| (net, Class::Public));
+        private
+            .chain(public)
+            .filter(|(net, _)| net.contains(&ip))
+            .max_by_key(|(net, _)| net.prefix_len())
+            .map(|(_, class)| class)
+    }
+}
+
+/// How one target's addresses are classified, in the contract's order: denied, the target's
+/// overrides, the global ones, expected, reserved, the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Never dialled (`deniedCidrs`).
+    pub denied: Vec<IpNet>,
+    /// The target's own `classify`.
+    pub target: Overrides,
+    /// The global `classify`.
+    pub global: Overrides,
+    /// `expectedCidrs`; binds only the families it lists.
+    pub expected: Vec<IpNet>,
+}
+
+impl Rules {
+    /// The class of `ip`.
+    pub fn classify(&self, ip: IpAddr) -> Class {
+        let ip = judged_as(ip);
+        if self.denied.iter().any(|net| net.contains(&ip)) {
+            return Class::Reserved;
+        }
+        match self.overridden(ip) {
+            Some(Class::Private) | None if self.is_expected(ip) => Class::Expected,
+            Some(class) => class,
+            None if is_reserved(ip) => Class::Reserved,
+            None if is_private(ip) => Class::Private,
+            None => Class::Public,
+        }
+    }
+
+    /// Whether `ip` may be dialled: reserved addresses only where `classify` names them.
+    pub fn may_dial(&self, ip: IpAddr) -> bool {
+        let judged = judged_as(ip);
+        self.classify(ip) != Class::Reserved
+            && (self.overridden(judged).is_some() || !is_reserved(judged))
+    }
+
+    /// Whether `ip` is private, and outside the `expectedCidrs` that bind its family.
+    pub fn is_unexpected(&self, ip: IpAddr) -> bool {
+        let family = Family::of(judged_as(ip));
+        self.bind(family) && self.classify(ip) == Class::Private
+    }
+
+    /// Whether `expectedCidrs` lists a network of `family`.
+    pub fn bind(&self, family: Family) -> bool {
+        self.expected.iter().any(|net| match family {
+            Family::Ipv4 => matches!(net, IpNet::V4(_)),
+            Family::Ipv6 => matches!(net, IpNet::V6(_)),
+        })
+    }
+
+    fn overridden(&self, ip: IpAddr) -> Option<Class> {
+        self.target
+            .class_of(ip)
+            .or_else(|| self.global.class_of(ip))
+    }
+
+    fn is_expected(&self, ip: IpAddr) -> bool {
+        self.expected.iter().any(|net| net.contains(&ip))
+    }
+}
+
+/// The address that `ip` is judged as: IPv4-mapped (RFC 4291 section 2.5.5.2) and NAT64
+/// (RFC 6052, `64:ff9b::/96`) addresses are judged as the IPv4 address they carry.
+pub fn judged_as(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => match v6.octets() {
+            [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => {
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            }
+            _ => IpAddr::V6(v6),
+        },
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Azure's virtual address for DNS and the `WireServer`: fine as a DNS server, never a target.
+const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_private() || matches!(v4.octets(), [100, 64..=127, ..]),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+fn is_reserved(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            v4 == AZURE_WIRE_SERVER
+                || matches!(
+                    v4.octets(),
+                    [0 | 127 | 224..=255, ..]
+                        | [169, 254, ..]
+                        | [192, 0, 0, _]
+                        | [198, 18 | 19, ..]
+                )
+        }
+        IpAddr::V6(v6) => {
+            v6 == Ipv6Addr::UNSPECIFIED
+                || v6 == Ipv6Addr::LOCALHOST
+                || v6.is_unicast_link_local()
+                || v6.is_multicast()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a network"))
+            .collect()
+    }
+
+    #[test]
+    fn the_table_classifies_without_any_rule() {
+        let rules = Rules::default();
+        for (class, addresses) in [
+            (
+                Class::Private,
+                &[
+                    "10.0.0.1",
+                    "172.16.0.1",
+                    "172.31.255.255",
+                    "192.168.1.1",
+                    "100.64.0.1",
+                    "fd00::1",
+                    "fc00::",
+                ][..],
+            ),
+            (
+                Class::Reserved,
+                &[
+                    "0.0.0.0",
+                    "0.1.2.3",
+                    "127.0.0.1",
+                    "169.254.169.254",
+                    "169.254.10.10",
+                    "192.0.0.8",
+                    "198.18.0.1",
+                    "198.19.255.255",
+                    "224.0.0.1",
+                    "240.0.0.1",
+                    "255.255.255.255",
+                    "168.63.129.16",
+                    "::",
+                    "::1",
+                    "fe80::1",
+                    "febf::1",
+                    "ff02::1",
+                ],
+            ),
+            (
+                Class::Public,
+                &[
+                    "52.168.109.101",
+                    "172.15.0.1",
+                    "172.32.0.1",
+                    "100.63.255.255",
+                    "100.128.0.1",
+                    "192.0.1.1",
+                    "192.0.2.1",
+                    "198.51.100.7",
+                    "203.0.113.9",
+                    "198.17.0.1",
+                    "198.20.0.1",
+                    "168.63.129.17",
+                    "2001:db8::1",
+                    "2603:1030::1",
+                    "fec0::1",
+                ],
+            ),
+        ] {
+            for address in addresses {
+                assert_eq!(rules.classify(ip(address)), class, "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn ipv4_inside_ipv6_is_judged_as_ipv4() {
+        let rules = Rules::default();
+        assert_eq!(rules.classify(ip("::ffff:10.1.2.3")), Class::Private);
+        assert_eq!(rules.classify(ip("64:ff9b::10.1.2.3")), Class::Private);
+        assert_eq!(rules.classify(ip("64:ff9b::8.8.8.8")), Class::Public);
+        assert_eq!(rules.classify(ip("::ffff:127.0.0.1")), Class::Reserved);
+    }
+
+    #[test]
+    fn denied_networks_come_before_everything() {
+        let rules = Rules {
+            denied: nets(&["10.96.0.0/16"]),
+            target: Overrides {
+                private: nets(&["10.96.1.0/24"]),
+                public: vec![],
+            },
+            expected: nets(&["10.96.0.0/12"]),
+            ..Rules::default()
+        };
+        assert_eq!(rules.classify(ip("10.96.1.1")), Class::Reserved);
+        assert!(!rules.may_dial(ip("10.96.1.1")));
+    }
+
+    #[test]
+    fn the_targets_override_wins_over_a_longer_global_one() {
+        let rules = Rules {
+            target: Overrides {
+                private: nets(&["52.0.0.0/8"]),
+                public: vec![],
+            },
+            global: Overrides {
+                private: vec![],
+                public: nets(&["52.1.0.0/16"]),
+            },
+            ..Rules::default()
+        };
+        assert_eq!(rules.classify(ip("52.1.2.3")), Class::Private);
+    }
+
+    #[test]
+    fn within_one_scope_the_longest_prefix_wins() {
+        let rules = Rules {
+            global: Overrides {
+                private: nets(&["52.0.0.0/8"]),
+                public: nets(&["52.1.0.0/16"]),
+            },
+            ..Rules::default()
+        };
+        assert_eq!(rules.classify(ip("52.1.2.3")), Class::Public);
+        assert_eq!(rules.classify(ip("52.2.2.3")), Class::Private);
+    }
+
+    #[test]
+    fn expected_networks_imply_private_even_in_public_ranges() {
+        let rules = Rules {
+            expected: nets(&["20.0.0.0/24"]),
+            ..Rules::default()
+        };
+        assert_eq!(rules.classify(ip("20.0.0.5")), Class::Expected);
+        assert!(rules.may_dial(ip("20.0.0.5")));
+    }
+
+    #[test]
+    fn an_address_classified_private_is_still_held_to_the_expected_networks() {
+        let rules = Rules {
+            global: Overrides {
+                private: nets(&["127.0.1.0/24"]),
+                public: nets(&["127.0.2.0/24"]),
+            },
+            expected: nets(&["127.0.1.0/28", "127.0.2.0/24"]),
+            ..Rules::default()
+        };
+        assert_eq!(rules.classify(ip("127.0.1.5")), Class::Expected);
+        assert_eq!(rules.classify(ip("127.0.1.77")), Class::Private);
+        assert!(rules.is_unexpected(ip("127.0.1.77")));
+        assert_eq!(
+            rules.classify(ip("127.0.2.5")),
+            Class::Public,
+            "classify comes first"
+        );
+    }
+
+    #[test]
+    fn expected_networks_bind_only_their_own_family() {
+        let rules = Rules {
+            expected: nets(&["10.1.0.0/16"]),
+            ..Rules::default()
+        };
+        assert!(rules.is_unexpected(ip("10.2.0.1")));
+        assert!(!rules.is_unexpected(ip("fd00::1")));
+        assert!(
+            rules.is_unexpected(ip("64:ff9b::10.2.0.1")),
+            "judged as its IPv4"
+        );
+    }
+
+    #[test]
+    fn only_classify_makes_a_reserved_address_dialable() {
+        let expected = Rules {
+            expected: nets(&["127.0.0.0/8"]),
+            ..Rules::default()
+        };
+        assert_eq!(expected.classify(ip("127.0.0.1")), Class::Expected);
+        assert!(!expected.may_dial(ip("127.0.0.1")));
+        let classified = Rules {
+            global: Overrides {
+                private: nets(&["127.0.0.0/8"]),
+                public: vec![],
+            },
+            ..Rules::default()
+        };
+        assert!(classified.may_dial(ip("127.0.0.1")));
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_has_exactly_one_class_and_reserved_ones_are_never_dialled(bits: u128, v4: bool) {
+            let ip = if v4 {
+                IpAddr::V4(Ipv4Addr::from(u32::try_from(bits >> 96).expect("32 bits")))
+            } else {
+                IpAddr::V6(Ipv6Addr::from(bits))
+            };
+            let rules = Rules::default();
+            let class = rules.classify(ip);
+            prop_assert_eq!(rules.may_dial(ip), class != Class::Reserved);
+            prop_assert_eq!(class.is_private(), is_private(judged_as(ip)));
+        }
+
+        #[test]
+        fn a_mapped_address_is_classified_as_the_address_it_carries(bits: u32) {
+            let v4 = Ipv4Addr::from(bits);
+            let rules = Rules { denied: nets(&["10.0.0.0/9"]), expected: nets(&["172.16.0.0/13"]), ..Rules::default() };
+            prop_assert_eq!(rules.classify(IpAddr::V6(v4.to_ipv6_mapped())), rules.classify(IpAddr::V4(v4)));
+        }
+    }
+}
