@@ -142,21 +142,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
-            let zone = case.zone().unwrap_or(alias);
-            let somebodys = case.soa.filter(|soa| shadows(case.target, soa));
-            let who = somebodys.map_or_else(
-                || "the public side".to_owned(),
-                |soa| format!("a zone {} of {}", soa.owner, soa.mname),
-            );
-            let at = if alias == last {
-                String::new()
-            } else {
-                format!(" for {last}")
-            };
-            let detail = format!(
-                "the alias {alias} leads nowhere ({rcode}{at}), and {who} answers for {zone}"
-            );
-            let confidence = sure_if(somebodys.is_none());
+            let (detail, confidence) = dangling(case, alias, rcode);
             return add(Reason::DnsAliasDangling, confidence, detail);
         }
         // Without an alias there is nothing that could dangle.
@@ -184,6 +170,23 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         detail.push_str(&format!("; perhaps {} was meant", doubt.instead()));
     }
     add(Reason::DnsNameNotFound, Confidence::High, detail);
+}
+
+fn dangling(case: &Case<'_>, alias: &str, rcode: &str) -> (String, Confidence) {
+    let (zone, last) = (case.zone().unwrap_or(alias), case.last_name());
+    let somebodys = case.soa.filter(|soa| shadows(case.target, soa));
+    let who = somebodys.map_or_else(
+        || "the public side".to_owned(),
+        |soa| format!("a zone {} of {}", soa.owner, soa.mname),
+    );
+    let at = if alias == last {
+        String::new()
+    } else {
+        format!(" for {last}")
+    };
+    let detail =
+        format!("the alias {alias} leads nowhere ({rcode}{at}), and {who} answers for {zone}");
+    (detail, sure_if(somebodys.is_none()))
 }
 
 fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {

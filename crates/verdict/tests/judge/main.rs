@@ -11,6 +11,7 @@ mod fallback;
 mod flapping;
 mod names;
 mod order;
+mod paste;
 mod refusal;
 mod resolvers;
 mod servers;
