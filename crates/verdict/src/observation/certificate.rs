@@ -1,0 +1,70 @@
+//! Certificate: a peer's leaf certificate, and what verification found.
+
+use super::TlsOutcome;
+
+/// The leaf certificate of a peer, and what verification found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The DNS names and addresses it is for (subject alternative names), as written.
+    pub names: Vec<String>,
+    /// Its subject, as RFC 4514 text.
+    pub subject: String,
+    /// Its issuer, as RFC 4514 text.
+    pub issuer: String,
+    /// Unix seconds.
+    pub not_before: i64,
+    /// Unix seconds.
+    pub not_after: i64,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// Whether it covers the target's server name.
+    pub covers_name: bool,
+    /// Where its chain ends.
+    pub trust: Trust,
+    /// Unix seconds at which it was verified.
+    pub verified_at: i64,
+}
+
+/// Where a certificate's chain ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// In a root built into the binary.
+    BuiltIn,
+    /// In a root of the configured CA files.
+    CaFile,
+    /// In nothing we trust.
+    UnknownIssuer,
+    /// An issuer's certificate in the chain is outside its dates.
+    ChainExpired,
+    /// The certificate cannot serve a TLS server, for the reason given.
+    Invalid(String),
+}
+
+impl Certificate {
+    /// Whether its own dates had passed when it was verified.
+    pub const fn is_expired(&self) -> bool {
+        self.verified_at > self.not_after
+    }
+
+    /// Whether its own dates had not begun when it was verified.
+    pub const fn is_not_yet_valid(&self) -> bool {
+        self.verified_at < self.not_before
+    }
+
+    /// The first thing wrong with it, in the order of section 5, or `Ok`.
+    pub fn outcome(&self) -> TlsOutcome {
+        if !self.covers_name {
+            TlsOutcome::NameMismatch
+        } else if self.trust == Trust::UnknownIssuer {
+            TlsOutcome::Untrusted
+        } else if self.is_expired() || self.trust == Trust::ChainExpired {
+            TlsOutcome::Expired
+        } else if self.is_not_yet_valid() {
+            TlsOutcome::NotYetValid
+        } else if matches!(self.trust, Trust::Invalid(_)) {
+            TlsOutcome::Invalid
+        } else {
+            TlsOutcome::Ok
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Connection: what became of one address: connecting, the handshake, the service's reply.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::Certificate;
+use crate::service::{Proof, Reply, ReplyOutcome, prove};
+use crate::target::words;
+
+words! {
+    /// How connecting to one address ended.
+    TcpOutcome {
+        /// Connected.
+        Ok = "ok",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The port is closed.
+        Refused = "refused",
+        /// No route to the address.
+        Unreachable = "unreachable",
+        /// Reset while connecting.
+        Reset = "reset",
+        /// A socket error that is none of the network's.
+        Error = "error",
+        /// Not dialled.
+        Skipped = "skipped",
+    }
+}
+
+words! {
+    /// How a handshake ended, whatever the certificate is worth.
+    Handshake {
+        /// Completed.
+        Ok = "ok",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// Closed or reset before it was complete.
+        Interrupted = "interrupted",
+        /// An alert, an incompatible peer, or not TLS at all.
+        Failed = "failed",
+        /// The peer's certificate cannot be read, or does not prove that the peer holds its key.
+        BadCertificate = "bad_certificate",
+        /// There was no connection to handshake on.
+        Skipped = "skipped",
+        /// The protocol has no handshake.
+        NotApplicable = "not_applicable",
+    }
+}
+
+words! {
+    /// Why an address was not dialled.
+    Skip {
+        /// Reserved or denied.
+        Reserved = "reserved",
+        /// The pod has no route for its family.
+        NoRoute = "no_route",
+        /// More addresses than are dialled at once.
+        TooMany = "too_many",
+        /// The target is judged on DNS alone.
+        DnsOnly = "dns_only",
+    }
+}
+
+words! {
+    /// By which rule of its own protocol a server turned us away before TLS.
+    Refusal {
+        /// `MySQL` error 1129: too many broken connections came from this host.
+        HostBlocked = "host_blocked",
+        /// `MySQL` error 1130: no account may log in from this host.
+        HostNotAllowed = "host_not_allowed",
+    }
+}
+
+/// What became of one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// The address dialled.
+    pub ip: IpAddr,
+    /// The port dialled.
+    pub port: u16,
+    /// Why it was not dialled, if it was not.
+    pub skip: Option<Skip>,
+    /// How connecting ended.
+    pub tcp: TcpOutcome,
+    /// Time to the outcome, where it was dialled.
+    pub tcp_elapsed: Option<Duration>,
+    /// What the system said, where connecting failed.
+    pub tcp_detail: Option<String>,
+    /// Another port of the service, and whether it opened.
+    pub other_port: Option<(u16, bool)>,
+    /// How the handshake ended.
+    pub handshake: Handshake,
+    /// Time to the outcome, where there was a handshake.
+    pub handshake_elapsed: Option<Duration>,
+    /// What the peer or the library said, where the handshake failed.
+    pub handshake_detail: Option<String>,
+    /// By which rule the server turned us away before TLS, in the words of `handshake_detail`.
+    pub refusal: Option<Refusal>,
+    /// The leaf certificate, if one was received, whether or not it was any good.
+    pub certificate: Option<Certificate>,
+    /// What the service itself replied, as last asked.
+    pub service: Option<ServiceReply>,
+    /// Time to that reply, where it was asked in this probe.
+    pub service_elapsed: Option<Duration>,
+}
+
+/// What became of asking the service at one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceReply {
+    /// The reply, or why there is none.
+    pub reply: Result<Reply, NoReply>,
+    /// When it was asked.
+    pub checked_at: SystemTime,
+}
+
+words! {
+    /// Why a service gave no reply.
+    NoReply {
+        /// Nothing came in time.
+        Timeout = "no answer in time",
+        /// The connection was closed before the reply was complete.
+        Closed = "the connection was closed",
+        /// What came is not HTTP/1.1, or larger than any reply of the service.
+        Unreadable = "what came is not an HTTP/1.1 reply",
+    }
+}
+
+impl ServiceReply {
+    /// What the reply proves of the service called `slug`; `None` where nothing came.
+    pub fn proof(&self, slug: &str) -> Option<Proof> {
+        match &self.reply {
+            Ok(reply) => Some(prove(slug, reply)),
+            // Somebody spoke, and it was not the service.
+            Err(NoReply::Unreadable) => Some(Proof {
+                outcome: ReplyOutcome::Other,
+                evidence: NoReply::Unreadable.to_string(),
+                seen_from: None,
+                busy: false,
+            }),
+            Err(NoReply::Timeout | NoReply::Closed) => None,
+        }
+    }
+
+    /// Why there is no reply, in words; empty where there is one.
+    pub fn failure(&self) -> &'static str {
+        self.reply
+            .as_ref()
+            .err()
+            .map_or("", |failure| failure.as_str())
+    }
+}
+
+words! {
+    /// The contract's one word for a handshake and its certificate together.
+    TlsOutcome {
+        /// As it should be.
+        Ok = "ok",
+        /// For other names.
+        NameMismatch = "name_mismatch",
+        /// By an unknown issuer.
+        Untrusted = "untrusted",
+        /// Expired.
+        Expired = "expired",
+        /// Not valid yet.
+        NotYetValid = "not_yet_valid",
+        /// Cannot serve a TLS server.
+        Invalid = "invalid",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// Closed or reset before it was complete.
+        Interrupted = "interrupted",
+        /// An alert, an incompatible peer, or not TLS at all.
+        Failed = "failed",
+        /// There was no connection to handshake on.
+        Skipped = "skipped",
+        /// The protocol has no handshake.
+        NotApplicable = "not_applicable",
+    }
+}
+
+impl Connection {
+    /// Whether it was dialled, or had to be counted as dialled in vain for want of any route.
+    pub const fn was_dialled(&self) -> bool {
+        !matches!(self.tcp, TcpOutcome::Skipped)
+    }
+
+    /// The contract's one word for the handshake and the certificate together.
+    pub fn tls(&self) -> TlsOutcome {
+        match (self.handshake, &self.certificate) {
+            (Handshake::Ok, Some(certificate)) => certificate.outcome(),
+            (Handshake::Ok, None) => TlsOutcome::Ok,
+            (Handshake::Timeout, _) => TlsOutcome::Timeout,
+            (Handshake::Interrupted, _) => TlsOutcome::Interrupted,
+            (Handshake::BadCertificate, _) => TlsOutcome::Invalid,
+            (Handshake::Failed, Some(certificate)) if certificate.outcome() != TlsOutcome::Ok => {
+                certificate.outcome()
+            }
+            (Handshake::Failed, _) => TlsOutcome::Failed,
+            (Handshake::Skipped, _) => TlsOutcome::Skipped,
+            (Handshake::NotApplicable, _) => TlsOutcome::NotApplicable,
+        }
+    }
+}
