@@ -2,10 +2,10 @@
 //!
 //! All of it is told in the detail of another finding: no TTL proves that an answer is stale (the
 //! history's `aging` says why), so `dns_stale_answer` remains what the server itself says (RFC 8914
-//! sections 4.4 and 4.20). LocalDNS, AKS's cache on the node,
-//! is known by its addresses; it keeps answers for up to an hour and may serve expired ones (AKS
-//! documentation, "DNS resolution in AKS"). It runs `CoreDNS` (Azure/AgentBaker, `localdns.sh`), which
-//! gives expired ones a TTL of 0 s (its documentation of the plugin cache).
+//! sections 4.4 and 4.20). LocalDNS, AKS's cache on the node, is known by its addresses; it keeps
+//! answers for up to an hour and may serve expired ones (AKS documentation, "DNS resolution in AKS").
+//! It runs `CoreDNS` (Azure/AgentBaker, `localdns.sh`), which gives expired ones a TTL of 0 s (its
+//! documentation of the plugin cache).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -24,6 +24,10 @@ const LOCAL_DNS: [IpAddr; 2] = [
 /// No cache keeps an answer for longer, whatever its TTL (RFC 8767 section 4).
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
+/// What a TTL that stays says; too little for the summary.
+pub(super) const STAYS: &str = "; its TTL does not fall from probe to probe, so the server asks anew \
+                                each time or serves what has expired";
+
 /// What is known of a cache on the path, to be added to a detail.
 pub(super) fn kept(case: &Case<'_>) -> String {
     let resolution = &case.observation.resolution;
@@ -32,9 +36,7 @@ pub(super) fn kept(case: &Case<'_>) -> String {
             "; a cache gives this answer (its TTL falls), and may keep it for up to {} s",
             longest(resolution).as_secs()
         ),
-        Some(Course::Stays) => "; its TTL does not fall from probe to probe, so the server asks \
-                                anew each time or serves what has expired"
-            .to_owned(),
+        Some(Course::Stays) => STAYS.to_owned(),
         None => String::new(),
     };
     text.push_str(&local_dns(resolution));

@@ -108,10 +108,9 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
              aliases, and neither do applications"
         );
         if let Some(evidence) = &resolution.unchased {
-            detail.push_str(&format!(
-                "; asked for the alias itself: {}",
-                evidence.outcome
-            ));
+            let given = evidence.addresses.first().map(ToString::to_string);
+            let given = given.unwrap_or_else(|| evidence.outcome.to_string());
+            detail.push_str(&format!("; asked for the alias itself: {given}"));
         }
         // Some caches leave the SOA out of negative answers; then there is nothing to chase.
         let chaseable = resolution

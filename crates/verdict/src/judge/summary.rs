@@ -1,5 +1,6 @@
 //! Summary: the story of a verdict in one sentence.
 
+use super::cache::STAYS;
 use super::{Case, address, list, servers};
 use crate::observation::TcpOutcome;
 use crate::reason::Reason;
@@ -67,7 +68,7 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
         return healthy(case);
     };
     // What a library or a peer said may end its own sentence.
-    let detail = finding.detail.trim_end_matches('.');
+    let detail = finding.detail.trim_end_matches('.').replace(STAYS, "");
     match finding.reason {
         Reason::PublicFallback | Reason::PublicFallbackZoneLinked => {
             format!(

@@ -9,6 +9,9 @@ use crate::reason::Reason;
 const NAMES: usize = 5;
 /// Names of a certificate that an observation keeps (section 4).
 const KEPT: usize = 20;
+/// The one service whose certificates no public CA issues: each cluster has a CA of its own
+/// (Kubernetes documentation, "PKI certificates and requirements").
+const OWN_CA: &str = "kubernetes-api";
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
@@ -39,6 +42,38 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             format!("{}: {cause}", connection.ip),
         );
     }
+    private_root(case, findings);
+}
+
+/// One finding for all addresses of an Azure service whose chains end in a configured root.
+fn private_root(case: &Case<'_>, findings: &mut Findings) {
+    let Some(service) = case.target.service else {
+        return;
+    };
+    let certificates = case.observation.certificates();
+    let private: Vec<_> = certificates
+        .filter(|(_, certificate)| certificate.trust == Trust::CaFile)
+        .collect();
+    let Some((first, certificate)) = private.first() else {
+        return;
+    };
+    let others = match private.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and of {others} more)"),
+    };
+    let as_meant = if service.slug == OWN_CA {
+        ", as an API server's does"
+    } else {
+        ""
+    };
+    findings.add(
+        Reason::TlsPrivateRoot,
+        Some(first.ip),
+        format!(
+            "the chain of {}{others} ends in a configured CA, not in a public one{as_meant}; its issuer is {}",
+            first.ip, certificate.issuer
+        ),
+    );
 }
 
 fn judge(
@@ -70,13 +105,20 @@ fn judge(
         }
     }
     match &certificate.trust {
-        Trust::UnknownIssuer => add(
-            Reason::TlsUntrustedIssuer,
-            format!(
-                "{ip} presents a certificate of an unknown issuer: {}",
-                certificate.issuer
-            ),
-        ),
+        Trust::UnknownIssuer => {
+            let hint = if case.target.service_slug() == OWN_CA {
+                "; every cluster has a CA of its own, which the ConfigMap kube-root-ca.crt holds"
+            } else {
+                ""
+            };
+            add(
+                Reason::TlsUntrustedIssuer,
+                format!(
+                    "{ip} presents a certificate of an unknown issuer: {}{hint}",
+                    certificate.issuer
+                ),
+            );
+        }
         Trust::Invalid(why) => add(
             Reason::TlsCertificateInvalid,
             format!("{ip} presents a certificate that cannot serve TLS: {why}"),
@@ -84,13 +126,6 @@ fn judge(
         Trust::ChainExpired if !certificate.is_expired() => add(
             Reason::TlsCertificateExpired,
             format!("an issuer's certificate in the chain of {ip} has expired"),
-        ),
-        Trust::CaFile if case.target.service.is_some() => add(
-            Reason::TlsPrivateRoot,
-            format!(
-                "the chain of {ip} ends in a configured CA, not in a public one; its issuer is {}",
-                certificate.issuer
-            ),
         ),
         Trust::BuiltIn | Trust::CaFile | Trust::ChainExpired => {}
     }

@@ -381,6 +381,19 @@ fn an_invalid_certificate_is_not_expiring_as_well() {
 }
 
 #[test]
+fn the_ca_of_an_api_server_is_its_clusters_own() {
+    let host = "aks-prod.privatelink.westeurope.azmk8s.io";
+    let by =
+        |trust: fn(&mut Connection)| Case::of(host).resolves_to(["10.1.2.3"]).everywhere(trust);
+    let trusted = by(|c| certificate_of(c).trust = Trust::CaFile);
+    let detail = trusted.finding(Reason::TlsPrivateRoot).detail;
+    assert!(detail.contains("as an API server's does"), "{detail}");
+    let unknown = by(|c| certificate_of(c).trust = Trust::UnknownIssuer);
+    let detail = unknown.finding(Reason::TlsUntrustedIssuer).detail;
+    assert!(detail.contains("kube-root-ca.crt"), "{detail}");
+}
+
+#[test]
 fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
     let ours: Change = |c| {
         let certificate = certificate_of(c);
@@ -393,6 +406,14 @@ fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
     assert_eq!(
         azure.finding(Reason::TlsPrivateRoot).detail,
         "the chain of 10.1.2.3 ends in a configured CA, not in a public one; its issuer is CN=Corp Root"
+    );
+    let several = Case::of(VAULT)
+        .resolves_to(["10.1.2.3", "10.1.2.4"])
+        .everywhere(ours);
+    assert_eq!(
+        several.finding(Reason::TlsPrivateRoot).detail,
+        "the chain of 10.1.2.3 (and of 1 more) ends in a configured CA, not in a public one; its issuer is \
+         CN=Corp Root"
     );
     let own = Case::of("orders.example.com")
         .resolves_to(["10.1.2.3"])
