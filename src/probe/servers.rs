@@ -62,7 +62,7 @@ impl Servers {
             return 0;
         }
         let alone = servers.len() < 2;
-        if self.flaps || (compares && self.differ()) {
+        if self.flaps || (compares && ServerAnswer::differ(self.answers.iter())) {
             if alone { TIMES_ALONE } else { TIMES }
         } else {
             u32::from(self.at.is_none() && !alone)
@@ -91,12 +91,6 @@ impl Servers {
             said.any(|address| address.ip == ip)
         };
         resolution.addresses.iter().all(|address| known(address.ip))
-    }
-
-    fn differ(&self) -> bool {
-        let answers = self.answers.iter();
-        let mut pairs = answers.flat_map(|one| self.answers.iter().map(move |other| (one, other)));
-        pairs.any(|(one, other)| one.differs_from(other))
     }
 }
 

@@ -11,11 +11,7 @@ pub(super) const MOST: usize = 4;
 
 /// Whether the servers, or one of them from one time to the next, gave different classes.
 pub(super) fn differ(case: &Case<'_>) -> bool {
-    let answers = &case.observation.resolution.servers;
-    let mut pairs = answers
-        .iter()
-        .flat_map(|one| answers.iter().map(move |other| (one, other)));
-    pairs.any(|(one, other)| one.differs_from(other))
+    ServerAnswer::differ(case.observation.resolution.servers.iter())
 }
 
 /// The servers asked, in their order.
@@ -32,7 +28,8 @@ pub(super) fn asked(case: &Case<'_>) -> Vec<SocketAddr> {
 /// Where a difference that was seen from probe to probe comes from; `None` where nobody was asked.
 pub(super) fn source(case: &Case<'_>) -> Option<String> {
     let servers = asked(case);
-    let unsteady: Vec<&SocketAddr> = servers.iter().filter(|s| is_unsteady(case, **s)).collect();
+    let is_unsteady = |server: &&SocketAddr| ServerAnswer::differ(of(case, **server));
+    let unsteady: Vec<&SocketAddr> = servers.iter().filter(is_unsteady).collect();
     Some(match (servers.as_slice(), unsteady.as_slice()) {
         ([], _) => return None,
         ([only], []) => format!(
@@ -65,13 +62,12 @@ pub(super) fn each(case: &Case<'_>) -> String {
     text
 }
 
-fn of<'a>(case: &Case<'a>, server: SocketAddr) -> impl Iterator<Item = &'a ServerAnswer> {
+fn of<'a>(
+    case: &Case<'a>,
+    server: SocketAddr,
+) -> impl Iterator<Item = &'a ServerAnswer> + Clone + use<'a> {
     let answers = case.observation.resolution.servers.iter();
     answers.filter(move |answer| answer.server == server)
-}
-
-fn is_unsteady(case: &Case<'_>, server: SocketAddr) -> bool {
-    of(case, server).any(|one| of(case, server).any(|other| one.differs_from(other)))
 }
 
 fn said(case: &Case<'_>, server: SocketAddr) -> String {

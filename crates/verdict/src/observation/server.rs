@@ -39,9 +39,15 @@ impl ServerAnswer {
         self.server == other.server && self.outcomes == other.outcomes && ips(self) == ips(other)
     }
 
+    /// Whether two of `answers` give different classes, be they of two servers or of one.
+    pub fn differ<'a>(answers: impl Iterator<Item = &'a Self> + Clone) -> bool {
+        let mut ones = answers.clone();
+        ones.any(|one| answers.clone().any(|other| one.differs_from(other)))
+    }
+
     /// Whether it gives other classes than `other`, in a family that both answered, be it
     /// negatively. A lost query is no difference.
-    pub fn differs_from(&self, other: &Self) -> bool {
+    fn differs_from(&self, other: &Self) -> bool {
         [Family::Ipv4, Family::Ipv6].into_iter().any(|family| {
             let both = self.classes(family).zip(other.classes(family));
             both.is_some_and(|(ours, theirs)| ours != theirs)
