@@ -5,7 +5,7 @@ mod aging;
 use std::collections::VecDeque;
 
 use self::aging::Aging;
-pub(crate) use self::aging::Course;
+pub(crate) use self::aging::Trend;
 use crate::address::{Class, ClassSet, Family, judged_as};
 use crate::observation::{Observation, Resolution};
 
@@ -89,13 +89,13 @@ impl History {
     }
 
     /// Whether the answers flap, `current` the latest of them: at least two changes.
-    pub fn flaps(&self, current: &Resolution) -> bool {
+    pub(crate) fn flaps(&self, current: &Resolution) -> bool {
         self.changes(current) >= 2
     }
 
     /// How the TTL of the answer went from probe to probe, `current` the latest.
-    pub(crate) fn ttl_course(&self, current: &Observation) -> Option<Course> {
-        Aging::after(self.aging.as_ref(), current)?.course()
+    pub(crate) fn ttl_trend(&self, current: &Observation) -> Option<Trend> {
+        Aging::after(self.aging.as_ref(), current)?.trend()
     }
 
     /// The latest answered probes up to and with `current`, oldest first.

@@ -39,7 +39,7 @@ pub(crate) struct Aging {
 
 /// How the TTL of one and the same answer went from probe to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Course {
+pub(crate) enum Trend {
     /// It falls with time: the answer comes from a cache.
     Falls,
     /// It stays where it is, though it had not run out: nobody counts it down.
@@ -64,11 +64,11 @@ impl Aging {
             fell: false,
             stayed: 0,
         };
-        let course = earlier.and_then(|earlier| earlier.step(&now));
+        let trend = earlier.and_then(|earlier| earlier.step(&now));
         Some(Self {
-            fell: course == Some(Course::Falls),
-            stayed: match (course, earlier) {
-                (Some(Course::Stays), Some(earlier)) => earlier.stayed.saturating_add(1),
+            fell: trend == Some(Trend::Falls),
+            stayed: match (trend, earlier) {
+                (Some(Trend::Stays), Some(earlier)) => earlier.stayed.saturating_add(1),
                 _ => 0,
             },
             ..now
@@ -76,17 +76,17 @@ impl Aging {
     }
 
     /// What the latest steps prove, if anything.
-    pub(crate) const fn course(&self) -> Option<Course> {
+    pub(crate) const fn trend(&self) -> Option<Trend> {
         if self.fell {
-            Some(Course::Falls)
+            Some(Trend::Falls)
         } else if self.stayed >= STAYED {
-            Some(Course::Stays)
+            Some(Trend::Stays)
         } else {
             None
         }
     }
 
-    fn step(&self, later: &Self) -> Option<Course> {
+    fn step(&self, later: &Self) -> Option<Trend> {
         let same = self.server == later.server && self.addresses == later.addresses;
         let passed = later.at.duration_since(self.at).ok()?;
         let lasted = Duration::from_secs(self.ttl.into());
@@ -95,9 +95,9 @@ impl Aging {
         }
         let fell = Duration::from_secs(self.ttl.checked_sub(later.ttl)?.into());
         if fell.is_zero() {
-            Some(Course::Stays)
+            Some(Trend::Stays)
         } else {
-            (fell.abs_diff(passed) <= SLACK).then_some(Course::Falls)
+            (fell.abs_diff(passed) <= SLACK).then_some(Trend::Falls)
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Case;
 use crate::address::{Class, ClassSet};
-use crate::history::{Answered, Course};
+use crate::history::{Answered, Trend};
 use crate::observation::{Comparison, Query, Resolution};
 
 /// Where LocalDNS listens on a node, for pods and for the node itself.
@@ -31,12 +31,12 @@ pub(super) const STAYS: &str = "; its TTL does not fall from probe to probe, so 
 /// What is known of a cache on the path, to be added to a detail.
 pub(super) fn kept(case: &Case<'_>) -> String {
     let resolution = &case.observation.resolution;
-    let mut text = match case.history.ttl_course(case.observation) {
-        Some(Course::Falls) => format!(
+    let mut text = match case.history.ttl_trend(case.observation) {
+        Some(Trend::Falls) => format!(
             "; a cache gives this answer (its TTL falls), and may keep it for up to {} s",
             longest(resolution).as_secs()
         ),
-        Some(Course::Stays) => STAYS.to_owned(),
+        Some(Trend::Stays) => STAYS.to_owned(),
         None => String::new(),
     };
     text.push_str(&local_dns(resolution));
