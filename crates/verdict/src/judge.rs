@@ -152,6 +152,10 @@ impl<'a> Case<'a> {
     }
 }
 
+/// The length in bytes from which on nothing joins a detail: reports show no more of a sentence, and
+/// an answer may hold addresses without end.
+const LONG: usize = 1024;
+
 /// The findings of one verdict, one per reason: what concerns further addresses joins the detail.
 #[derive(Default)]
 struct Findings(Vec<Finding>);
@@ -176,7 +180,8 @@ impl Findings {
             Some(known) => {
                 known.severity = known.severity.max(severity);
                 // Whole parts are compared: one address may end in the text of another.
-                if !format!("; {}; ", known.detail).contains(&format!("; {detail}; ")) {
+                let told = || format!("; {}; ", known.detail).contains(&format!("; {detail}; "));
+                if known.detail.len() < LONG && !told() {
                     known.detail.push_str("; ");
                     known.detail.push_str(&detail);
                 }

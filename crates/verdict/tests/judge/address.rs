@@ -477,6 +477,16 @@ fn many_addresses_are_counted_rather_than_listed() {
 }
 
 #[test]
+fn an_answer_without_end_makes_no_detail_without_end() {
+    let addresses: [String; 600] =
+        std::array::from_fn(|n| format!("127.1.{}.{}", n / 256, n % 256));
+    let case = Case::of(VAULT).resolves_to(addresses.each_ref().map(String::as_str));
+    let detail = case.finding(Reason::ReservedAddress).detail;
+    assert!((1024..1200).contains(&detail.len()), "{detail}");
+    assert!(detail.ends_with(" is a loopback address, and was not dialled"));
+}
+
+#[test]
 fn a_proxy_that_applications_would_use_is_a_warning() {
     let case = Case::healthy_vault().behind_proxy("HTTPS_PROXY");
     assert_eq!(case.findings(), [(Reason::ProxyWouldBeUsed, Warn)]);
