@@ -11,6 +11,10 @@ use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 /// CNAMEs that are followed in one answer; recursive servers follow fewer.
 pub(super) const MAX_CHAIN: usize = 16;
 
+/// Addresses that are kept of one answer, four times those that are dialled: a frame over TCP could
+/// carry thousands.
+pub(super) const MAX_ADDRESSES: usize = 64;
+
 /// The payload that is offered with EDNS: DNS flag day 2020's value, which no path fragments.
 const EDNS_PAYLOAD: u16 = 1232;
 
@@ -47,7 +51,7 @@ pub(super) struct Reply {
     pub flags: Flags,
     /// The names of the answer, the one asked for first.
     pub chain: Vec<String>,
-    /// The addresses of the last name, with their TTLs.
+    /// The addresses of the last name, with their TTLs; at most [`MAX_ADDRESSES`].
     pub addresses: Vec<(IpAddr, u32)>,
     /// The smallest TTL of the answer.
     pub ttl: Option<u32>,
@@ -191,6 +195,9 @@ fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, String> {
 fn addresses(name: &Name, kind: RecordType, answers: &[Record]) -> Vec<(IpAddr, u32)> {
     let mut found: Vec<(IpAddr, u32)> = Vec::new();
     for record in answers {
+        if found.len() == MAX_ADDRESSES {
+            break;
+        }
         let ip = match (&record.data, kind) {
             (RData::A(a), RecordType::A) => IpAddr::V4(a.0),
             (RData::AAAA(aaaa), RecordType::AAAA) => IpAddr::V6(aaaa.0),

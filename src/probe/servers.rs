@@ -14,8 +14,6 @@ use super::resolve::Path;
 
 /// The most servers of one resolver that are asked.
 const MOST: usize = 8;
-/// The most addresses of one answer that are kept: an answer over TCP could carry thousands.
-const MOST_ADDRESSES: usize = 64;
 /// They are asked at most so often, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
 /// How often each of several servers is asked where the answers flap: twice tells a server that
@@ -128,10 +126,9 @@ impl Path<'_> {
         let mut said: Vec<ServerAnswer> = Vec::new();
         for _ in 0..times {
             let found = path.find(host, families, &target.rules, deadline).await;
-            let Ok(mut resolution) = found else {
+            let Ok(resolution) = found else {
                 break;
             };
-            resolution.addresses.truncate(MOST_ADDRESSES);
             let outcomes = resolution.queries.iter();
             let answer = ServerAnswer {
                 server,

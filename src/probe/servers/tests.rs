@@ -222,13 +222,6 @@ async fn a_server_that_says_several_things_has_an_answer_for_each() {
 }
 
 #[tokio::test]
-async fn of_an_answer_without_end_only_so_much_is_kept() {
-    let world = start("[{faults: [{then: {manyAddresses: 200}}]}]").await;
-    let answers = asked(&world, 1).await;
-    assert_eq!(answers[0].addresses.len(), MOST_ADDRESSES);
-}
-
-#[tokio::test]
 async fn silence_is_not_waited_for_twice_and_at_most_eight_servers_are_asked() {
     let started = Instant::now();
     let answers = each(&format!("[{}]", ["{udp: silent}"; 9].join(", ")), 4).await;

@@ -19,8 +19,6 @@ use crate::observation::Observation;
 const SHORTEST_GAP: Duration = Duration::from_secs(3);
 /// What rounding and a slow answer may add to, or take from, the time that passed.
 const SLACK: Duration = Duration::from_millis(1500);
-/// The most addresses that are compared.
-const MOST_ADDRESSES: usize = 64;
 /// So often in a row a TTL must stay before it counts as one that does not fall.
 const STAYED: u32 = 2;
 
@@ -53,7 +51,6 @@ impl Aging {
         let query = { queries }.find(|query| !query.addresses.is_empty())?;
         let mut addresses: Vec<IpAddr> = query.addresses.iter().map(|(ip, _)| *ip).collect();
         addresses.sort_unstable();
-        addresses.truncate(MOST_ADDRESSES);
         // An authority gives the record's own TTL every time, as it should.
         let ttl = query.ttl.filter(|_| !query.flags.authoritative)?;
         let now = Self {
