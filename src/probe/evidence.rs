@@ -4,10 +4,11 @@
 //! It has a budget of its own; its failure never decides an outcome, and what it found stays valid
 //! until it is asked anew or the addresses change.
 
-use std::collections::{BTreeMap, HashMap};
+mod zones;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::{OptionFuture, join_all};
 use privatelink_verdict::address::Class;
@@ -19,9 +20,9 @@ use privatelink_verdict::observation::{
     ServiceReply, ZoneEvidence,
 };
 use privatelink_verdict::target::{Expectation, Target};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+pub(super) use self::zones::Zones;
 use super::Prober;
 use super::nameserver::Nameservers;
 use super::resolve::Path;
@@ -31,16 +32,12 @@ use super::servers::Servers;
 const COMPARE_EVERY: u64 = 5;
 /// Every so many probes the relative name is asked.
 const SEARCH_EVERY: u64 = 20;
-/// A zone's SOA is asked at most so often per resolver.
-const ZONE_INTERVAL: Duration = Duration::from_mins(1);
+/// A name that trouble leads to is asked at most so often per target.
+const NAME_PAUSE: Duration = Duration::from_mins(1);
 /// A service is asked at most so often, whatever changes.
 const SERVICE_PAUSE: Duration = Duration::from_mins(1);
-/// A zone's SOA that cannot be asked anew is believed for so long.
-const ZONE_LASTS: Duration = Duration::from_mins(5);
 /// The most that gathering evidence may add to a probe.
 const MAX_BUDGET: Duration = Duration::from_secs(3);
-/// Zones that are remembered; more than a configuration can name.
-const MAX_ZONES: usize = 2048;
 
 /// What a target's evidence was, from one probe to the next.
 #[derive(Debug, Default)]
@@ -50,6 +47,8 @@ pub struct Memory {
     comparisons: Vec<Comparison>,
     extended_errors: Vec<u16>,
     search: Option<NameEvidence>,
+    /// What the names said that trouble led to.
+    names: Vec<NameEvidence>,
     servers: Servers,
     service: Asked,
 }
@@ -62,13 +61,6 @@ struct Asked {
     replies: Vec<(IpAddr, ServiceReply)>,
     changed: bool,
 }
-
-/// What one resolver said of one zone, and when.
-type Remembered = Arc<Mutex<Option<(ZoneEvidence, Instant)>>>;
-
-/// The SOA of every zone asked for, per resolver.
-#[derive(Debug, Default)]
-pub(super) struct Zones(std::sync::Mutex<HashMap<(String, String), Remembered>>);
 
 type Loaded<'a> = BTreeMap<&'a str, Result<Nameservers, AgentFault>>;
 
@@ -92,7 +84,7 @@ impl Prober {
         };
         let turn = memory.turn(&resolution);
 
-        let trouble = self.trouble(target, path, &resolution, deadline);
+        let trouble = self.trouble(target, path, &resolution, &memory.names, deadline);
         let comparisons: OptionFuture<_> = turn
             .compare
             .then(|| self.compare(target, nameservers, deadline))
@@ -119,6 +111,7 @@ impl Prober {
         let (trouble, comparisons, errors, search, servers) =
             tokio::join!(trouble, comparisons, errors, search, servers);
 
+        memory.names = trouble.names().cloned().collect();
         resolution.zone = trouble.zone;
         resolution.mistaken = trouble.mistaken;
         resolution.unchased = trouble.unchased;
@@ -146,6 +139,7 @@ impl Prober {
         target: &Target,
         path: Path<'_>,
         resolution: &Resolution,
+        known: &[NameEvidence],
         deadline: Instant,
     ) -> Trouble {
         let chain = resolution.chain();
@@ -169,6 +163,12 @@ impl Prober {
             alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
         let zone = name.and_then(|name| own_zone_of(target, name));
 
+        let ask = |name: String| async move {
+            match remembered(known, &name) {
+                Some(evidence) => Some(evidence.clone()),
+                None => path.name(&name, deadline).await,
+            }
+        };
         let told = resolution
             .queries
             .iter()
@@ -180,16 +180,14 @@ impl Prober {
         let mistaken = name
             .zip(zone)
             .and_then(|(name, zone)| mistaken_for(name, zone));
-        let mistaken: OptionFuture<_> = mistaken
-            .map(|name| async move { path.name(&name, deadline).await })
-            .into();
+        let mistaken: OptionFuture<_> = mistaken.map(ask).into();
         let unchased =
             resolution.queries.iter().all(Query::is_incomplete) && negative && last != target.host;
-        let unchased: OptionFuture<_> = unchased.then(|| path.name(last, deadline)).into();
+        let unchased: OptionFuture<_> = unchased.then(|| ask(last.to_owned())).into();
         // The host may come from another server than the alias would: a forwarder for the
         // privatelink zone alone.
         let bypassed = name.filter(|name| public && *name != target.host);
-        let alias: OptionFuture<_> = bypassed.map(|name| path.name(name, deadline)).into();
+        let alias: OptionFuture<_> = bypassed.map(|name| ask(name.to_owned())).into();
         let (zone, mistaken, unchased, alias) = tokio::join!(soa, mistaken, unchased, alias);
         Trouble {
             zone: zone.flatten(),
@@ -236,7 +234,7 @@ impl Prober {
                     resolver: resolver.name.clone(),
                     ..Resolution::default()
                 }),
-                checked_at: std::time::SystemTime::now(),
+                checked_at: SystemTime::now(),
             }
         });
         join_all(asked).await
@@ -250,6 +248,15 @@ struct Trouble {
     mistaken: Option<NameEvidence>,
     unchased: Option<NameEvidence>,
     alias: Option<NameEvidence>,
+}
+
+impl Trouble {
+    /// The names that were asked.
+    fn names(&self) -> impl Iterator<Item = &NameEvidence> {
+        [&self.mistaken, &self.unchased, &self.alias]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// What is due in one probe.
@@ -270,13 +277,12 @@ impl Memory {
         if changed {
             self.addresses = addresses;
             self.search = None;
+            self.names.clear();
         }
         self.probes += 1;
         turn
     }
-}
 
-impl Memory {
     /// Tells that the target is judged otherwise than before: worth asking the service about.
     pub fn judged_otherwise(&mut self) {
         self.service.changed = true;
@@ -339,44 +345,6 @@ impl Memory {
     }
 }
 
-impl Zones {
-    /// The SOA of `zone` by this resolver, asked at most once a minute; what was learnt stays until
-    /// something newer is.
-    async fn ask(&self, path: Path<'_>, zone: &str, deadline: Instant) -> Option<ZoneEvidence> {
-        let remembered = self.remembered(path.resolver, zone);
-        let mut known = remembered.lock().await;
-        if let Some((evidence, at)) = &*known
-            && at.elapsed() < ZONE_INTERVAL
-        {
-            return Some(evidence.clone());
-        }
-        let asked = path.zone(zone, deadline).await?;
-        let older = known
-            .take()
-            .map(|(evidence, _)| evidence)
-            .filter(|_| asked.outcome.is_failure())
-            .filter(|older| older.checked_at.elapsed().is_ok_and(|age| age < ZONE_LASTS));
-        let evidence = older.unwrap_or(asked);
-        *known = Some((evidence.clone(), Instant::now()));
-        Some(evidence)
-    }
-
-    fn remembered(&self, resolver: &str, zone: &str) -> Remembered {
-        let mut zones = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if zones.len() >= MAX_ZONES {
-            zones.clear();
-        }
-        Arc::clone(
-            zones
-                .entry((resolver.to_owned(), zone.to_owned()))
-                .or_default(),
-        )
-    }
-}
-
 /// Whether a negative answer carries the SOA of the zone that its last name lies in.
 fn tells_zone(target: &Target, query: &Query) -> bool {
     query.addresses.is_empty()
@@ -385,6 +353,17 @@ fn tells_zone(target: &Target, query: &Query) -> bool {
             .chain
             .last()
             .is_some_and(|last| zone_of(target, last).is_some())
+}
+
+/// What `name` said within the last minute. A failure is no answer: it is asked anew.
+fn remembered<'a>(known: &'a [NameEvidence], name: &str) -> Option<&'a NameEvidence> {
+    let fresh = |evidence: &&NameEvidence| {
+        let age = evidence.checked_at.elapsed();
+        evidence.name == name
+            && !evidence.outcome.is_failure()
+            && age.is_ok_and(|age| age < NAME_PAUSE)
+    };
+    known.iter().find(fresh)
 }
 
 /// The name that `alias`'s record has where it was made in the zone that people mistake for `zone`.
@@ -416,3 +395,6 @@ async fn extended_errors(target: &Target, path: Path<'_>, deadline: Instant) -> 
     let queries = resolved.queries.into_iter();
     answered.then(|| queries.flat_map(|query| query.extended_errors).collect())
 }
+
+#[cfg(all(test, feature = "lab"))]
+mod tests;

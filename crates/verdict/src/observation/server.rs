@@ -40,9 +40,13 @@ impl ServerAnswer {
     }
 
     /// Whether two of `answers` give different classes, be they of two servers or of one.
-    pub fn differ<'a>(answers: impl Iterator<Item = &'a Self> + Clone) -> bool {
-        let mut ones = answers.clone();
-        ones.any(|one| answers.clone().any(|other| one.differs_from(other)))
+    pub fn differ<'a>(mut answers: impl Iterator<Item = &'a Self> + Clone) -> bool {
+        while let Some(one) = answers.next() {
+            if answers.clone().any(|other| one.differs_from(other)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether it gives other classes than `other`, in a family that both answered, be it
