@@ -1,3 +1,5 @@
+//! The agent's loop over time, with probes that are played.
+
 use std::sync::{Mutex, MutexGuard};
 
 use privatelink_verdict::reason::Reason;

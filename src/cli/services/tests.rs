@@ -1,3 +1,5 @@
+//! What the catalogue is said to know of a host, as text and as JSON.
+
 use super::*;
 
 fn shown(host: Option<&str>, output: Format) -> Result<String, Failure> {

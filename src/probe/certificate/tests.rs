@@ -1,3 +1,5 @@
+//! Certificates good and bad, examined as they come from a peer.
+
 use super::*;
 
 #[test]

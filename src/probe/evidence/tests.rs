@@ -1,3 +1,5 @@
+//! What evidence costs in messages, and when it is asked anew.
+
 use std::sync::Arc;
 
 use privatelink_verdict::observation::Observation;

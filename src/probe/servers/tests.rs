@@ -1,3 +1,5 @@
+//! When each server is asked alone, and what is kept of what it says.
+
 use std::net::IpAddr;
 
 use privatelink_verdict::address::{Class, Family};

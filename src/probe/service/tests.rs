@@ -1,3 +1,5 @@
+//! Replies whole, broken and endless, read in pieces of every size.
+
 use std::time::Duration;
 
 use privatelink_verdict::service::request;

@@ -1,3 +1,5 @@
+//! What servers say before TLS, true and false, byte for byte.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Log lines, as scripts and people read them.
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! The tree as it is printed, without colours.
+
 use std::sync::Arc;
 
 use privatelink_verdict::reason::Severity;

@@ -1,15 +1,12 @@
 //! Whether the addresses are what the expectation asks for.
 
-use privatelink_verdict::observation::Skip;
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::{Confidence, Outcome};
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE, ip};
-use crate::words::{has_no_route, not_dialled, private_soa, public_soa};
+use crate::words::{private_soa, public_soa};
 use Severity::{Fail, Info, Warn};
-
-const MIXED: [&str; 2] = ["10.1.2.3", "2603:1030::7"];
 
 #[test]
 fn a_private_address_is_what_a_private_endpoint_has() {
@@ -113,76 +110,6 @@ fn a_reserved_address_is_told_by_what_it_is() {
 }
 
 #[test]
-fn private_and_public_in_one_answer_is_mixed() {
-    for expect in [Expectation::PrivateEndpoint, Expectation::Auto] {
-        let case = Case::healthy_vault().expecting(expect).resolves_to(MIXED);
-        assert_eq!(
-            case.findings(),
-            [(Reason::MixedAddresses, Fail)],
-            "{expect}"
-        );
-        let finding = case.finding(Reason::MixedAddresses);
-        assert_eq!(finding.address, Some(ip("2603:1030::7")), "the odd one");
-        assert_eq!(
-            finding.detail,
-            "one answer holds both: 10.1.2.3 (private), 2603:1030::7 (public)"
-        );
-    }
-}
-
-#[test]
-fn mixed_is_a_warning_where_the_odd_family_has_no_route() {
-    let case = Case::healthy_vault().resolves_to(MIXED);
-    let odd = case.clone().at("2603:1030::7", has_no_route);
-    assert_eq!(odd.findings(), [(Reason::MixedAddresses, Warn)]);
-    // Not dialled for another reason is no lack of a route; nor is the other family's.
-    let skipped = case
-        .clone()
-        .at("2603:1030::7", |c| not_dialled(c, Skip::TooMany));
-    assert_eq!(skipped.findings(), [(Reason::MixedAddresses, Fail)]);
-    let private = case.at("10.1.2.3", has_no_route);
-    assert_eq!(private.findings(), [(Reason::MixedAddresses, Fail)]);
-}
-
-#[test]
-fn mixed_stays_broken_while_one_odd_address_has_a_route() {
-    let case = Case::healthy_vault()
-        .resolves_to(["10.1.2.3", "52.168.109.101", "2603:1030::7"])
-        .at("2603:1030::7", has_no_route);
-    assert_eq!(case.findings(), [(Reason::MixedAddresses, Fail)]);
-    assert_eq!(
-        case.finding(Reason::MixedAddresses).address,
-        Some(ip("52.168.109.101"))
-    );
-}
-
-#[test]
-fn under_a_service_endpoint_the_private_address_is_the_odd_one() {
-    let case = Case::of(VAULT)
-        .expecting(Expectation::ServiceEndpoint)
-        .resolves_to(["52.168.109.101", "fd00::7"]);
-    assert_eq!(
-        case.findings(),
-        [
-            (Reason::MixedAddresses, Fail),
-            (Reason::UnexpectedPrivateAddress, Fail)
-        ]
-    );
-    assert_eq!(
-        case.finding(Reason::MixedAddresses).address,
-        Some(ip("fd00::7"))
-    );
-    let unrouted = case.at("fd00::7", has_no_route);
-    assert_eq!(
-        unrouted.findings(),
-        [
-            (Reason::UnexpectedPrivateAddress, Fail),
-            (Reason::MixedAddresses, Warn)
-        ]
-    );
-}
-
-#[test]
 fn reserved_beside_private_is_not_mixed_and_reserved_beside_public_is_no_private_endpoint() {
     let case = Case::of(VAULT).resolves_to(["52.168.109.101", "0.0.0.0"]);
     assert_eq!(
@@ -250,30 +177,6 @@ fn an_alias_with_a_public_address_in_a_linked_zone_is_a_fallback_of_its_own() {
              answered privately here"
         )
     );
-}
-
-#[test]
-fn an_odd_address_without_a_route_is_told_as_such() {
-    let case = Case::healthy_vault()
-        .resolves_to(["10.1.2.3", "2603:1030::5"])
-        .at("2603:1030::5", has_no_route);
-    assert_eq!(case.findings(), [(Reason::MixedAddresses, Warn)]);
-    let finding = case.finding(Reason::MixedAddresses);
-    assert!(
-        finding
-            .detail
-            .ends_with("; no route leads from here to 2603:1030::5 (public), elsewhere one may"),
-        "{}",
-        finding.detail
-    );
-}
-
-#[test]
-fn addresses_mixed_in_one_family_fail_even_where_nothing_has_a_route() {
-    let case = Case::healthy_vault()
-        .resolves_to(["10.1.2.3", "52.0.0.1"])
-        .everywhere(has_no_route);
-    assert_eq!(case.findings(), [(Reason::MixedAddresses, Fail)]);
 }
 
 #[test]
@@ -439,20 +342,6 @@ fn a_private_address_is_unexpected_of_a_service_endpoint_even_in_expected_networ
     }
     let public = Case::public_vault().expecting(Expectation::ServiceEndpoint);
     assert_eq!(public.findings(), [(Reason::AccessUnverified, Info)]);
-}
-
-#[test]
-fn mixed_and_unexpected_are_told_both() {
-    let case = Case::healthy_vault()
-        .expected_in(["10.9.0.0/16"])
-        .resolves_to(MIXED);
-    assert_eq!(
-        case.findings(),
-        [
-            (Reason::MixedAddresses, Fail),
-            (Reason::UnexpectedPrivateAddress, Fail)
-        ]
-    );
 }
 
 #[test]

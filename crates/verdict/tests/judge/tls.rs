@@ -1,14 +1,12 @@
 //! Whether the handshake completes, and the certificate is the right one.
 
-use std::time::Duration;
-
 use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::Outcome;
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, ip};
 use crate::words::{Change, DAY, NOW, certificate, certificate_of, refuses};
-use Severity::{Fail, Info, Warn};
+use Severity::{Fail, Info};
 
 fn is_for_other_names(connection: &mut Connection) {
     let certificate = certificate_of(connection);
@@ -292,92 +290,6 @@ fn an_address_whose_text_ends_another_ones_is_told_too() {
         "152.1.2.3: no answer to the handshake in time; \
          52.1.2.3: no answer to the handshake in time"
     );
-}
-
-#[test]
-fn a_certificate_that_ends_within_the_warning_is_expiring() {
-    let ending = |left: i64| {
-        let mut observation = Case::healthy_vault().observation();
-        certificate_of(&mut observation.connections[0]).not_after = NOW + left;
-        let case = Case::healthy_vault();
-        privatelink_verdict::judge::judge(
-            &case.target,
-            &observation,
-            &case.history(),
-            &privatelink_verdict::surroundings::Surroundings::default(),
-        )
-    };
-    let fortnight = 14 * DAY;
-    assert_eq!(ending(fortnight).findings, []);
-    let soon = ending(fortnight - 1);
-    assert_eq!(soon.reason, Reason::TlsCertificateExpiring);
-    assert_eq!(soon.outcome, Outcome::Warn);
-    assert_eq!(
-        soon.findings[0].detail,
-        "the certificate of 10.1.2.3 ends in 13 days"
-    );
-    // The last second of validity counts (RFC 5280 section 4.1.2.5).
-    assert_eq!(ending(0).reason, Reason::TlsCertificateExpiring);
-    assert_eq!(ending(-1).reason, Reason::TlsCertificateExpired);
-    assert_eq!(
-        ending(-1).findings[0].detail,
-        "the certificate of 10.1.2.3 expired 1 second ago"
-    );
-}
-
-#[test]
-fn a_warning_of_no_time_is_no_warning_and_one_without_end_always_is() {
-    let ends_now: Change = |c| certificate_of(c).not_after = NOW;
-    let never = Case::healthy_vault()
-        .everywhere(ends_now)
-        .with(|target| target.expiry_warning = Duration::ZERO);
-    assert_eq!(never.findings(), []);
-    let always = Case::healthy_vault().with(|target| target.expiry_warning = Duration::MAX);
-    assert_eq!(always.findings(), [(Reason::TlsCertificateExpiring, Warn)]);
-}
-
-#[test]
-fn dates_at_the_ends_of_time_are_judged_too() {
-    let forever = Case::healthy_vault().everywhere(|c| {
-        let certificate = certificate_of(c);
-        (certificate.not_before, certificate.not_after) = (i64::MIN, i64::MAX);
-    });
-    assert_eq!(forever.findings(), []);
-    let long_ago = Case::healthy_vault().everywhere(|c| certificate_of(c).not_after = i64::MIN);
-    assert_eq!(long_ago.findings(), [(Reason::TlsCertificateExpired, Fail)]);
-    let never = Case::healthy_vault().everywhere(|c| certificate_of(c).not_before = i64::MAX);
-    assert_eq!(
-        never.findings(),
-        [(Reason::TlsCertificateNotYetValid, Fail)]
-    );
-}
-
-#[test]
-fn a_certificate_begins_with_its_first_second() {
-    let begins = |at: i64| {
-        let mut observation = Case::healthy_vault().observation();
-        certificate_of(&mut observation.connections[0]).not_before = at;
-        let case = Case::healthy_vault();
-        privatelink_verdict::judge::judge(
-            &case.target,
-            &observation,
-            &case.history(),
-            &privatelink_verdict::surroundings::Surroundings::default(),
-        )
-        .reason
-    };
-    assert_eq!(begins(NOW), Reason::Ok);
-    assert_eq!(begins(NOW + 1), Reason::TlsCertificateNotYetValid);
-}
-
-#[test]
-fn an_invalid_certificate_is_not_expiring_as_well() {
-    let case = Case::healthy_vault()
-        .everywhere(cannot_serve)
-        .everywhere(|c| {
-            certificate_of(c).not_after = NOW;
-        });
-    assert_eq!(case.findings(), [(Reason::TlsCertificateInvalid, Fail)]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Reports field by field, as programs read them.
+
 use serde_json::{Value, json};
 
 use super::*;
