@@ -155,7 +155,16 @@ fn dig(arguments: &str, server: Option<SocketAddr>) -> String {
 
 /// Asks each server that was asked alone; the only one several times.
 fn each_server(case: &Case<'_>) -> Option<String> {
-    let ask = |server: &SocketAddr| dig(&format!("+short {} A", case.host()), Some(*server));
+    let answers = case.observation.resolution.servers.iter();
+    let mut addresses = answers.flat_map(|answer| &answer.addresses).peekable();
+    // Of a host that has IPv6 alone, A would show nothing.
+    let family = if addresses.peek().is_some() && addresses.all(|address| address.ip.is_ipv6()) {
+        Family::Ipv6
+    } else {
+        Family::Ipv4
+    };
+    let question = format!("+short {} {}", case.host(), family.record_type());
+    let ask = |server: &SocketAddr| dig(&question, Some(*server));
     match servers::asked(case).as_slice() {
         [] => None,
         [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),

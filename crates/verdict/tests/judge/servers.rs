@@ -193,6 +193,18 @@ fn flapping_is_settled_by_asking_each_server_and_the_only_one_often() {
 }
 
 #[test]
+fn of_a_host_with_ipv6_alone_each_server_is_asked_for_that() {
+    let only = command(&[
+        gives("10.0.0.10:53", &["fd00::7"]),
+        gives("10.0.0.10:53", &["2603:1030::7"]),
+    ]);
+    assert_eq!(
+        only.as_deref(),
+        Some("for i in 1 2 3 4; do dig +short kv-prod.vault.azure.net AAAA @10.0.0.10; done")
+    );
+}
+
+#[test]
 fn servers_that_differ_before_anything_flapped_are_told_in_the_summary_of_any_verdict() {
     let servers = [gives("10.0.0.4:53", PRIVATE), gives("10.0.0.5:53", PUBLIC)];
     let told = "; asked one by one, the servers of the resolver pod differ: 10.0.0.4:53 gives \
