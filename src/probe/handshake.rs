@@ -22,6 +22,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -32,11 +33,17 @@ use super::certificate::examine;
 use super::starttls::{self, Begun, Channel};
 use crate::config::trust::Roots;
 
+/// Oversized certificates that are read at a time: each takes a megabyte or two while it is, and a
+/// name may have many addresses that present one.
+const MAX_OVERSIZED: usize = 2;
+
 /// What the handshakes of an agent share.
 #[derive(Clone, Debug)]
 pub(super) struct Shaker {
     provider: Arc<CryptoProvider>,
     roots: Arc<Roots>,
+    /// Permits to read an oversized certificate.
+    oversized: Arc<Semaphore>,
 }
 
 /// What became of one handshake.
@@ -70,6 +77,7 @@ impl Shaker {
         Self {
             provider: Arc::new(provider),
             roots,
+            oversized: Arc::new(Semaphore::new(MAX_OVERSIZED)),
         }
     }
 
@@ -180,7 +188,10 @@ impl Shaker {
                 } = failure(&error, channel.heard());
                 if oversized {
                     attempt.oversized = true;
-                    let read = oversized::chain(channel.as_mut());
+                    let read = async {
+                        let _turn = self.oversized.acquire().await;
+                        oversized::chain(channel.as_mut()).await
+                    };
                     // Without it the handshake has failed all the same.
                     attempt.chain = timeout_at(deadline, read).await.unwrap_or_default();
                 } else if seen.client_asked.load(Ordering::Relaxed) {
@@ -326,3 +337,6 @@ impl ResolvesClientCert for Seen {
         false
     }
 }
+
+#[cfg(all(test, feature = "lab"))]
+mod tests;
