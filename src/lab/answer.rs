@@ -16,6 +16,9 @@ pub(super) enum Authority {
     /// The closest zone's among the records, else an Azure public one for the last two labels.
     #[default]
     Closest,
+    /// The public zone's around the private one: fallback to the internet answers from there, whatever
+    /// zone is linked.
+    Public,
     /// None: a server or forwarder that strips the section.
     None,
 }
@@ -88,18 +91,22 @@ fn positive(answers: Vec<Record>) -> Answer {
 }
 
 fn negative_authority(records: &Records, authority: Authority, last: &Name) -> Vec<Record> {
-    match authority {
-        Authority::None => Vec::new(),
-        Authority::Closest => records
-            .zone_of(last)
-            .cloned()
-            .or_else(|| {
-                let labels = usize::from(last.num_labels()).min(2);
-                records::azure_soa(last.trim_to(labels).to_lowercase(), false).ok()
-            })
-            .into_iter()
-            .collect(),
-    }
+    let public = |labels: usize| {
+        let zone = last.trim_to(labels.min(usize::from(last.num_labels())));
+        records::azure_soa(zone.to_lowercase(), false).ok()
+    };
+    let soa = match authority {
+        Authority::None => None,
+        Authority::Public => public(labels_around_private(last).unwrap_or(2)),
+        Authority::Closest => records.zone_of(last).cloned().or_else(|| public(2)),
+    };
+    soa.into_iter().collect()
+}
+
+/// How many labels follow the privatelink label of `name`.
+fn labels_around_private(name: &Name) -> Option<usize> {
+    let mut labels = name.iter().rev();
+    labels.position(|label| label.starts_with(b"privatelink"))
 }
 
 #[cfg(test)]

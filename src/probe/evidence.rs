@@ -169,10 +169,13 @@ impl Prober {
                 None => path.name(&name, deadline).await,
             }
         };
-        let told = resolution
-            .queries
-            .iter()
-            .any(|query| tells_zone(target, query));
+        // Where one family has public addresses, the other's SOA is that of the public side, wherever
+        // the answer would have come from: the zone has to be asked for by itself.
+        let told = negative
+            && resolution
+                .queries
+                .iter()
+                .any(|query| tells_zone(target, query));
         let soa: OptionFuture<_> = zone
             .filter(|_| !told)
             .map(|zone| self.zones.ask(path, zone, deadline))

@@ -11,9 +11,9 @@ use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 /// CNAMEs that are followed in one answer; recursive servers follow fewer.
 pub(super) const MAX_CHAIN: usize = 16;
 
-/// Addresses that are kept of one answer, four times those that are dialled: a frame over TCP could
+/// Addresses that are kept of one answer: more than any service has, though a frame over TCP could
 /// carry thousands.
-pub(super) const MAX_ADDRESSES: usize = 64;
+pub(super) const MAX_ADDRESSES: usize = 512;
 
 /// The payload that is offered with EDNS: DNS flag day 2020's value, which no path fragments.
 const EDNS_PAYLOAD: u16 = 1232;

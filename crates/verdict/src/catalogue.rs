@@ -143,17 +143,28 @@ pub fn private_only_zone(name: &str) -> Option<&str> {
     let patterns = || services().iter().flat_map(|service| &service.private_only);
     ancestry(name)
         .skip(1)
-        .find(|zone| patterns().any(|pattern| fits(zone, pattern)))
+        .find(|zone| patterns().any(|pattern| holds_only_private(zone, pattern)))
+}
+
+/// Whether `zone` is one of private-only names, by its pattern. Where the zone's name is its owner's
+/// choice, it is none of those that the service itself has below its suffix: private endpoints, and
+/// the virtual endpoints of `PostgreSQL` replicas (azure-docs, "Virtual endpoints for read replicas").
+fn holds_only_private(zone: &str, pattern: &str) -> bool {
+    let label = zone.split('.').next().unwrap_or_default();
+    let is_the_services =
+        || matches!(label, "writer" | "reader") || label.starts_with("privatelink");
+    fits(zone, pattern) && !(pattern.starts_with('{') && is_the_services())
 }
 
 /// Whether `zone` is a private DNS zone of the catalogue.
 pub fn is_private_zone(zone: &str) -> bool {
-    let zones = |service: &'static Service| service.private_zones.iter();
-    let private_only = |service: &'static Service| service.private_only.iter();
-    services()
-        .iter()
-        .flat_map(|service| zones(service).chain(private_only(service)))
-        .any(|pattern| fits(zone, pattern))
+    let mut services = services().iter();
+    services.any(|service| {
+        let mut zones = service.private_zones.iter();
+        let mut private_only = service.private_only.iter();
+        zones.any(|pattern| fits(zone, pattern))
+            || private_only.any(|pattern| holds_only_private(zone, pattern))
+    })
 }
 
 /// Whether `zone` is a public suffix of the catalogue, or a parent of one with at least two labels:

@@ -147,7 +147,11 @@ fn denial(slug: &str, reply: &Reply) -> Option<String> {
     let says = |text: &str| reply.body.contains(text).then(|| text.to_owned());
     match (slug, reply.status) {
         ("container-registry" | "container-registry-geo", 403) => {
-            says("is not allowed access").filter(|_| reply.body.contains("DENIED"))
+            says("is not allowed access").filter(|_| reply.body.contains("DENIED"))?;
+            Some(address_in(&reply.body).map_or_else(
+                || "client is not allowed access".to_owned(),
+                |ip| format!("client with IP '{ip}' is not allowed access"),
+            ))
         }
         ("key-vault", 403) => says("ForbiddenByFirewall")
             .or_else(|| says("ForbiddenByConnection"))
@@ -216,11 +220,18 @@ fn mark(slug: &str, reply: &Reply) -> Option<String> {
     }
 }
 
-/// `conn_type=Ipv4;addr=10.1.2.3;act_addr_fam=InterNetwork;`
+/// `conn_type=Ipv4;addr=10.1.2.3;act_addr_fam=InterNetwork;`. `None` where the vault itself names
+/// the private endpoint that it was asked through (`conn_type=PrivateLink;private_endpoint=…`): then the
+/// address is the caller's own, be its range public or not.
 fn network_info(value: &str) -> Option<IpAddr> {
-    let address = value
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("addr="))?;
+    let part = |name: &str| {
+        let mut parts = value.split(';');
+        parts.find_map(|part| part.trim().strip_prefix(name))
+    };
+    if part("private_endpoint=").is_some_and(|endpoint| !endpoint.is_empty()) {
+        return None;
+    }
+    let address = part("addr=")?;
     let address = address.trim();
     let with_port = || address.parse::<SocketAddr>().map(|at| at.ip());
     address.parse().or_else(|_| with_port()).ok()
@@ -244,12 +255,21 @@ impl Reply {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Storage's error code: of the header, else of the XML or JSON body.
+    /// Storage's error code: of the header, else of the XML or JSON body, as tables have it.
     fn error_code(&self) -> Option<&str> {
-        let in_body = || {
-            let rest = self.body.split_once("<Code>")?.1;
-            rest.split_once("</Code>").map(|(code, _)| code)
+        let between = |begin: &str, end: char| {
+            let rest = self.body.split_once(begin)?.1;
+            rest.split_once(end).map(|(code, _)| code)
         };
-        self.header("x-ms-error-code").or_else(in_body)
+        let in_json = || {
+            let rest = self.body.split_once("\"code\"")?.1;
+            let rest = rest.trim_start().strip_prefix(':')?;
+            let rest = rest.trim_start().strip_prefix('"')?;
+            rest.split_once('"').map(|(code, _)| code)
+        };
+        self.header("x-ms-error-code")
+            .or_else(|| between("<Code>", '<'))
+            .or_else(|| between("<m:code>", '<'))
+            .or_else(in_json)
     }
 }

@@ -6,7 +6,7 @@ use privatelink_verdict::catalogue::{
 };
 
 #[rustfmt::skip]
-const PRIVATE_ONLY: [(&str, &str); 7] = [
+const PRIVATE_ONLY: [(&str, &str); 9] = [
     ("aks-1a2b.privatelink.westeurope.azmk8s.io", "privatelink.westeurope.azmk8s.io"),
     ("aks.sub.privatelink.westeurope.azmk8s.io", "privatelink.westeurope.azmk8s.io"),
     ("aks-1a2b.private.westeurope.azmk8s.io", "private.westeurope.azmk8s.io"),
@@ -14,6 +14,8 @@ const PRIVATE_ONLY: [(&str, &str); 7] = [
     ("aks.privatelink.chinaeast2.cx.prod.service.azk8s.cn", "privatelink.chinaeast2.cx.prod.service.azk8s.cn"),
     ("a1b2.db.private.postgres.database.azure.com", "private.postgres.database.azure.com"),
     ("db.private.mysql.database.chinacloudapi.cn", "private.mysql.database.chinacloudapi.cn"),
+    ("a1b2.orders.postgres.database.azure.com", "orders.postgres.database.azure.com"),
+    ("a1b2.orders.mysql.database.usgovcloudapi.net", "orders.mysql.database.usgovcloudapi.net"),
 ];
 
 #[test]
@@ -30,6 +32,8 @@ fn public_names_and_the_zones_themselves_are_not_private_only() {
         "privatelink.westeurope.azmk8s.io",
         "aks-1a2b.hcp.westeurope.azmk8s.io",
         "db.postgres.database.azure.com",
+        "db.privatelink.postgres.database.azure.com",
+        "db.writer.postgres.database.azure.com",
         "private.postgres.database.azure.com",
         "kv.privatelink.vaultcore.azure.net",
         "a.private.example.com",

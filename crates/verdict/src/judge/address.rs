@@ -207,6 +207,12 @@ fn public_instead(
                 answered_privately(case)
             ),
         ),
+        // Its private answer says it, whoever is told to serve the zone.
+        (Some(alias), _) if alias_by_itself(case).is_some() => (
+            Reason::PublicFallbackZoneLinked,
+            Confidence::High,
+            format!("the alias {alias} ends at {seen}"),
+        ),
         (Some(alias), authority) => {
             let zone = case.zone().unwrap_or(alias);
             let (confidence, who) = match (authority, case.soa) {
@@ -239,19 +245,24 @@ fn answered_privately(case: &Case<'_>) -> String {
     }
 }
 
+/// The private address that the alias has when it is asked by itself.
+fn alias_by_itself(case: &Case<'_>) -> Option<IpAddr> {
+    let evidence = case.observation.resolution.alias.as_ref()?;
+    let private = |ip: &IpAddr| case.target.rules.classify(*ip).is_private();
+    evidence.addresses.iter().copied().find(private)
+}
+
 /// What the alias says when asked by itself: a DNS server that forwards the privatelink zone alone
 /// has the private address, and does not use it for the host.
 fn by_itself(case: &Case<'_>) -> String {
-    let resolution = &case.observation.resolution;
-    let private = |ip: &&IpAddr| case.target.rules.classify(**ip).is_private();
-    let asked = resolution.alias.as_ref();
-    let direct = asked.and_then(|evidence| evidence.addresses.iter().find(private));
-    if let Some(ip) = direct {
+    if let Some(ip) = alias_by_itself(case) {
         format!(
             "; the alias asked by itself has {ip}: the DNS server sends the two names different ways"
         )
     } else if case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name()) {
-        "; nothing follows the alias: the address may be the zone's own record".to_owned()
+        "; nothing follows the alias: the address may be the zone's own record, of a range that \
+         classify.private lacks"
+            .to_owned()
     } else {
         String::new()
     }

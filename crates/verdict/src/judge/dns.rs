@@ -168,6 +168,10 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     if let Some(doubt) = catalogue::doubt(case.host()) {
         detail.push_str(&format!("; perhaps {} was meant", doubt.instead()));
     }
+    let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
+    if let Some(soa) = soas.find(|soa| is_azures(soa)) {
+        detail.push_str(&format!("; the private zone {} says so", soa.owner));
+    }
     add(Reason::DnsNameNotFound, Confidence::High, detail);
 }
 

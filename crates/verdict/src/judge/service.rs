@@ -2,10 +2,11 @@
 
 use super::{Case, Findings};
 use crate::address::Class;
-use crate::observation::{Connection, Handshake, Refusal, ServiceReply, TcpOutcome};
+use crate::observation::{Connection, Handshake, Refusal, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
 use crate::service::{Proof, ReplyOutcome, request};
 use crate::target::Expectation;
+use crate::verdict::Confidence;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
@@ -39,16 +40,33 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
             Some(ip),
             format!("dialled at {ip}, the service saw the request come from {from}: {evidence}"),
         ),
-        (ReplyOutcome::Denied, _) if private => findings.add(
-            Reason::WrongPrivateEndpoint,
-            Some(ip),
-            format!("the service behind {ip} denies this path: {evidence}"),
-        ),
-        (ReplyOutcome::Denied, _) => findings.add(
-            Reason::AccessDenied,
-            Some(ip),
-            format!("the service denies access over {ip}: {evidence}"),
-        ),
+        (ReplyOutcome::Denied, _) if private => {
+            let (confidence, besides) = if is_inspected(case, connection) {
+                let besides = "; TLS is inspected on this path, by a device that may have resolved the name anew";
+                (Confidence::Medium, besides)
+            } else {
+                (Confidence::High, "")
+            };
+            let detail = format!("the service behind {ip} denies this path: {evidence}{besides}");
+            let reason = Reason::WrongPrivateEndpoint;
+            findings.add_as(reason, reason.severity(), confidence, Some(ip), detail);
+        }
+        (ReplyOutcome::Denied, _) => {
+            let closed = matches!(
+                evidence.as_str(),
+                "ForbiddenByConnection" | "Public network access is disabled"
+            );
+            let besides = if closed {
+                "; public access is off altogether, so no rule helps"
+            } else {
+                ""
+            };
+            findings.add(
+                Reason::AccessDenied,
+                Some(ip),
+                format!("the service denies access over {ip}: {evidence}{besides}"),
+            );
+        }
         (ReplyOutcome::Other, _) => findings.add(
             Reason::UnexpectedResponder,
             Some(ip),
@@ -61,6 +79,13 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         ),
         (ReplyOutcome::Arrived | ReplyOutcome::NoReply, _) => {}
     }
+}
+
+/// Whether somebody else than the service presents the certificate of this address.
+fn is_inspected(case: &Case<'_>, connection: &Connection) -> bool {
+    let certificate = connection.certificate.as_ref();
+    let foreign = |trust: &Trust| matches!(trust, Trust::CaFile | Trust::UnknownIssuer);
+    case.target.service.is_some() && certificate.is_some_and(|c| foreign(&c.trust))
 }
 
 /// Turned away by a rule of the protocol, over whatever address.

@@ -2,8 +2,9 @@
 
 use super::cache::STAYS;
 use super::{Case, address, list, servers};
-use crate::observation::TcpOutcome;
-use crate::reason::Reason;
+use crate::address::Class;
+use crate::observation::{Connection, TcpOutcome, TlsOutcome};
+use crate::reason::{Reason, Severity};
 use crate::service::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
 use crate::verdict::{Finding, Outcome};
@@ -77,7 +78,10 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
             )
         }
         Reason::NoPrivateEndpoint => {
-            let unnoticed = if answers(case) > 0 {
+            let mut certificates = case.observation.certificates();
+            let unnoticed = if certificates.any(|(_, certificate)| !certificate.covers_name) {
+                ", and what answers is not the service, by its certificate"
+            } else if answers(case) > 0 {
                 ", though its public address answers"
             } else {
                 ""
@@ -86,7 +90,14 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
         }
         Reason::MixedAddresses => {
             let addresses = list(&case.observation.resolution.addresses);
-            format!("{host} resolves to private and public addresses at once: {addresses}.")
+            let unreachable = if finding.severity == Severity::Warn {
+                "; pods have no route to the odd ones"
+            } else {
+                ""
+            };
+            format!(
+                "{host} resolves to private and public addresses at once: {addresses}{unreachable}."
+            )
         }
         Reason::ConnectTimeout
         | Reason::ConnectRefused
@@ -113,6 +124,9 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
         Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => {
             format!("{host} connects, but completes no handshake: {detail}.")
         }
+        Reason::AccessDenied if past_its_endpoint(case) => format!(
+            "{host} resolves to its public address, past its private endpoint's alias, and there {detail}."
+        ),
         Reason::DnsDegraded => format!("{host} resolves, but not without trouble: {detail}."),
         Reason::AddressFlapping => {
             format!("{host} resolves now to one class of address, now to another: {detail}.")
@@ -123,12 +137,22 @@ fn story(case: &Case<'_>, primary: Option<&Finding>) -> String {
     }
 }
 
+/// Whether there is an alias, and the addresses are public all the same.
+fn past_its_endpoint(case: &Case<'_>) -> bool {
+    let public = case.observation.classes().contains(Class::Public);
+    public && case.alias.is_some() && case.expect != Expectation::ServiceEndpoint
+}
+
 /// Why nobody else notices, the public address works; or why somebody does.
 fn noticed(case: &Case<'_>) -> &'static str {
     let slug = case.target.service_slug();
-    let connections = case.observation.connections.iter();
-    let mut proofs = connections.filter_map(|c| c.service.as_ref()?.proof(slug));
-    if proofs.any(|proof| proof.outcome == ReplyOutcome::Denied) {
+    let mut connections = case.observation.connections.iter();
+    let denies = |connection: &Connection| {
+        let reply = connection.service.as_ref();
+        let proof = reply.and_then(|reply| reply.proof(slug));
+        connection.refusal.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
+    };
+    if connections.any(denies) {
         ", where the service denies access"
     } else if answers(case) > 0 {
         ", which still answers"
@@ -137,10 +161,13 @@ fn noticed(case: &Case<'_>) -> &'static str {
     }
 }
 
-/// How many addresses answer: nobody notices a public one that works.
+/// How many addresses answer as the service does: nobody notices a public one that works.
 fn answers(case: &Case<'_>) -> usize {
-    let connections = case.observation.connections.iter();
-    connections.filter(|c| c.tcp == TcpOutcome::Ok).count()
+    let well = |c: &&Connection| {
+        let tls = matches!(c.tls(), TlsOutcome::Ok | TlsOutcome::NotApplicable);
+        c.tcp == TcpOutcome::Ok && tls
+    };
+    case.observation.connections.iter().filter(well).count()
 }
 
 fn healthy(case: &Case<'_>) -> String {
@@ -158,6 +185,11 @@ fn healthy(case: &Case<'_>) -> String {
         {
             text.push_str(" with the right certificate");
         }
+    } else if case.target.dns_only {
+        text.push_str(
+            ", and was not dialled, since the server counts that against this host: write its protocol to \
+             probe it",
+        );
     }
     text.push('.');
     text

@@ -34,12 +34,7 @@ words! {
 /// one asked for.
 pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthority {
     let resolution = &observation.resolution;
-    let last = resolution
-        .chain()
-        .last()
-        .map_or(target.host.as_str(), String::as_str);
-    let in_zone = |name| zone_of(target, name).map(|zone| (name, zone));
-    let Some((name, zone)) = alias(target, resolution).or(Some(last)).and_then(in_zone) else {
+    let Some((name, zone)) = private_name(target, resolution) else {
         return ZoneAuthority::NotAsked;
     };
     match zone_soa(target, resolution) {
@@ -49,10 +44,27 @@ pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthori
     }
 }
 
-/// The SOA that tells who answers for the zone: of the answer, or the one asked for.
+/// The private name of the chain, and the zone that it lies in.
+fn private_name<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<(&'a str, &'a str)> {
+    let last = resolution
+        .chain()
+        .last()
+        .map_or(target.host.as_str(), String::as_str);
+    let name = alias(target, resolution).unwrap_or(last);
+    Some((name, zone_of(target, name)?))
+}
+
+/// The SOA that tells who answers for the zone: of the answer where it is the private zone's, else
+/// the one asked for, else whatever came with the answer. Beside public addresses that is the public
+/// side's, even where a private zone is linked and falls back to the internet.
 pub(super) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
-    let asked = || resolution.zone.as_ref()?.soa.as_ref();
-    answered_soa(target, resolution).or_else(asked)
+    let answered = answered_soa(target, resolution);
+    let is_private = |soa: &&Soa| {
+        private_name(target, resolution)
+            .is_some_and(|(name, zone)| authority_of(soa, name, zone) == ZoneAuthority::Private)
+    };
+    let asked = resolution.zone.as_ref().and_then(|zone| zone.soa.as_ref());
+    answered.filter(is_private).or(asked).or(answered)
 }
 
 /// Whether Azure Private DNS serves the zone.

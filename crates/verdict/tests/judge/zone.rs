@@ -80,11 +80,22 @@ fn the_soa_at_the_end_of_a_public_chain_says_nothing_of_the_privatelink_zone() {
 }
 
 #[test]
-fn the_soa_of_the_answer_comes_before_the_one_asked_for() {
+fn the_private_soa_of_the_answer_comes_before_the_one_asked_for() {
     let case = vault()
         .both(nxdomain().told_by(private_soa(VAULT_ZONE)))
         .asked_for_soa(Some(public_soa(VAULT_ZONE)));
     assert_eq!(case.authority(), Private);
+}
+
+#[test]
+fn the_public_soa_of_the_answer_comes_after_the_one_asked_for() {
+    // Fallback to the internet: AAAA has nothing, and says so in the public side's name.
+    let mut aaaa = nodata().told_by(public_soa("vaultcore.azure.net"));
+    aaaa.chain = vec![VAULT.to_owned(), VAULT_ALIAS.to_owned()];
+    let case = Case::public_vault().aaaa(aaaa);
+    assert_eq!(case.authority(), Public);
+    let asked = case.asked_for_soa(Some(private_soa(VAULT_ZONE)));
+    assert_eq!(asked.authority(), Private);
 }
 
 #[test]
