@@ -96,9 +96,11 @@ impl Shaker {
             _ => rustls::DEFAULT_VERSIONS,
         };
         let mut attempt = self.attempt(stream, target, versions, deadline).await;
-        // TLS 1.3 hides the certificate that is too large to be read; 1.2 shows it.
+        // TLS 1.3 hides the certificate that is too large to be read; 1.2 shows it. A MySQL server
+        // would count the second broken connection against this host.
         if attempt.oversized
             && attempt.chain.is_empty()
+            && target.protocol != Protocol::Mysql
             && let Ok(peer) = peer
             && let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(peer)).await
         {
