@@ -136,6 +136,17 @@ impl<'a> Case<'a> {
             .map_or(self.host(), String::as_str)
     }
 
+    /// The name of the resource itself: a failover group's name leads to that of the server that is
+    /// primary now, beside it in the same suffix.
+    fn resource(&self) -> &str {
+        let parent = |name: &str| name.split_once('.').map(|(_, parent)| parent.to_owned());
+        let beside = parent(self.host());
+        let chain = self.observation.resolution.chain().iter().rev();
+        { chain }
+            .find(|name| parent(name) == beside)
+            .map_or(self.host(), String::as_str)
+    }
+
     /// The private DNS zone that should hold the record: the one that answers, where a private one
     /// does, else the one that the name lies in by its labels.
     fn zone(&self) -> Option<&str> {

@@ -197,7 +197,12 @@ fn public_instead(
         (None, _) => (
             Reason::NoPrivateEndpoint,
             Confidence::High,
-            format!("resolves to {seen} without any privatelink alias"),
+            if case.resource() == case.host() {
+                format!("resolves to {seen} without any privatelink alias")
+            } else {
+                let resource = case.resource();
+                format!("resolves to {seen} by way of {resource}, without any privatelink alias")
+            },
         ),
         (Some(alias), ZoneAuthority::Private) => (
             Reason::PublicFallbackZoneLinked,

@@ -23,7 +23,12 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
-    let names = [case.host(), &case.target.server_name, case.last_name()];
+    let names = [
+        case.host(),
+        &case.target.server_name,
+        case.last_name(),
+        case.resource(),
+    ];
     let mut names = names.into_iter().chain(case.alias).chain(case.zone());
     if !names.all(plain) {
         return None;
@@ -44,7 +49,7 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
             record(case)
         }
         Reason::NoPrivateEndpoint | Reason::DnsAliasDangling => {
-            let resource = host.split('.').next().unwrap_or(host);
+            let resource = case.resource().split('.').next().unwrap_or(host);
             Some(format!(
                 "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{resource}')]\" --output table"
             ))
