@@ -34,24 +34,29 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         busy,
     } = proof;
     let seen_public = seen_from.filter(|from| case.target.rules.classify(*from) == Class::Public);
-    match (outcome, seen_public) {
-        (_, Some(from)) if private => findings.add(
-            Reason::PublicPathSeen,
-            Some(ip),
-            format!("dialled at {ip}, the service saw the request come from {from}: {evidence}"),
-        ),
-        (ReplyOutcome::Denied, _) if private => {
-            let (confidence, besides) = if is_inspected(case, connection) {
-                let besides = "; TLS is inspected on this path, by a device that may have resolved the name anew";
+    if let Some(from) = seen_public.filter(|_| private) {
+        let detail =
+            format!("dialled at {ip}, the service saw the request come from {from}: {evidence}");
+        findings.add(Reason::PublicPathSeen, Some(ip), detail);
+    }
+    match outcome {
+        ReplyOutcome::Denied if private => {
+            // Two stories fit a denial that names a public address; the finding above tells the other.
+            let (confidence, besides) = if let Some(from) = seen_public {
+                let besides = format!("; it saw {from}, so the path may turn public in between");
                 (Confidence::Medium, besides)
+            } else if is_inspected(case, connection) {
+                let besides = "; TLS is inspected on this path, by a device that may have resolved \
+                               the name anew";
+                (Confidence::Medium, besides.to_owned())
             } else {
-                (Confidence::High, "")
+                (Confidence::High, String::new())
             };
             let detail = format!("the service behind {ip} denies this path: {evidence}{besides}");
             let reason = Reason::WrongPrivateEndpoint;
             findings.add_as(reason, reason.severity(), confidence, Some(ip), detail);
         }
-        (ReplyOutcome::Denied, _) => {
+        ReplyOutcome::Denied => {
             let closed = matches!(
                 evidence.as_str(),
                 "ForbiddenByConnection" | "Public network access is disabled"
@@ -67,17 +72,17 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
                 format!("the service denies access over {ip}: {evidence}{besides}"),
             );
         }
-        (ReplyOutcome::Other, _) => findings.add(
+        ReplyOutcome::Other => findings.add(
             Reason::UnexpectedResponder,
             Some(ip),
             format!("what answers at {ip} is not the service: {evidence}"),
         ),
-        (ReplyOutcome::Arrived, _) if busy => findings.add(
+        ReplyOutcome::Arrived if busy => findings.add(
             Reason::ServiceError,
             Some(ip),
             format!("the service at {ip} has trouble of its own: {evidence}"),
         ),
-        (ReplyOutcome::Arrived | ReplyOutcome::NoReply, _) => {}
+        ReplyOutcome::Arrived | ReplyOutcome::NoReply => {}
     }
 }
 

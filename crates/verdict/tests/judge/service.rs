@@ -124,9 +124,16 @@ fn an_address_in_expected_networks_is_private_to_the_service_too() {
 
 #[test]
 fn a_private_address_with_a_public_source_is_resolved_anew_on_the_way() {
-    for seen in [arrives_publicly as Change, denies_a_public_client] {
+    let denied = [
+        (Reason::WrongPrivateEndpoint, Fail),
+        (Reason::PublicPathSeen, Fail),
+    ];
+    for (seen, findings) in [
+        (arrives_publicly as Change, &denied[1..]),
+        (denies_a_public_client, &denied[..]),
+    ] {
         let case = private(seen);
-        assert_eq!(case.findings(), [(Reason::PublicPathSeen, Fail)]);
+        assert_eq!(case.findings(), findings);
         let detail = case.finding(Reason::PublicPathSeen).detail;
         assert!(
             detail.starts_with(
