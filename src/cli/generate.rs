@@ -88,12 +88,18 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn completion(args: &CompletionArgs) -> Result<ExitCode, Failure> {
-    let mut text = Vec::new();
+    io::stdout().write_all(completion_script(args.shell).as_bytes())?;
+    Ok(EXIT_OK.into())
+}
+
+fn completion_script(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
-    clap_complete::generate(args.shell, &mut command, name, &mut text);
-    io::stdout().write_all(&text)?;
-    Ok(EXIT_OK.into())
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    // For bash the generator takes the hyphen of the program's name for the border of a subcommand
+    // where it looks a command up, and not where it sets it: none would ever be found.
+    String::from_utf8_lossy(&script).replace("privatelink__subcmd__prober", "privatelink__prober")
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
@@ -174,5 +180,21 @@ mod tests {
         };
         let error = man(&args).expect_err("no such command").to_string();
         assert!(error.ends_with("did you mean check?"), "{error}");
+    }
+
+    #[test]
+    fn bash_finds_what_completes_every_command() {
+        let script = completion_script(clap_complete::Shell::Bash);
+        let set = script.lines().filter_map(|line| {
+            let name = line.trim().strip_prefix("cmd=\"")?.strip_suffix('"')?;
+            (!name.is_empty()).then_some(name)
+        });
+        let set: Vec<_> = set.collect();
+        assert!(set.len() > 8, "{set:?}");
+        for name in set {
+            let branch = format!("{name})");
+            let is_there = script.lines().any(|line| line.trim() == branch);
+            assert!(is_there, "no branch for {name}");
+        }
     }
 }
