@@ -1,5 +1,6 @@
 //! What a configuration means, and what is said of one that means nothing.
 
+mod guide;
 mod meaning;
 mod merging;
 mod properties;
