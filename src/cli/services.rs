@@ -70,6 +70,32 @@ pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
 }
 
 /// The rows of the service called `slug`.
+/// What people call some services, which is no part of what the catalogue calls them.
+const SHORT: [(&str, &str); 3] = [
+    ("acr", "container-registry"),
+    ("aks", "kubernetes-api"),
+    ("kv", "key-vault"),
+];
+
+/// The services that `word` may stand for: by what people say, by a part of their names, by a slip.
+fn meant(word: &str) -> Option<String> {
+    let word = word.to_ascii_lowercase();
+    let slugs = || catalogue::services().iter().map(|service| service.slug);
+    if let Some((_, slug)) = SHORT.iter().find(|(short, _)| *short == word) {
+        return Some((*slug).to_owned());
+    }
+    let parts: Vec<_> = word.split('-').filter(|part| part.len() > 2).collect();
+    let begins = |label: &str| parts.iter().any(|part| label.starts_with(part));
+    let mut alike: Vec<_> = slugs().filter(|slug| slug.split('-').any(begins)).collect();
+    alike.sort_unstable();
+    alike.dedup();
+    if alike.is_empty() {
+        return nearest(&word, slugs()).next().map(str::to_owned);
+    }
+    alike.truncate(8);
+    Some(alike.join(", "))
+}
+
 fn called(slug: &str) -> Result<Vec<&'static Service>, Failure> {
     let services = catalogue::services().iter();
     let rows: Vec<_> = services
@@ -79,12 +105,10 @@ fn called(slug: &str) -> Result<Vec<&'static Service>, Failure> {
     if !rows.is_empty() {
         return Ok(rows);
     }
-    let hint = nearest(slug, services.map(|service| service.slug))
-        .next()
-        .map_or_else(
-            || "`services` lists them; a host is looked up by its full name".to_owned(),
-            |near| format!("did you mean {near}?"),
-        );
+    let hint = meant(slug).map_or_else(
+        || "`services` lists them; a host is looked up by its full name".to_owned(),
+        |meant| format!("did you mean {meant}?"),
+    );
     Err(format!(
         "the catalogue has no service called {}; {hint}",
         quoted(slug)

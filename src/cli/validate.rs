@@ -210,8 +210,8 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
 fn notes(plan: &Plan) -> Vec<&'static str> {
     let is_postgres = |target: &Arc<Target>| target.protocol == Protocol::Postgres;
     let postgres = plan.targets.iter().any(is_postgres).then_some(
-        "PostgreSQL targets without an interval of their own are probed every minute at most, \
-         since the server starts a process for every probe.",
+        "PostgreSQL targets without an interval of their own are probed at most once a minute, \
+         whatever the global interval, since the server starts a process for every probe.",
     );
     postgres.into_iter().collect()
 }

@@ -13,7 +13,10 @@ pub(crate) fn cidr(text: &str) -> Result<IpNet, Complaint> {
     let Ok(net) = text.parse::<IpNet>() else {
         let complaint = Complaint::new(format!("{} is not a network", quoted(text)));
         return Err(match text.parse::<IpAddr>() {
-            Ok(ip) => complaint.help(format!("a single address is written `{}`", IpNet::from(ip))),
+            Ok(ip) => complaint.help(format!(
+                "a network needs its prefix length; a single address is written `{}`",
+                IpNet::from(ip)
+            )),
             Err(_) => complaint.help("write an address and a prefix length: `10.1.2.0/24`"),
         });
     };
@@ -93,11 +96,11 @@ mod tests {
         let help = |text| cidr(text).expect_err("no prefix").help;
         assert_eq!(
             help("10.1.2.3").as_deref(),
-            Some("a single address is written `10.1.2.3/32`")
+            Some("a network needs its prefix length; a single address is written `10.1.2.3/32`")
         );
         assert_eq!(
             help("fd00::1").as_deref(),
-            Some("a single address is written `fd00::1/128`")
+            Some("a network needs its prefix length; a single address is written `fd00::1/128`")
         );
     }
 

@@ -122,7 +122,7 @@ fn every_mistake_at_once() {
 
       - clusterDns: "10.0.0" is not the address of a DNS server; write the address that `kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP}'` prints, or 169.254.10.11 with LocalDNS
       - serviceCidrs[0]: "10.0.0.1/16" has bits set beyond its prefix; write 10.0.0.0/16 for the network, or 10.0.0.1/32 for the one address
-      - serviceCidrs[1]: "10.0.0.0" is an address; a single address is written 10.0.0.0/32
+      - serviceCidrs[1]: "10.0.0.0" is an address; a network needs its prefix length, a single address is written 10.0.0.0/32
       - serviceCidrs[2]: "tomorrow" is not a network; write an address and a prefix length: 10.1.2.0/24
       - serviceCidrs[3]: "10.0.0.0/33" has too long a prefix; the longest is /32
       - caBundle and existingCaSecret are given together; keep one of them
@@ -140,7 +140,7 @@ fn every_mistake_at_once() {
       - config.interval: "30" is not a duration; add a unit: 30s or 30m
       - config.timeout: "1s" is too short; write 2s or more
       - config.expectedCidrs[0]: "10.1.2.3/24" has bits set beyond its prefix; write 10.1.2.0/24 for the network, or 10.1.2.3/32 for the one address
-      - config.classify.private[0]: "203.0.113.7" is an address; a single address is written 203.0.113.7/32
+      - config.classify.private[0]: "203.0.113.7" is an address; a network needs its prefix length, a single address is written 203.0.113.7/32
       - config.addressFamilies is empty; write ipv4, ipv6 or both, or remove it
       - config.targets[6].interval: "10s" is too short; write 1m (config.limits.minInterval) or more
       - config.targets has 12 targets, config.limits.maxTargets is 3; raise it, or probe less

@@ -74,7 +74,7 @@
 {{- $ip := first $parts -}}
 {{- $say := "" -}}
 {{- if and (eq (len $parts) 1) (include "privatelink-prober.isIp" $ip) -}}
-  {{- $say = printf "is an address; a single address is written %s/%s" $ip (ternary "32" "128" (ne (include "privatelink-prober.isIpv4" $ip) "")) -}}
+  {{- $say = printf "is an address; a network needs its prefix length, a single address is written %s/%s" $ip (ternary "32" "128" (ne (include "privatelink-prober.isIpv4" $ip) "")) -}}
 {{- else if not (and (eq (len $parts) 2) (include "privatelink-prober.isIp" $ip) (regexMatch "^(0|[1-9][0-9]{0,2})$" (last $parts))) -}}
   {{- $say = "is not a network; write an address and a prefix length: 10.1.2.0/24" -}}
 {{- else if gt (atoi (last $parts)) (ternary 32 128 (ne (include "privatelink-prober.isIpv4" $ip) "")) -}}

@@ -83,6 +83,19 @@ fn a_misspelt_service_is_answered_with_the_nearest() {
         error.to_string(),
         "the catalogue has no service called `keyvalt`; did you mean key-vault?"
     );
+    for (said, meant) in [
+        ("acr", "did you mean container-registry?"),
+        ("aks", "did you mean kubernetes-api?"),
+        (
+            "sql-mi",
+            "did you mean sql, sql-managed-instance, synapse-sql?",
+        ),
+        ("blob", "did you mean storage-blob?"),
+        ("mysql-flexible", "did you mean mysql?"),
+    ] {
+        let error = shown(Some(said), Format::Table).expect_err("no service");
+        assert!(error.to_string().ends_with(meant), "{said}: {error}");
+    }
     let error = shown(Some("xyzzy"), Format::Table).expect_err("no service");
     assert!(
         error.to_string().contains("`services` lists them"),

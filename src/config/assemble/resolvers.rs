@@ -151,7 +151,7 @@ impl Resolvers {
             let known = || self.all.iter().map(|known| known.name.as_str());
             let help = match nearest(name, known()).next() {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+                None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
             };
             problems.error(
                 written.place,

@@ -21,7 +21,7 @@ fn an_unknown_resolver_is_answered_with_the_nearest() {
       |
     2 | targets: [{host: a.example.com, resolver: pood}, {host: b.example.com, resolver: system}]
       |                                                                                  ^^^^^^
-      = help: there are pod, node
+      = help: known: pod, node
     "#);
 }
 

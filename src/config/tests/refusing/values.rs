@@ -90,7 +90,7 @@ fn networks_are_strict() {
       |
     3 | classify: {private: [20.0.0.1]}
       |                      ^^^^^^^^
-      = help: a single address is written `20.0.0.1/32`
+      = help: a network needs its prefix length; a single address is written `20.0.0.1/32`
 
     error: the network `fd00::1/64` has bits set beyond its prefix
      --> config.yaml:4:49
