@@ -22,8 +22,8 @@ fn notes(name: &str, values: &str) -> String {
 
 #[test]
 fn they_say_the_next_commands_and_warn_of_nothing_where_nothing_is_doubtful() {
-    let values =
-        "clusterDns: 10.0.0.10\nserviceCidrs: [10.0.0.0/16]\npodMonitor: {enabled: true}\n";
+    let values = "clusterDns: 10.0.0.10\nserviceCidrs: [10.0.0.0/16]\npodMonitor: {enabled: true}\n\
+         image: {registry: registry.example.com}\n";
     insta::assert_snapshot!(notes("all", &format!("{LEAST}{values}")), @r#"
     privatelink-prober 0.1.0 probes 1 target from every Linux node.
 
@@ -55,9 +55,24 @@ fn they_name_the_presets_beside_the_targets() {
 
 #[test]
 fn they_leave_a_configuration_of_the_users_own_uncommented() {
-    let notes = notes("own", "existingConfigMap: mine");
+    let notes = notes(
+        "own",
+        "existingConfigMap: mine\nglobal: {imageRegistry: registry.example.com}",
+    );
     assert!(notes.contains("probes what the ConfigMap mine names"));
     assert!(!notes.contains("WARNING"));
+}
+
+#[test]
+fn they_warn_of_an_image_without_a_registry() {
+    assert!(notes("registry", LEAST).contains("WARNING: image.registry is empty"));
+}
+
+#[test]
+fn they_warn_where_own_resolvers_leave_cluster_dns_unused() {
+    let values = "clusterDns: 10.0.0.10\nconfig: {resolvers: [{name: vnet, servers: [10.2.0.4]}], \
+                  targets: [{host: kv.vault.azure.net}]}";
+    assert!(notes("resolvers", values).contains("WARNING: clusterDns has no effect beside"));
 }
 
 #[test]
