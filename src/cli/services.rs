@@ -69,7 +69,6 @@ pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-/// The rows of the service called `slug`.
 /// What people call some services, which is no part of what the catalogue calls them.
 const SHORT: [(&str, &str); 3] = [
     ("acr", "container-registry"),
@@ -96,6 +95,7 @@ fn meant(word: &str) -> Option<String> {
     Some(alike.join(", "))
 }
 
+/// The rows of the service called `slug`.
 fn called(slug: &str) -> Result<Vec<&'static Service>, Failure> {
     let services = catalogue::services().iter();
     let rows: Vec<_> = services

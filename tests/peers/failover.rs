@@ -1,6 +1,7 @@
 //! Failover: the first name server is dead, the second one answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use super::agent::check;
 use super::child::{Folder, free_port};
@@ -32,22 +33,7 @@ fn degraded(name: &str, first: SocketAddr) {
         &folder,
         &vault_zones(&["kv-prod"], zone, Ipv4Addr::new(127, 0, 2, 20)),
     );
-    let config = folder.write(
-        "config.yaml",
-        &format!(
-            r#"
-classify: {{private: [127.0.1.0/24], public: [127.0.2.0/24]}}
-resolvers:
-  - {{name: pair, servers: ["{first}", "{second}"]}}
-tls: {{caFiles: ["{ca_file}"]}}
-targets:
-  - {{host: {HOST}, port: {port}}}
-"#,
-            second = bind.address(),
-            ca_file = ca_file.display(),
-            port = service.port(),
-        ),
-    );
+    let config = pair(&folder, first, bind.address(), &ca_file, service.port());
 
     let checked = check(&["--config", config.to_str().expect("a path of plain text")]);
 
@@ -59,4 +45,26 @@ targets:
     assert_eq!(question["server"], bind.address().to_string(), "{checked}");
     assert!(question["tries"].as_u64() >= Some(2), "{checked}");
     assert_eq!(checked.target["connections"][0]["tls"], "ok", "{checked}");
+}
+
+/// The configuration of the vault at `port`, judged by a resolver of two servers.
+pub(super) fn pair(
+    folder: &Folder,
+    first: SocketAddr,
+    second: SocketAddr,
+    ca_file: &Path,
+    port: u16,
+) -> PathBuf {
+    let config = format!(
+        r#"
+classify: {{private: [127.0.1.0/24], public: [127.0.2.0/24]}}
+resolvers:
+  - {{name: pair, servers: ["{first}", "{second}"]}}
+tls: {{caFiles: ["{ca_file}"]}}
+targets:
+  - {{host: {HOST}, port: {port}}}
+"#,
+        ca_file = ca_file.display(),
+    );
+    folder.write("config.yaml", &config)
 }

@@ -10,6 +10,7 @@ use privatelink_verdict::reason::Reason;
 use super::agent::check;
 use super::child::{Folder, free_port};
 use super::dns::{Bind, Forwarder};
+use super::failover::pair;
 use super::service::{Authority as Ca, Service};
 use super::zones::{ALIAS, Authority, HOST, PUBLIC_NAME, privatelink, vault_zones};
 
@@ -37,22 +38,12 @@ fn a_second_server_without_the_zone_is_named_before_anything_breaks() {
     let (first, second) = (linked(&folder), unlinked(&other));
     let ca = Ca::new();
     let service = Service::tls(&ca, PRIVATE, free_port(), HOST);
-    let config = folder.write(
-        "config.yaml",
-        &format!(
-            r#"
-classify: {{private: [127.0.1.0/24], public: [127.0.2.0/24]}}
-resolvers:
-  - {{name: pair, servers: ["{first}", "{second}"]}}
-tls: {{caFiles: ["{ca_file}"]}}
-targets:
-  - {{host: {HOST}, port: {port}}}
-"#,
-            first = first.address(),
-            second = second.address(),
-            ca_file = ca.file(&folder).display(),
-            port = service.port(),
-        ),
+    let config = pair(
+        &folder,
+        first.address(),
+        second.address(),
+        &ca.file(&folder),
+        service.port(),
     );
 
     let checked = check(&["--config", config.to_str().expect("a path of plain text")]);

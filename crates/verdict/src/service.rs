@@ -142,6 +142,10 @@ pub fn prove(slug: &str, reply: &Reply) -> Proof {
     }
 }
 
+/// A vault's words for public access that is off altogether: no network rule lets anybody in then.
+pub const PUBLIC_ACCESS_OFF: [&str; 2] =
+    ["ForbiddenByConnection", "Public network access is disabled"];
+
 /// The service's own words for "not from where you come".
 fn denial(slug: &str, reply: &Reply) -> Option<String> {
     let says = |text: &str| reply.body.contains(text).then(|| text.to_owned());
@@ -154,8 +158,7 @@ fn denial(slug: &str, reply: &Reply) -> Option<String> {
             ))
         }
         ("key-vault", 403) => says("ForbiddenByFirewall")
-            .or_else(|| says("ForbiddenByConnection"))
-            .or_else(|| says("Public network access is disabled"))
+            .or_else(|| PUBLIC_ACCESS_OFF.into_iter().find_map(says))
             .or_else(|| says("Client address is not authorized"))
             .or_else(|| says("Client address isn't authorized")),
         (slug, 403) if slug.starts_with("storage-") => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::zone::is_azures;
 use super::{Case, Findings, ZoneAuthority, cache, list, servers};
 use crate::address::{Class, ClassSet, Family, judged_as};
-use crate::observation::{Address, Comparison};
+use crate::observation::{Address, Comparison, NameEvidence};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
@@ -252,7 +252,11 @@ fn answered_privately(case: &Case<'_>) -> String {
 
 /// The private address that the alias has when it is asked by itself.
 fn alias_by_itself(case: &Case<'_>) -> Option<IpAddr> {
-    let evidence = case.observation.resolution.alias.as_ref()?;
+    private_of(case, case.observation.resolution.alias.as_ref()?)
+}
+
+/// The first private address of a name that was asked besides the host.
+fn private_of(case: &Case<'_>, evidence: &NameEvidence) -> Option<IpAddr> {
     let private = |ip: &IpAddr| case.target.rules.classify(*ip).is_private();
     evidence.addresses.iter().copied().find(private)
 }
@@ -275,10 +279,9 @@ fn by_itself(case: &Case<'_>) -> String {
 
 /// That the record is there after all, in the zone that people mistake for the right one.
 fn in_the_wrong_zone(case: &Case<'_>) -> String {
-    let private = |ip: &&IpAddr| case.target.rules.classify(**ip).is_private();
     let mistaken = case.observation.resolution.mistaken.as_ref();
     mistaken
-        .and_then(|evidence| Some((evidence.addresses.iter().find(private)?, &evidence.name)))
+        .and_then(|evidence| Some((private_of(case, evidence)?, &evidence.name)))
         .map(|(ip, name)| format!("; {name} has {ip}: the record was made in the wrong zone"))
         .unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use super::{Case, Findings};
 use crate::address::Class;
 use crate::observation::{Connection, Handshake, Refusal, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
-use crate::service::{Proof, ReplyOutcome, request};
+use crate::service::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome, request};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
 
@@ -57,11 +57,7 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
             findings.add_as(reason, reason.severity(), confidence, Some(ip), detail);
         }
         ReplyOutcome::Denied => {
-            let closed = matches!(
-                evidence.as_str(),
-                "ForbiddenByConnection" | "Public network access is disabled"
-            );
-            let besides = if closed {
+            let besides = if PUBLIC_ACCESS_OFF.contains(&evidence.as_str()) {
                 "; public access is off altogether, so no rule helps"
             } else {
                 ""
