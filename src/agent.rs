@@ -24,18 +24,20 @@ use tokio_util::sync::CancellationToken;
 use self::permits::Permits;
 use self::slot::{Slot, State};
 use self::waits::{Wait, Waits};
-use crate::board::{Change, Probed, SharedBoard};
-use crate::config::plan::{Plan, Resolver};
-use crate::config::problem::ConfigError;
-use crate::config::reload::Watcher;
-use crate::probe::{Memory, Prober};
-use crate::report::json::summary::Counts;
-use crate::report::log::{
+use crate::schedule::{Rhythm, Schedule, rhythm};
+use privatelink_board::{Change, Probed, SharedBoard};
+use privatelink_config::plan::Plan;
+use privatelink_config::problem::ConfigError;
+use privatelink_config::reload::Watcher;
+use privatelink_machine::Machine;
+use privatelink_probe::{Memory, Prober, Settings};
+use privatelink_report::json::summary::Counts;
+use privatelink_report::log::{
     AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbeCompleted, ProbePanicked,
     VerdictChanged,
 };
-use crate::report::metrics::Metrics;
-use crate::schedule::{Rhythm, Schedule, rhythm};
+use privatelink_report::metrics::Metrics;
+use privatelink_verdict::resolver::Resolver;
 
 /// How often the loop shows that it is alive, beats or no beats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -90,7 +92,12 @@ struct Done {
 impl Agent {
     /// Probes the targets of `plan` and writes what it learns to `board` and `metrics`.
     pub fn new(plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
-        Self::with(Prober::new(plan), plan, board, metrics)
+        Self::with(
+            Prober::new(Machine::own(), settings(plan)),
+            plan,
+            board,
+            metrics,
+        )
     }
 
     /// Runs until `shutdown` is cancelled; `watcher` brings new configurations.
@@ -354,7 +361,7 @@ impl<P: Probe> Agent<P> {
 
 impl Probe for Prober {
     fn renewed(&self, plan: &Plan) -> Self {
-        Self::renewed(self, plan)
+        Self::renewed(self, settings(plan))
     }
 
     async fn ready(&self) {
@@ -363,6 +370,16 @@ impl Probe for Prober {
 
     async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
         Self::probe(self, target, memory).await
+    }
+}
+
+/// What a plan says of every probe.
+pub(crate) fn settings(plan: &Plan) -> Settings {
+    Settings {
+        resolvers: plan.resolvers.clone(),
+        ca_certificates: Arc::clone(&plan.ca_certificates),
+        max_dns_qps: plan.limits.max_dns_qps,
+        http_interval: plan.http_interval,
     }
 }
 

@@ -23,8 +23,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use self::seats::Seats;
-use crate::board::SharedBoard;
-use crate::report::metrics::Metrics;
+use privatelink_board::SharedBoard;
+use privatelink_report::metrics::Metrics;
 
 /// The port the agent listens on unless told otherwise.
 pub const PORT: u16 = 9797;

@@ -10,10 +10,10 @@ use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Verdict;
 
-use crate::board::{Change, Course, Probed};
-use crate::config::plan::Plan;
-use crate::machine::Machine;
-use crate::probe::{Memory, Prober};
+use privatelink_board::{Change, Course, Probed};
+use privatelink_config::plan::Plan;
+use privatelink_machine::Machine;
+use privatelink_probe::{Memory, Prober};
 
 /// The targets of a plan, and what is remembered of them from round to round.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Rounds {
             course: Course::default(),
         };
         Self {
-            prober: Prober::on(machine, plan),
+            prober: Prober::new(machine, crate::agent::settings(plan)),
             at_once: plan.limits.max_concurrent,
             seats: plan.targets.iter().map(seat).collect(),
         }

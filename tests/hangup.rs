@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use privatelink_prober::config::reload::Watcher;
+use privatelink_config::reload::Watcher;
 use tokio::time::timeout;
 
 #[tokio::test]

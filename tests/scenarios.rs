@@ -11,11 +11,10 @@ use tokio::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
-use privatelink_prober::board::Probed;
-use privatelink_prober::config;
-use privatelink_prober::lab::{ExpectedVerdict, Scene, World};
-use privatelink_prober::report::json::TargetReport;
+use privatelink_board::Probed;
+use privatelink_lab::{ExpectedVerdict, Scene, World};
 use privatelink_prober::rounds::Rounds;
+use privatelink_report::json::TargetReport;
 use privatelink_verdict::reason::Reason;
 use serde_json::Value;
 
@@ -141,7 +140,7 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
     let world = read(file)?;
     let running = world.start().await.map_err(|error| said(file, error))?;
     let name = file.display().to_string();
-    let plan = config::load_text(&name, &world.configuration(&running))
+    let plan = privatelink_config::load_text(&name, &world.configuration(&running))
         .map_err(|error| said(file, error))?;
     let mut rounds = Rounds::on(running.machine.clone(), &plan);
     let mut probed = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use privatelink_verdict::target::Target;
 use tokio::task::Id;
 
-use crate::probe::Memory;
+use privatelink_probe::Memory;
 
 /// A target's place in the schedule.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::*;
-use crate::board::{Board, Entry};
-use crate::config::plan::Servers;
-use crate::report::fixtures;
-use crate::report::metrics::Histograms;
+use privatelink_board::fixtures;
+use privatelink_board::{Board, Entry};
+use privatelink_report::metrics::Histograms;
+use privatelink_verdict::resolver::Servers;
 
 const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);

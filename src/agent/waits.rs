@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::report::log::LimitWaiting;
+use privatelink_report::log::LimitWaiting;
 
 /// A probe that waited longer than this for a limit is worth telling of.
 const LONG: Duration = Duration::from_secs(5);

@@ -15,12 +15,13 @@ use super::flags::HostFlags;
 use super::progress::Progress;
 use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
-use crate::board::Probed;
-use crate::config::{self, plan::Plan};
-use crate::report::json::Report;
-use crate::report::text::millis_utc;
-use crate::report::{runbook, tree};
 use crate::rounds::Rounds;
+use privatelink_board::Probed;
+use privatelink_config::duration;
+use privatelink_config::plan::Plan;
+use privatelink_report::json::Report;
+use privatelink_report::text::millis_utc;
+use privatelink_report::{runbook, tree};
 
 /// Probe once, now, and print what was found, per target.
 #[derive(Args, Debug)]
@@ -120,7 +121,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(reason) = explain {
         return explained(&reason);
     }
-    let plan = config::for_check(&config, &hosts, &target, &flags)?;
+    let plan = privatelink_config::for_check(&config, &hosts, &target, &flags.into())?;
     for warning in &plan.warnings {
         warn(warning);
     }
@@ -262,7 +263,7 @@ fn exit_code(probed: &[Probed], fail_on: FailOn) -> ExitCode {
 
 /// A pause between rounds, at least a second.
 fn duration(text: &str) -> Result<Duration, String> {
-    let pause = config::duration::parse(text).map_err(|complaint| complaint.to_string())?;
+    let pause = duration::parse(text).map_err(|complaint| complaint.to_string())?;
     if pause < Duration::from_secs(1) {
         return Err("the pause must be at least 1s".to_owned());
     }
@@ -274,7 +275,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::fixtures;
+    use privatelink_board::fixtures;
 
     fn printed(output: Output, watched: bool) -> String {
         let form = Form {

@@ -12,14 +12,13 @@ use super::progress::Progress;
 use super::run::Station;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, runtime};
-use crate::board::Probed;
-use crate::config::plan::Plan;
-use crate::config::reload::Watcher;
 use crate::http;
-use crate::lab;
-use crate::report::log;
-use crate::report::metrics::Histograms;
 use crate::rounds::Rounds;
+use privatelink_board::Probed;
+use privatelink_config::plan::Plan;
+use privatelink_config::reload::Watcher;
+use privatelink_report::log;
+use privatelink_report::metrics::Histograms;
 
 /// Show an embedded lab: healthy and broken services, on loopback, without root or network.
 #[derive(Args, Debug)]
@@ -66,7 +65,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             Some(http::bind(Some(listen)).await?)
         };
         let stop = told_to_stop();
-        let world = lab::demo()?;
+        let world = privatelink_lab::demo()?;
         let running = world.start().await?;
         let file = running.directory().join("config.yaml");
         std::fs::write(&file, world.configuration(&running))?;

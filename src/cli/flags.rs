@@ -1,6 +1,7 @@
 //! Flags: what `check` may be told of its hosts on the command line.
 
 use clap::{ArgAction, Args};
+use privatelink_config::HostOptions;
 
 /// What the command line says of the hosts to check. Values are read as those of a configuration
 /// file are, so that the same rules and messages apply.
@@ -77,4 +78,44 @@ pub struct HostFlags {
     /// Ask for IPv6 addresses only.
     #[arg(short = '6', long = "ipv6-only")]
     pub ipv6_only: bool,
+}
+
+impl From<HostFlags> for HostOptions {
+    fn from(flags: HostFlags) -> Self {
+        // Exhaustive: a new flag must be put to use here.
+        let HostFlags {
+            resolvers,
+            expect,
+            expected_cidrs,
+            classify_private,
+            classify_public,
+            private_zone,
+            server_name,
+            ca_files,
+            port,
+            protocol,
+            timeout,
+            http,
+            no_http,
+            ipv4_only,
+            ipv6_only,
+        } = flags;
+        Self {
+            resolvers,
+            expect,
+            expected_cidrs,
+            classify_private,
+            classify_public,
+            private_zone,
+            server_name,
+            ca_files,
+            port,
+            protocol,
+            timeout,
+            http,
+            no_http,
+            ipv4_only,
+            ipv6_only,
+        }
+    }
 }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use super::{Cli, EXIT_OK, Failure};
-use crate::config::problem::quoted;
-use crate::config::schema as config_schema;
-use crate::near::nearest;
-use crate::report::schema as report_schema;
+use privatelink_config::problem::quoted;
+use privatelink_config::schema as config_schema;
+use privatelink_report::schema as report_schema;
+use privatelink_verdict::suggest::nearest;
 
 /// What `schema` may be asked for.
 #[derive(Args, Debug)]

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, node, runtime};
 use crate::agent::Agent;
-use crate::board::{Board, Probed, SharedBoard};
-use crate::config::plan::Plan;
-use crate::config::reload::Watcher;
 use crate::http;
-use crate::report::log::{self, AgentStarted, AgentStopping, ConfigLoaded};
-use crate::report::metrics::{Histograms, Metrics};
+use privatelink_board::{Board, Probed, SharedBoard};
+use privatelink_config::plan::Plan;
+use privatelink_config::reload::Watcher;
+use privatelink_report::log::{self, AgentStarted, AgentStopping, ConfigLoaded};
+use privatelink_report::metrics::{Histograms, Metrics};
 
 /// How long answers under way may take once the agent was told to stop.
 const GRACE: Duration = Duration::from_secs(2);

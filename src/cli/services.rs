@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::cli::validate::Format;
 use crate::cli::{EXIT_OK, Failure, table};
-use crate::config;
-use crate::config::problem::quoted;
-use crate::near::nearest;
+use privatelink_config;
+use privatelink_config::problem::quoted;
+use privatelink_verdict::suggest::nearest;
 
 /// Shows the catalogue of Azure services, or what it knows of one service or host: its private
 /// zone, the record expected there, its ports.
@@ -59,7 +59,7 @@ pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
             }
         }
         Some(host) => {
-            let known = Known::of(config::host(host)?);
+            let known = Known::of(privatelink_config::host(host)?);
             match args.output {
                 Format::Table => known.print(out)?,
                 Format::Json => writeln!(out, "{:#}", known.as_json())?,

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use privatelink_verdict::target::{Protocol, Target};
 
 use crate::cli::{EXIT_OK, EXIT_USAGE, Failure, table};
-use crate::config::plan::{Demand, Plan, Resolver, Servers};
-use crate::config::problem::{ConfigError, Problem};
-use crate::config::{self, duration};
+use privatelink_config::duration;
+use privatelink_config::plan::{Demand, Plan};
+use privatelink_config::problem::{ConfigError, Problem};
+use privatelink_verdict::resolver::{Resolver, Servers};
 
 /// Explains a configuration: what would be probed, how, and what is wrong or doubtful with it.
 #[derive(Args, Clone, Debug)]
@@ -60,9 +61,9 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<u8, Failure> {
             .lock()
             .take(16 << 20)
             .read_to_string(&mut text)?;
-        config::load_text("-", &text)
+        privatelink_config::load_text("-", &text)
     } else {
-        config::load(std::slice::from_ref(&args.file))
+        privatelink_config::load(std::slice::from_ref(&args.file))
     };
     explain(plan, args, out)
 }

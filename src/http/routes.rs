@@ -16,13 +16,13 @@ use axum::routing::get;
 use serde::Serialize;
 use tracing::error;
 
-use crate::board::SharedBoard;
-use crate::near::nearest;
-use crate::report::json::Report;
-use crate::report::json::summary::{Counts, Summary};
-use crate::report::metrics::{self, Metrics};
-use crate::report::page;
-use crate::report::text::{from_wire, millis_utc, sentence};
+use privatelink_board::SharedBoard;
+use privatelink_report::json::Report;
+use privatelink_report::json::summary::{Counts, Summary};
+use privatelink_report::metrics::{self, Metrics};
+use privatelink_report::page;
+use privatelink_report::text::{from_wire, millis_utc, sentence};
+use privatelink_verdict::suggest::nearest;
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);

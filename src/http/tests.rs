@@ -7,8 +7,8 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::*;
-use crate::report::fixtures;
-use crate::report::metrics::Histograms;
+use privatelink_board::fixtures;
+use privatelink_report::metrics::Histograms;
 
 struct Server {
     address: SocketAddr,

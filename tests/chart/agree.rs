@@ -1,7 +1,7 @@
 //! Agree: what the chart lets through the agent accepts, and what the agent accepts the chart lets
 //! through. The chart may know less (it has no catalogue), never more.
 
-use privatelink_prober::config::load_text;
+use privatelink_config::load_text;
 
 use super::helm::{chart, config, template};
 

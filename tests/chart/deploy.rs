@@ -68,7 +68,7 @@ fn the_example_configuration_is_one_that_the_agent_takes() {
     let objects = documents(&read("privatelink-prober.yaml"));
     let text: &Value = &the("ConfigMap", &objects)["data"]["config.yaml"];
     let text = text.as_str().expect("a text");
-    let plan = privatelink_prober::config::load_text("config.yaml", text);
+    let plan = privatelink_config::load_text("config.yaml", text);
     let plan = plan.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(plan.resolvers.len(), 2);
 }

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use privatelink_prober::board::Probed;
-use privatelink_prober::config;
+use privatelink_board::Probed;
+use privatelink_config;
 use privatelink_prober::rounds::Rounds;
 use privatelink_verdict::reason::Reason;
 

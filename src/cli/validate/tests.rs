@@ -8,7 +8,7 @@ fn explained(text: &str, output: Format, strict: bool) -> (u8, String, String) {
         strict,
     };
     let mut out = Vec::new();
-    let plan = config::load_text("config.yaml", text);
+    let plan = privatelink_config::load_text("config.yaml", text);
     let (code, err) = match explain(plan, &args, &mut out) {
         Ok(code) => (code, String::new()),
         Err(error) => (EXIT_USAGE, error.to_string()),

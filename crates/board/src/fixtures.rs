@@ -1,0 +1,228 @@
+//! Fixtures: probes made by hand, as the tests of reports need them.
+
+mod parts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use privatelink_verdict::address::Family;
+use privatelink_verdict::observation::{
+    Comparison, Connection, Handshake, QueryOutcome, Resolution, Soa, TcpOutcome, Trust,
+    ZoneEvidence,
+};
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::Target;
+
+use crate::{Board, Probed, SharedBoard};
+use privatelink_config::plan::{Detail, Limits, Plan, Rejected};
+use privatelink_verdict::resolver::{Resolver, Servers};
+
+use self::parts::{connection, finding, observation, probed, query, resolution, unix_now, verdict};
+pub use self::parts::{now, servers_that_differ, target};
+
+/// The same probe of a target of another name.
+pub fn named(name: &str, mut probed: Probed) -> Probed {
+    let mut target = (*probed.target).clone();
+    name.clone_into(&mut target.name);
+    probed.target = Arc::new(target);
+    probed
+}
+
+const ALIAS: &str = "kv-dev.privatelink.vaultcore.azure.net";
+
+/// A private endpoint that works, with a second resolver that agrees.
+pub fn healthy() -> Probed {
+    let host = "kv-dev.vault.azure.net";
+    let answer = resolution("pod", &[host, ALIAS], &["10.1.2.3"]);
+    let mut observation = observation(answer, vec![connection("10.1.2.3")]);
+    observation.comparisons = vec![Comparison {
+        must_agree: true,
+        resolution: resolution("node", &[host, ALIAS], &["10.1.2.3"]),
+        checked_at: now(),
+    }];
+    let summary = "kv-dev.vault.azure.net resolves to 10.1.2.3 (private), accepts connections on \
+                   port 443 and presents a certificate for vault.azure.net.";
+    probed(host, observation, verdict(vec![], summary))
+}
+
+/// A public address behind a privatelink alias, while the node resolves privately.
+pub fn public_fallback() -> Probed {
+    let host = "kv-prod.vault.azure.net";
+    let alias = "kv-prod.privatelink.vaultcore.azure.net";
+    let chain = [host, alias, "data-prod-weu.vaultcore.azure.net"];
+    let mut answer = resolution("pod", &chain, &["52.168.109.101"]);
+    answer.zone = Some(ZoneEvidence {
+        zone: "privatelink.vaultcore.azure.net".to_owned(),
+        outcome: QueryOutcome::Nodata,
+        soa: Some(Soa {
+            owner: "privatelink.vaultcore.azure.net".to_owned(),
+            mname: "ns1-01.azure-dns.com".to_owned(),
+            rname: "azuredns-hostmaster.microsoft.com".to_owned(),
+        }),
+        checked_at: now(),
+    });
+    let mut observation = observation(answer, vec![connection("52.168.109.101")]);
+    observation.comparisons = vec![Comparison {
+        must_agree: true,
+        resolution: resolution("node", &[host, alias], &["10.1.2.4"]),
+        checked_at: now(),
+    }];
+    let mut primary = finding(
+        Reason::PublicFallback,
+        Some("52.168.109.101"),
+        "the alias kv-prod.privatelink.vaultcore.azure.net leads to 52.168.109.101 (public)",
+    );
+    primary.command = Some("dig +norec SOA privatelink.vaultcore.azure.net @10.0.0.10".to_owned());
+    let other = finding(
+        Reason::ResolverDisagreement,
+        None,
+        "node resolves it privately (10.1.2.4), pod does not",
+    );
+    let summary = "kv-prod.vault.azure.net has a private endpoint, but resolves to the public \
+                   address 52.168.109.101: the private zone is not linked to this network.";
+    probed(host, observation, verdict(vec![primary, other], summary))
+}
+
+/// No DNS server answered.
+pub fn dns_timeout() -> Probed {
+    let host = "kv-dns.vault.azure.net";
+    let answer = Resolution {
+        resolver: "pod".to_owned(),
+        queries: vec![
+            query(Family::Ipv4, QueryOutcome::Timeout, &[host], &[]),
+            query(Family::Ipv6, QueryOutcome::Timeout, &[host], &[]),
+        ],
+        ..Resolution::default()
+    };
+    let primary = finding(
+        Reason::DnsTimeout,
+        None,
+        "10.0.0.10:53 did not answer in 5 s",
+    );
+    let summary = "No DNS server answered for kv-dns.vault.azure.net within 5 s.";
+    probed(
+        host,
+        observation(answer, vec![]),
+        verdict(vec![primary], summary),
+    )
+}
+
+/// A private address that answers to nobody.
+pub fn connect_timeout() -> Probed {
+    let host = "kv-fw.vault.azure.net";
+    let answer = resolution(
+        "pod",
+        &[host, "kv-fw.privatelink.vaultcore.azure.net"],
+        &["10.1.2.9"],
+    );
+    let silent = Connection {
+        tcp: TcpOutcome::Timeout,
+        tcp_elapsed: Some(Duration::from_millis(2_500)),
+        handshake: Handshake::Skipped,
+        handshake_elapsed: None,
+        certificate: None,
+        ..connection("10.1.2.9")
+    };
+    let primary = finding(
+        Reason::ConnectTimeout,
+        Some("10.1.2.9"),
+        "10.1.2.9:443 did not answer in 2.5 s",
+    );
+    let summary =
+        "kv-fw.vault.azure.net resolves to 10.1.2.9 (private), but nothing answers there.";
+    probed(
+        host,
+        observation(answer, vec![silent]),
+        verdict(vec![primary], summary),
+    )
+}
+
+/// A certificate for other names, which tries to act on the terminal and the page.
+pub fn name_mismatch() -> Probed {
+    let host = "kv-tls.vault.azure.net";
+    let answer = resolution(
+        "pod",
+        &[host, "kv-tls.privatelink.vaultcore.azure.net"],
+        &["10.1.2.7"],
+    );
+    let mut other = connection("10.1.2.7");
+    if let Some(certificate) = &mut other.certificate {
+        certificate.names = vec!["proxy.example.com".to_owned()];
+        certificate.issuer = "CN=<script>alert(1)</script>\u{1b}[31m".to_owned();
+        certificate.covers_name = false;
+        certificate.trust = Trust::UnknownIssuer;
+        certificate.not_after = unix_now() + 3 * 86_400;
+    }
+    let findings = vec![
+        finding(
+            Reason::TlsNameMismatch,
+            Some("10.1.2.7"),
+            "the certificate is for proxy.example.com",
+        ),
+        finding(
+            Reason::TlsUntrustedIssuer,
+            Some("10.1.2.7"),
+            "issued by CN=<script>alert(1)</script>\u{1b}[31m",
+        ),
+        finding(
+            Reason::TlsCertificateExpiring,
+            Some("10.1.2.7"),
+            "it ends in 3 days",
+        ),
+    ];
+    let summary = "10.1.2.7 presents a certificate for proxy.example.com, not for \
+                   kv-tls.vault.azure.net.";
+    probed(
+        host,
+        observation(answer, vec![other]),
+        verdict(findings, summary),
+    )
+}
+
+/// Every fixture.
+pub fn all() -> Vec<Probed> {
+    vec![
+        healthy(),
+        public_fallback(),
+        dns_timeout(),
+        connect_timeout(),
+        name_mismatch(),
+    ]
+}
+
+/// A plan of these targets.
+pub fn plan(targets: impl IntoIterator<Item = Arc<Target>>) -> Plan {
+    Plan {
+        targets: targets.into_iter().collect(),
+        resolvers: vec![Resolver {
+            name: "pod".to_owned(),
+            servers: Servers::Listed(vec![]),
+            must_agree: true,
+        }],
+        ca_certificates: Arc::new([]),
+        http_interval: Duration::from_mins(10),
+        metrics: Detail::Full,
+        limits: Limits::default(),
+        rejected: Rejected::default(),
+        warnings: vec![],
+        hash: 0xfeed_f00d_dead_beef,
+    }
+}
+
+/// A board on which every fixture was probed once, and one target never was.
+pub fn board() -> Board {
+    let probes = all();
+    let never = Arc::new(target("kv-new.vault.azure.net"));
+    let targets = probes.iter().map(|probed| Arc::clone(&probed.target));
+    let started = now() - Duration::from_mins(5);
+    let mut board = Board::new("aks-a-0".to_owned(), &plan(targets.chain([never])), started);
+    for probed in probes {
+        board.record(Arc::new(probed));
+    }
+    board
+}
+
+/// The same, shared.
+pub fn shared() -> SharedBoard {
+    SharedBoard::new(board())
+}

@@ -1,0 +1,343 @@
+//! Board: what the agent knows right now: every target with its latest probe and its counters.
+//!
+//! The scheduler writes to it, metrics, the API and the page read from it. It is shared behind a
+//! mutex that is never held across an await.
+
+mod course;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use privatelink_verdict::address::{Class, ClassSet};
+use privatelink_verdict::judge::judge;
+use privatelink_verdict::observation::Observation;
+use privatelink_verdict::reason::{Reason, Stage};
+use privatelink_verdict::surroundings::Surroundings;
+use privatelink_verdict::target::Target;
+use privatelink_verdict::verdict::{Outcome, Verdict};
+
+pub use self::course::{Change, Course};
+use privatelink_config::plan::{Detail, Plan, Rejected};
+
+/// How many transitions of a target are kept.
+pub const TRANSITIONS: usize = 100;
+
+/// What the agent knows right now.
+#[derive(Debug)]
+pub struct Board {
+    /// The node's name, on every series and report.
+    pub node: String,
+    /// When the agent started.
+    pub started_at: SystemTime,
+    /// Every target, in the plan's order.
+    pub entries: Vec<Entry>,
+    /// How many series a target gets.
+    pub detail: Detail,
+    /// The state of the configuration.
+    pub config: ConfigState,
+    /// The state of the scheduler.
+    pub scheduler: SchedulerState,
+}
+
+/// One target, its latest probe and its counters.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The target.
+    pub target: Arc<Target>,
+    /// The latest completed probe.
+    pub latest: Option<Arc<Probed>>,
+    /// What it was judged to be so far.
+    pub course: Course,
+    /// What was counted since the target appeared.
+    pub counters: Counters,
+    /// Changes of the verdict, oldest first, at most [`TRANSITIONS`].
+    pub transitions: VecDeque<Transition>,
+    /// Since when transitions are kept.
+    pub since: SystemTime,
+    /// When the name last had an address that is not private.
+    pub last_non_private_at: Option<SystemTime>,
+    /// The classes of the last answered probe.
+    last_classes: Option<ClassSet>,
+}
+
+/// A completed probe and its verdict.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// The target as it was probed.
+    pub target: Arc<Target>,
+    /// The facts.
+    pub observation: Observation,
+    /// What they mean.
+    pub verdict: Verdict,
+}
+
+/// A change of a target's verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// When the probe that changed it was completed.
+    pub at: SystemTime,
+    /// The outcome from then on.
+    pub outcome: Outcome,
+    /// The primary reason from then on.
+    pub reason: Reason,
+    /// The story in one sentence.
+    pub summary: String,
+}
+
+/// What was counted of one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Probes by outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Failures by stage, in the order of [`Stage::ALL`] (`none` stays 0).
+    pub failures: [u64; Stage::ALL.len()],
+    /// Timeouts by stage, in the order of [`Stage::ALL`]; at most one per probe and stage.
+    pub timeouts: [u64; Stage::ALL.len()],
+    /// Changes of the answer's classes between answered probes.
+    pub class_changes: u64,
+}
+
+/// The state of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigState {
+    /// Whether the latest attempt to load it succeeded.
+    pub last_reload_ok: bool,
+    /// When it was last loaded with success.
+    pub last_success_at: SystemTime,
+    /// [`Plan::hash`] of what is running.
+    pub hash: u64,
+    /// What was wrong with the latest attempt, for people.
+    pub error: Option<String>,
+    /// Targets refused, by source.
+    pub rejected: Rejected,
+}
+
+/// The state of the scheduler.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchedulerState {
+    /// When the scheduler last showed a sign of life, on the runtime's clock.
+    pub heartbeat: Option<tokio::time::Instant>,
+    /// Probes in flight.
+    pub in_flight: u64,
+    /// Beats skipped because the one before was late.
+    pub skipped: u64,
+    /// Probes that panicked.
+    pub panics: u64,
+    /// Whether the agent was ever ready; it stays so.
+    pub ready: bool,
+}
+
+/// The board as it is shared.
+#[derive(Clone, Debug)]
+pub struct SharedBoard(Arc<Mutex<Board>>);
+
+impl SharedBoard {
+    /// Shares `board`.
+    pub fn new(board: Board) -> Self {
+        Self(Arc::new(Mutex::new(board)))
+    }
+
+    /// Locks the board; never hold the guard across an await.
+    pub fn lock(&self) -> MutexGuard<'_, Board> {
+        // A panic while the lock was held is counted elsewhere; the board is still readable.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Board {
+    /// A board for `plan`, nothing probed yet.
+    pub fn new(node: String, plan: &Plan, now: SystemTime) -> Self {
+        let mut board = Self {
+            node,
+            started_at: now,
+            entries: Vec::new(),
+            detail: plan.metrics,
+            config: ConfigState {
+                last_reload_ok: true,
+                last_success_at: now,
+                hash: plan.hash,
+                error: None,
+                rejected: plan.rejected,
+            },
+            scheduler: SchedulerState::default(),
+        };
+        board.adopt(plan, now);
+        board
+    }
+
+    /// Takes over a new plan: targets that stay keep what is known of them.
+    pub fn adopt(&mut self, plan: &Plan, now: SystemTime) {
+        let mut known: Vec<Entry> = std::mem::take(&mut self.entries);
+        self.entries = plan
+            .targets
+            .iter()
+            .map(|target| {
+                match known
+                    .iter()
+                    .position(|entry| entry.target.name == target.name)
+                {
+                    Some(at) => known.swap_remove(at).adopted(target, now),
+                    None => Entry::new(Arc::clone(target), now),
+                }
+            })
+            .collect();
+        self.detail = plan.metrics;
+        self.config = ConfigState {
+            last_reload_ok: true,
+            last_success_at: now,
+            hash: plan.hash,
+            error: None,
+            rejected: plan.rejected,
+        };
+    }
+
+    /// Notes that a new configuration was refused; the one before goes on.
+    pub fn refuse(&mut self, error: String) {
+        self.config.last_reload_ok = false;
+        self.config.error = Some(error);
+    }
+
+    /// The entry of the target called `name`.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.target.name == name)
+    }
+
+    /// Judges what was just observed of `target`: by what is remembered of it, and by what the latest
+    /// probes of other targets say that bears on it.
+    pub fn judge(&self, target: Arc<Target>, observation: Observation) -> Probed {
+        let probed = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.latest.as_deref());
+        let others = probed.map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
+        let surroundings = Surroundings::of(&target, &observation, others);
+        let unknown = Course::default();
+        let entry = self.entry(&target.name);
+        let course = entry.map_or(&unknown, |entry| &entry.course);
+        let verdict = judge(&target, &observation, course.history(), &surroundings);
+        Probed {
+            target,
+            observation,
+            verdict,
+        }
+    }
+
+    /// Forgets the answers of every target, which the next ones are not to be compared with: other
+    /// resolvers gave them.
+    pub fn forget_answers(&mut self) {
+        self.entries.iter_mut().for_each(Entry::forget_answers);
+    }
+
+    /// Records a completed probe. Returns the change that its verdict is, if it is one.
+    pub fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
+        let name = &probed.target.name;
+        let entry = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.target.name == *name)?;
+        entry.record(probed)
+    }
+}
+
+impl Entry {
+    /// A target that was never probed.
+    pub fn new(target: Arc<Target>, now: SystemTime) -> Self {
+        Self {
+            target,
+            latest: None,
+            course: Course::default(),
+            counters: Counters::default(),
+            transitions: VecDeque::new(),
+            since: now,
+            last_non_private_at: None,
+            last_classes: None,
+        }
+    }
+
+    /// The same target under a new plan. Counters stay in any case.
+    fn adopted(mut self, target: &Arc<Target>, now: SystemTime) -> Self {
+        let old = std::mem::replace(&mut self.target, Arc::clone(target));
+        if old == *target {
+            return self;
+        }
+        if old.host != target.host || old.port != target.port {
+            // What was judged of another host is not this one's.
+            return Self {
+                counters: self.counters,
+                ..Self::new(self.target, now)
+            };
+        }
+        let asked_alike = old.rules == target.rules
+            && old.families == target.families
+            && old.resolver == target.resolver;
+        if !asked_alike {
+            self.forget_answers();
+        }
+        // It was judged by what was demanded then: unknown until it is probed again.
+        self.latest = None;
+        self
+    }
+
+    fn forget_answers(&mut self) {
+        self.course.forget_answers();
+        self.last_classes = None;
+    }
+
+    fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
+        let (observation, verdict) = (&probed.observation, &probed.verdict);
+        self.counters.count(observation, verdict);
+        let classes = observation.classes();
+        if !classes.is_empty() {
+            if self.last_classes.is_some_and(|last| last != classes) {
+                self.counters.class_changes += 1;
+            }
+            if !classes.iter().all(Class::is_private) {
+                self.last_non_private_at = Some(observation.checked_at);
+            }
+            self.last_classes = Some(classes);
+        }
+        let change = self.course.record(observation, verdict);
+        if change.is_some() {
+            if self.transitions.len() == TRANSITIONS {
+                self.transitions.pop_front();
+            }
+            self.transitions.push_back(Transition {
+                at: observation.checked_at,
+                outcome: verdict.outcome,
+                reason: verdict.reason,
+                summary: verdict.summary.clone(),
+            });
+        }
+        self.latest = Some(probed);
+        change
+    }
+}
+
+impl Counters {
+    fn count(&mut self, observation: &Observation, verdict: &Verdict) {
+        self.outcomes[verdict.outcome as usize] += 1;
+        if verdict.outcome == Outcome::Fail {
+            self.failures[verdict.stage() as usize] += 1;
+        }
+        for (stage, timed_out) in [
+            (Stage::Dns, observation.dns_timed_out()),
+            (Stage::Connect, observation.connect_timed_out()),
+            (Stage::Tls, observation.tls_timed_out()),
+            (Stage::Http, observation.http_timed_out()),
+        ] {
+            self.timeouts[stage as usize] += u64::from(timed_out);
+        }
+    }
+}
+
+impl SchedulerState {
+    /// How long ago the scheduler last showed a sign of life.
+    pub fn heartbeat_age(&self) -> Option<Duration> {
+        self.heartbeat.map(|at| at.elapsed())
+    }
+}

@@ -1,0 +1,188 @@
+use privatelink_verdict::address::Family;
+use privatelink_verdict::target::Expectation;
+
+use super::*;
+use crate::fixtures;
+
+const HOST: &str = "kv-prod.vault.azure.net";
+
+fn auto() -> Target {
+    Target {
+        expect: Expectation::Auto,
+        ..fixtures::target(HOST)
+    }
+}
+
+fn board_of(target: Target) -> Board {
+    let plan = fixtures::plan([Arc::new(target)]);
+    Board::new("aks-a-0".to_owned(), &plan, fixtures::now())
+}
+
+/// The board's only entry.
+fn only(board: &Board) -> &Entry {
+    assert_eq!(board.entries.len(), 1);
+    &board.entries[0]
+}
+
+/// Judges and records what `probed` observed, as of the board's only target.
+fn observe(board: &mut Board, probed: Probed) -> Option<Change> {
+    let target = Arc::clone(&only(board).target);
+    let probed = board.judge(target, probed.observation);
+    board.record(Arc::new(probed))
+}
+
+fn adopt(board: &mut Board, target: Target) {
+    let later = fixtures::now() + Duration::from_mins(1);
+    board.adopt(&fixtures::plan([Arc::new(target)]), later);
+}
+
+/// A board whose target had a private address once, and a public one since.
+fn latched() -> Board {
+    let mut board = board_of(auto());
+    observe(&mut board, fixtures::healthy());
+    observe(&mut board, fixtures::public_fallback());
+    assert_eq!(reason(&board), Some(Reason::PublicFallback));
+    board
+}
+
+fn reason(board: &Board) -> Option<Reason> {
+    let latest = only(board).latest.as_ref();
+    latest.map(|latest| latest.verdict.reason)
+}
+
+#[test]
+fn an_edit_of_a_target_unlatches_nothing() {
+    for edited in [
+        Target {
+            owner: Some("payments".to_owned()),
+            ..auto()
+        },
+        Target {
+            timeout: Duration::from_secs(7),
+            ..auto()
+        },
+        Target {
+            families: vec![Family::Ipv4],
+            ..auto()
+        },
+        Target {
+            resolver: "node".to_owned(),
+            ..auto()
+        },
+    ] {
+        let mut board = latched();
+        adopt(&mut board, edited);
+        assert_eq!(reason(&board), None, "unknown until it is probed again");
+        observe(&mut board, fixtures::public_fallback());
+        assert_eq!(reason(&board), Some(Reason::PublicFallback));
+    }
+}
+
+#[test]
+fn another_host_or_port_is_another_target_with_the_counters_of_the_one_before() {
+    for edited in [
+        Target {
+            host: "kv-other.vault.azure.net".to_owned(),
+            ..auto()
+        },
+        Target {
+            port: 8443,
+            ..auto()
+        },
+    ] {
+        let mut board = latched();
+        let counters = only(&board).counters.clone();
+        adopt(&mut board, edited);
+        let entry = only(&board);
+        assert_eq!(entry.course, Course::default());
+        assert!(entry.transitions.is_empty() && entry.latest.is_none());
+        assert_eq!(entry.last_non_private_at, None);
+        assert_eq!(entry.since, fixtures::now() + Duration::from_mins(1));
+        assert_eq!(entry.counters, counters);
+    }
+}
+
+#[test]
+fn a_target_that_stays_as_it_was_keeps_everything() {
+    let mut board = latched();
+    let before = only(&board).clone();
+    adopt(&mut board, auto());
+    let after = only(&board);
+    assert!(after.latest.is_some());
+    assert_eq!(after.course, before.course);
+    assert_eq!(after.transitions, before.transitions);
+    assert_eq!(after.last_classes, before.last_classes);
+}
+
+#[test]
+fn an_edit_is_no_transition() {
+    let mut board = latched();
+    let before = only(&board).clone();
+    assert_eq!(before.transitions.len(), 2);
+    let edited = Target {
+        owner: Some("payments".to_owned()),
+        ..auto()
+    };
+    adopt(&mut board, edited);
+    assert_eq!(observe(&mut board, fixtures::public_fallback()), None);
+    let entry = only(&board);
+    assert_eq!(entry.transitions, before.transitions);
+    assert_eq!(entry.since, before.since);
+    assert!(entry.last_non_private_at.is_some());
+}
+
+#[test]
+fn answers_of_another_resolver_are_not_compared_with_the_ones_before() {
+    let flapping = |board: &mut Board| {
+        for _ in 0..2 {
+            observe(board, fixtures::healthy());
+            observe(board, fixtures::public_fallback());
+        }
+        let latest = only(board).latest.as_ref().expect("it was probed");
+        latest.verdict.found(Reason::AddressFlapping)
+    };
+    let mut board = board_of(auto());
+    assert!(flapping(&mut board));
+    let changes = only(&board).counters.class_changes;
+    let edited = Target {
+        resolver: "node".to_owned(),
+        ..auto()
+    };
+    adopt(&mut board, edited);
+    observe(&mut board, fixtures::healthy());
+    let latest = only(&board).latest.as_ref().expect("it was probed");
+    assert!(!latest.verdict.found(Reason::AddressFlapping));
+    assert_eq!(only(&board).counters.class_changes, changes);
+
+    assert!(flapping(&mut board));
+    board.forget_answers();
+    observe(&mut board, fixtures::public_fallback());
+    let latest = only(&board).latest.as_ref().expect("it was probed");
+    assert!(!latest.verdict.found(Reason::AddressFlapping));
+}
+
+#[test]
+fn every_probe_is_counted_and_every_change_kept_up_to_a_hundred() {
+    let mut board = board_of(auto());
+    for _ in 0..60 {
+        observe(&mut board, fixtures::healthy());
+        observe(&mut board, fixtures::dns_timeout());
+        observe(&mut board, fixtures::dns_timeout());
+    }
+    let entry = only(&board);
+    assert_eq!(entry.counters.outcomes.iter().sum::<u64>(), 180);
+    assert_eq!(entry.counters.failures[Stage::Dns as usize], 120);
+    assert_eq!(entry.counters.timeouts[Stage::Dns as usize], 120);
+    assert_eq!(entry.counters.class_changes, 0, "no answer is no change");
+    assert_eq!(entry.transitions.len(), TRANSITIONS);
+    let latest = entry.transitions.back().expect("a transition");
+    assert_eq!(latest.outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_probe_of_a_target_that_left_is_recorded_nowhere() {
+    let mut board = board_of(auto());
+    let stranger = fixtures::named("kv-gone.vault.azure.net", fixtures::healthy());
+    assert_eq!(board.record(Arc::new(stranger)), None);
+    assert!(only(&board).latest.is_none());
+}

@@ -1,0 +1,177 @@
+//! Resolvers: the ways to resolve names, and which targets are judged by which.
+
+use std::path::PathBuf;
+
+use crate::assemble::values;
+use crate::network;
+use crate::problem::{Complaint, Problems, quoted};
+use crate::raw::RawResolver;
+use crate::text::{self, NameText};
+use crate::written::{Origin, Written};
+use privatelink_verdict::resolver::{Resolver, Servers};
+use privatelink_verdict::suggest::nearest;
+
+/// Who uses a target, where that decides its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// Image pulls: the container runtime.
+    Registries,
+    /// Mounts: kubelet and the CSI drivers.
+    Volumes,
+}
+
+/// The words of `pathFor`.
+pub(super) const USAGES: [(&str, Usage); 2] = [
+    ("registries", Usage::Registries),
+    ("volumes", Usage::Volumes),
+];
+
+/// Every resolver, and who is judged by which.
+#[derive(Debug)]
+pub(crate) struct Resolvers {
+    pub(crate) all: Vec<Resolver>,
+    registries: Option<String>,
+    volumes: Option<String>,
+}
+
+impl Resolvers {
+    pub(super) fn read(
+        written: Option<&[Written<RawResolver>]>,
+        problems: &mut Problems<'_>,
+    ) -> Self {
+        let mut resolvers = Self {
+            all: Vec::new(),
+            registries: None,
+            volumes: None,
+        };
+        for written in written.unwrap_or_default() {
+            resolvers.add(written, problems);
+        }
+        if resolvers.all.is_empty() {
+            resolvers.all.push(Resolver {
+                name: "system".to_owned(),
+                servers: Servers::ResolvConf(PathBuf::from("/etc/resolv.conf")),
+                must_agree: false,
+            });
+        }
+        resolvers
+    }
+
+    fn add(&mut self, written: &Written<RawResolver>, problems: &mut Problems<'_>) {
+        let raw = &written.value;
+        let name = &raw.name.value.0;
+        // The command line names resolvers by their address, brackets included.
+        let typed = raw.name.place.origin == Origin::CommandLine;
+        if !typed && !text::is_name(name) {
+            problems.error(raw.name.place, bad_name(name));
+        } else if self.all.iter().any(|known| known.name == *name) {
+            problems.error(
+                raw.name.place,
+                Complaint::new(format!("there are two resolvers called {}", quoted(name)))
+                    .help("give one of them another name"),
+            );
+        }
+        let servers = match (&raw.servers, &raw.resolv_conf) {
+            (Some(servers), None) if servers.value.is_empty() => {
+                problems.error(
+                    servers.place,
+                    Complaint::new(format!("the resolver {} has no servers", quoted(name))),
+                );
+                Servers::Listed(Vec::new())
+            }
+            (Some(servers), None) => Servers::Listed(
+                servers
+                    .value
+                    .iter()
+                    .filter_map(|server| {
+                        problems.check(server.place, network::server(&server.value.0))
+                    })
+                    .collect(),
+            ),
+            (None, Some(path)) => {
+                if path.value.0.is_empty() {
+                    problems.error(path.place, Complaint::new("resolvConf is empty"));
+                }
+                Servers::ResolvConf(PathBuf::from(&path.value.0))
+            }
+            (given, _) => {
+                let what = match given {
+                    Some(_) => "both `servers` and `resolvConf`",
+                    None => "neither `servers` nor `resolvConf`",
+                };
+                problems.error(
+                    raw.name.place,
+                    Complaint::new(format!("the resolver {} has {what}", quoted(name)))
+                        .help("write one of them"),
+                );
+                Servers::Listed(Vec::new())
+            }
+        };
+        for usage in raw.path_for.iter().flatten() {
+            let Some(meant) = values::word(Some(usage), "pathFor", &USAGES, problems) else {
+                continue;
+            };
+            let path = match meant {
+                Usage::Registries => &mut self.registries,
+                Usage::Volumes => &mut self.volumes,
+            };
+            match path {
+                None => *path = Some(name.clone()),
+                Some(other) => problems.error(
+                    usage.place,
+                    Complaint::new(format!(
+                        "the resolver {} is already the path for {}",
+                        quoted(other),
+                        usage.value.0
+                    ))
+                    .help("a target is judged by one path: keep it at one resolver"),
+                ),
+            }
+        }
+        self.all.push(Resolver {
+            name: name.clone(),
+            servers,
+            must_agree: raw.must_agree.unwrap_or(false),
+        });
+    }
+
+    /// The resolver a target is judged by: its own, else that of its users, else the first.
+    pub(super) fn path(
+        &self,
+        written: Option<&Written<NameText>>,
+        usage: Option<Usage>,
+        problems: &mut Problems<'_>,
+    ) -> String {
+        let first = || self.all.first().map(|first| first.name.clone());
+        if let Some(written) = written {
+            let name = &written.value.0;
+            if self.all.iter().any(|known| known.name == *name) {
+                return name.clone();
+            }
+            let known = || self.all.iter().map(|known| known.name.as_str());
+            let help = match nearest(name, known()).next() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            problems.error(
+                written.place,
+                Complaint::new(format!("there is no resolver called {}", quoted(name))).help(help),
+            );
+        }
+        match usage {
+            Some(Usage::Registries) => self.registries.clone(),
+            Some(Usage::Volumes) => self.volumes.clone(),
+            None => None,
+        }
+        .or_else(first)
+        .unwrap_or_default()
+    }
+}
+
+/// What is said of a name that does not look like one.
+pub(super) fn bad_name(name: &str) -> Complaint {
+    Complaint::new(format!("{} cannot be a name", quoted(name))).help(
+        "a name starts with a letter or digit, goes on with letters, digits, `.`, `_`, `:` or \
+         `-`, and has at most 253 characters",
+    )
+}

@@ -1,0 +1,191 @@
+//! Values: the checked readings of what a target and the globals have in common.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use privatelink_verdict::address::{Family, Overrides};
+use privatelink_verdict::target::{Expectation, Protocol};
+
+use crate::assemble::shown;
+use crate::plan::Limits;
+use crate::problem::{Complaint, Problems, quoted};
+use crate::raw::RawClassify;
+use crate::text::{CidrText, DurationText, ExpectText, FamilyText, ProtocolText};
+use crate::written::Written;
+use crate::{duration, network};
+use privatelink_verdict::suggest::nearest;
+
+/// A duration between two bounds, or the default.
+pub(super) fn span(
+    written: Option<&Written<DurationText>>,
+    what: &str,
+    (least, most): (Duration, Duration),
+    default: Duration,
+    problems: &mut Problems<'_>,
+) -> Duration {
+    written
+        .and_then(|written| bounded(written, what, (least, most), problems))
+        .unwrap_or(default)
+}
+
+fn bounded(
+    written: &Written<DurationText>,
+    what: &str,
+    (least, most): (Duration, Duration),
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let span = problems.check(written.place, duration::parse(&written.value.0))?;
+    let complaint = |bound: &str, limit| {
+        Complaint::new(format!(
+            "{what} is {}, {bound} {}",
+            shown(span),
+            shown(limit)
+        ))
+    };
+    if span < least {
+        problems.error(written.place, complaint("shorter than", least));
+    } else if span > most {
+        problems.error(written.place, complaint("longer than", most));
+    } else {
+        return Some(span);
+    }
+    None
+}
+
+/// An `interval`; `limits.minInterval` is checked by the caller, who knows it.
+pub(super) fn interval(
+    written: Option<&Written<DurationText>>,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let bounds = (Duration::from_secs(1), Duration::from_hours(24));
+    bounded(written?, "interval", bounds, problems)
+}
+
+/// A `timeout`: below two seconds the stages get too little to tell a loss from a delay.
+pub(super) fn timeout(
+    written: Option<&Written<DurationText>>,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let bounds = (Duration::from_secs(2), Duration::from_mins(10));
+    bounded(written?, "timeout", bounds, problems)
+}
+
+pub(super) fn below_minimum(interval: Duration, limits: &Limits) -> Complaint {
+    Complaint::new(format!(
+        "the interval {} is shorter than limits.minInterval, {}",
+        shown(interval),
+        shown(limits.min_interval)
+    ))
+}
+
+pub(super) fn shorter_than_timeout(interval: Duration, timeout: Duration) -> Complaint {
+    Complaint::new(format!(
+        "the interval {} is shorter than the timeout {}: a slow probe makes the next one skip",
+        shown(interval),
+        shown(timeout)
+    ))
+}
+
+/// One of a few words, or a complaint with the nearest.
+pub(super) fn word<T: Copy, W: AsRef<str>>(
+    written: Option<&Written<W>>,
+    what: &str,
+    words: &[(&'static str, T)],
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let written = written?;
+    let text = written.value.as_ref();
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Some(*value);
+    }
+    let valid = || words.iter().map(|(word, _)| *word);
+    let help = match nearest(text, valid()).next() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("valid are {}", valid().collect::<Vec<_>>().join(", ")),
+    };
+    problems.error(
+        written.place,
+        Complaint::new(format!("{} is no value of {what}", quoted(text))).help(help),
+    );
+    None
+}
+
+pub(super) fn expectation(
+    written: Option<&Written<ExpectText>>,
+    problems: &mut Problems<'_>,
+) -> Option<Expectation> {
+    let words: Vec<_> = Expectation::ALL
+        .iter()
+        .map(|word| (word.as_str(), *word))
+        .collect();
+    word(written, "expect", &words, problems)
+}
+
+pub(super) fn protocol(
+    written: Option<&Written<ProtocolText>>,
+    problems: &mut Problems<'_>,
+) -> Option<Protocol> {
+    let words: Vec<_> = Protocol::ALL
+        .iter()
+        .map(|word| (word.as_str(), *word))
+        .collect();
+    word(written, "protocol", &words, problems)
+}
+
+/// The families, in the order they are asked for; at least one.
+pub(super) fn families(
+    written: Option<&Written<Vec<Written<FamilyText>>>>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Family>> {
+    let written = written?;
+    if written.value.is_empty() {
+        problems.error(
+            written.place,
+            Complaint::new("addressFamilies is empty: nothing would be asked for")
+                .help("write `[ipv4]`, `[ipv6]` or `[ipv4, ipv6]`"),
+        );
+        return None;
+    }
+    let words = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+    let mut families: Vec<Family> = written
+        .value
+        .iter()
+        .filter_map(|family| word(Some(family), "addressFamilies", &words, problems))
+        .collect();
+    families.sort_unstable();
+    families.dedup();
+    (!families.is_empty()).then_some(families)
+}
+
+pub(super) fn networks(
+    written: Option<&[Written<CidrText>]>,
+    problems: &mut Problems<'_>,
+) -> Vec<IpNet> {
+    written
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|cidr| problems.check(cidr.place, network::cidr(&cidr.value.0)))
+        .collect()
+}
+
+/// The overrides of one scope; the same network as private and as public cannot be decided.
+pub(super) fn classify(written: Option<&RawClassify>, problems: &mut Problems<'_>) -> Overrides {
+    let Some(written) = written else {
+        return Overrides::default();
+    };
+    let private = networks(written.private.as_deref(), problems);
+    let public = networks(written.public.as_deref(), problems);
+    for cidr in written.public.iter().flatten() {
+        if network::cidr(&cidr.value.0).is_ok_and(|net| private.contains(&net)) {
+            problems.error(
+                cidr.place,
+                Complaint::new(format!(
+                    "{} is classified as private and as public",
+                    quoted(&cidr.value.0)
+                ))
+                .help("keep one of them; a longer prefix inside it may say otherwise"),
+            );
+        }
+    }
+    Overrides { private, public }
+}

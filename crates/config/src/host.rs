@@ -1,0 +1,193 @@
+//! Host: the DNS name of a target as it is written, and what makes it unusable.
+
+use std::net::IpAddr;
+
+use privatelink_verdict::name::normalised;
+
+use crate::problem::{Complaint, quoted};
+
+/// Longest name and label, without the trailing dot (RFC 1035 section 2.3.4).
+const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+/// Reads a host: lower case and without the trailing dot from here on.
+pub fn parse(text: &str) -> Result<String, Complaint> {
+    if let Some(complaint) = not_a_host(text) {
+        return Err(complaint);
+    }
+    let host = normalised(text);
+    if host.len() > LONGEST_NAME {
+        return Err(Complaint::new(format!(
+            "the host name has {} characters; a DNS name has at most {LONGEST_NAME}",
+            host.len()
+        )));
+    }
+    for label in host.split('.') {
+        if let Some(what) = broken_label(label) {
+            return Err(Complaint::new(format!(
+                "{} is not a host name: {what}",
+                quoted(text)
+            )));
+        }
+    }
+    Ok(host)
+}
+
+/// What people write where a host belongs.
+fn not_a_host(text: &str) -> Option<Complaint> {
+    let complaint = Complaint::new(format!("{} is not a host name", quoted(text)));
+    if text.is_empty() || text == "." {
+        return Some(
+            Complaint::new("the host is empty").help("write the name that applications use"),
+        );
+    }
+    let address = text.trim_start_matches('[').trim_end_matches(']');
+    if address.parse::<IpAddr>().is_ok() {
+        return Some(
+            Complaint::new(format!("the host {} is an IP address", quoted(text))).help(
+                "write the name that applications use: the probe is about how it resolves \
+                 and which certificate answers to it",
+            ),
+        );
+    }
+    if !text.is_ascii() {
+        return Some(
+            Complaint::new(format!(
+                "the host {} is not ASCII: DNS carries such names in punycode",
+                quoted(text)
+            ))
+            .help("write the form that starts with `xn--`, as applications send it"),
+        );
+    }
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+        return Some(complaint.help(format!("write the host alone: {}", quoted(host))));
+    }
+    if let Some((host, _)) = text.split_once('/') {
+        return Some(complaint.help(format!("write the host alone: {}", quoted(host))));
+    }
+    if let Some((host, port)) = text.split_once(':') {
+        return Some(complaint.help(if port.parse::<u16>().is_ok() {
+            format!("write the host alone, {}, and `port: {port}`", quoted(host))
+        } else {
+            format!("write the host alone: {}", quoted(host))
+        }));
+    }
+    text.contains('*')
+        .then(|| complaint.help("a wildcard cannot be resolved: write a name that exists below it"))
+}
+
+fn broken_label(label: &str) -> Option<String> {
+    if label.is_empty() {
+        return Some("there is nothing between two dots".to_owned());
+    }
+    if label.len() > LONGEST_LABEL {
+        return Some(format!(
+            "a label has {} characters; DNS allows {LONGEST_LABEL}",
+            label.len()
+        ));
+    }
+    // Underscores are no host names by the letter of RFC 952, but resolve and are in use.
+    if let Some(odd) = label
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
+    {
+        return Some(format!(
+            "{} does not belong there",
+            quoted(&odd.to_string())
+        ));
+    }
+    (label.starts_with('-') || label.ends_with('-'))
+        .then(|| "a label starts or ends with a hyphen".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn upper_case_is_lowered_and_the_trailing_dot_dropped() {
+        for (text, host) in [
+            ("KV.Vault.Azure.NET.", "kv.vault.azure.net"),
+            ("my_db.example.com", "my_db.example.com"),
+            ("localhost", "localhost"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("1.example", "1.example"),
+        ] {
+            assert_eq!(parse(text).as_deref(), Ok(host));
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_what_to_write() {
+        for (text, message, help) in [
+            (
+                "10.1.2.3",
+                "is an IP address",
+                "the name that applications use",
+            ),
+            (
+                "fd00::1",
+                "is an IP address",
+                "the name that applications use",
+            ),
+            (
+                "[fd00::1]",
+                "is an IP address",
+                "the name that applications use",
+            ),
+            ("bücher.example", "not ASCII", "xn--"),
+            (
+                "https://kv.vault.azure.net/x",
+                "not a host",
+                "alone: `kv.vault.azure.net`",
+            ),
+            (
+                "kv.vault.azure.net/secrets",
+                "not a host",
+                "alone: `kv.vault.azure.net`",
+            ),
+            ("sql.example.com:1433", "not a host", "`port: 1433`"),
+            ("*.vault.azure.net", "not a host", "wildcard"),
+            ("", "empty", "the name that applications use"),
+        ] {
+            let complaint = parse(text).expect_err(text);
+            assert!(complaint.message.contains(message), "{complaint:?}");
+            assert!(
+                complaint
+                    .help
+                    .as_deref()
+                    .is_some_and(|found| found.contains(help)),
+                "{complaint:?}"
+            );
+        }
+        for text in ["a..b", ".a", "a.-b", "a b", "a\u{0}b", "a.."] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_dns() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(longest.len(), 253);
+        assert!(parse(&longest).is_ok());
+        assert!(
+            parse(&format!("{longest}.")).is_ok(),
+            "the dot does not count"
+        );
+        assert!(parse(&format!("{longest}a")).is_err());
+        assert!(parse(&format!("{}.b", "a".repeat(64))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_accepted_again_unchanged(text in "[ -~äß]{0,70}") {
+            if let Ok(host) = parse(&text) {
+                prop_assert_eq!(parse(&host), Ok(host.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Merging: several files as one list, and files that change.
+
+use privatelink_verdict::target::{Expectation, Source as Declared};
+
+use super::*;
+use crate::reload::Watcher;
+
+const OPERATORS: &str = "
+resolvers: [{name: pod, servers: [10.0.0.10]}, {name: node, servers: [10.0.0.11], pathFor: [registries, volumes]}]
+allowedHosts: ['*.corp.example']
+targets: [{host: kv.vault.azure.net, name: my-vault}]
+";
+
+fn merged(name: &str, later: &str) -> Plan {
+    let scratch = Scratch::new(name);
+    let files = [
+        scratch.write("config.yaml", OPERATORS),
+        scratch.write("observed.yaml", later),
+    ];
+    let mut plan = load(&files).expect("later files never stop anything");
+    let place = scratch.0.display().to_string();
+    for warning in &mut plan.warnings {
+        *warning = warning.replace(&place, "/config");
+    }
+    plan
+}
+
+#[test]
+fn the_same_host_and_port_is_one_target_of_the_first_source() {
+    let plan = merged(
+        "merging-same",
+        "targets:
+  - {source: discovered, host: KV.vault.azure.net}
+  - {source: discovered, host: reg.azurecr.io}
+  - {source: crd, name: 'shop:reg', host: reg.azurecr.io}
+  - {source: crd, name: 'shop:db', host: db.corp.example, port: 5432, protocol: postgres}
+  - {source: discovered, host: stor.blob.core.windows.net, usage: volumes}
+",
+    );
+    assert_eq!(
+        names(&plan),
+        [
+            "my-vault",
+            "shop:db",
+            "shop:reg",
+            "stor.blob.core.windows.net"
+        ]
+    );
+    assert_eq!(plan.warnings, [""; 0]);
+    let registry = target(&plan, "shop:reg");
+    assert_eq!(registry.source, Declared::Crd);
+    assert_eq!(registry.expect, Expectation::PrivateEndpoint);
+    assert_eq!(registry.resolver, "node");
+    let blob = target(&plan, "stor.blob.core.windows.net");
+    assert_eq!(blob.source, Declared::Discovered);
+    assert_eq!(
+        (blob.expect, blob.resolver.as_str()),
+        (Expectation::Auto, "node")
+    );
+}
+
+#[test]
+fn a_bad_target_of_the_observer_is_refused_alone() {
+    let plan = merged(
+        "merging-bad",
+        "interval: 1s
+targets:
+  - {source: crd, name: 'a:ok', host: ok.vault.azure.net}
+  - {source: crd, name: 'a:imds', host: imds.vault.azure.net, classify: {private: [169.254.169.254/32]}}
+  - {source: crd, name: 'a:other', host: other.example.com}
+  - {source: crd, name: 'a:port', host: p.vault.azure.net, port: 22}
+  - {source: crd, name: 'a:internal', host: api.default.svc.cluster.local}
+  - {source: crd, host: nameless.vault.azure.net}
+  - {source: crd, name: my-vault, host: taken.vault.azure.net}
+  - {source: config, name: x, host: x.vault.azure.net}
+  - {name: y, host: y.vault.azure.net}
+  - {source: discovered, host: 10.1.2.3}
+  - {source: discovered, host: z.vault.azure.net, colour: red}
+  - {source: discovered, host: w.vault.azure.net, interval: 1ms}
+  - nonsense
+",
+    );
+    assert_eq!(names(&plan), ["my-vault", "a:ok"]);
+    assert_eq!((plan.rejected.crd, plan.rejected.discovered), (6, 6));
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r#"
+    /config/observed.yaml: `interval` is ignored: only `targets` counts in a later file
+    the crd target `a:imds` is refused: /config/observed.yaml:4:5: `classify` counts only in the operator's configuration
+    the crd target `a:other` is refused: /config/observed.yaml:5:5: the host `other.example.com` is neither in the catalogue nor in allowedHosts
+    the crd target `a:port` is refused: /config/observed.yaml:6:5: the port 22 is none that the catalogue lists for `p.vault.azure.net` (a host in allowedHosts may have any port)
+    the crd target `a:internal` is refused: /config/observed.yaml:7:5: the host `api.default.svc.cluster.local` is a name inside the cluster
+    the crd target `nameless.vault.azure.net` is refused: /config/observed.yaml:8:5: it has no name (a PrivateLinkTarget is called `namespace:name`)
+    the discovered target `x` is refused: /config/observed.yaml:10:5: `config` is no value of source (valid are crd, discovered)
+    the discovered target `y` is refused: /config/observed.yaml:11:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
+    the discovered target `10.1.2.3` is refused: /config/observed.yaml:12:5: the host `10.1.2.3` is an IP address (write the name that applications use: the probe is about how it resolves and which certificate answers to it)
+    the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `sameService`, `owner`
+    the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: interval is `1ms`, shorter than `1s`
+    the discovered target `without a host` is refused: /config/observed.yaml:15:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
+    /config/observed.yaml: the crd target `my-vault` is refused: another target has that name
+    "#);
+}
+
+#[test]
+fn nobody_but_the_operator_hurries_the_nodes_or_bears_on_others_verdicts() {
+    let plan = merged(
+        "merging-pace",
+        "targets:
+  - {source: crd, name: 'a:eager', host: eager.vault.azure.net, interval: 1s, timeout: 10m}
+  - {source: crd, name: 'a:db', host: d.postgres.database.azure.com, interval: 30s}
+  - {source: crd, name: 'a:modest', host: modest.vault.azure.net, interval: 5m, timeout: 5s}
+  - {source: crd, name: 'a:resolver', host: r.vault.azure.net, resolver: node}
+  - {source: crd, name: 'a:friend', host: f.vault.azure.net, sameService: [my-vault]}
+",
+    );
+    let pace = |name: &str| {
+        let target = target(&plan, name);
+        (target.interval.as_secs(), target.timeout.as_secs())
+    };
+    assert_eq!(pace("a:eager"), (30, 10));
+    assert_eq!(pace("a:db"), (60, 10));
+    assert_eq!(pace("a:modest"), (300, 5));
+    assert_eq!(plan.rejected.crd, 2);
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r"
+    /config/observed.yaml:2:5: interval is `1s`, shorter than is usual: `30s` is used
+    /config/observed.yaml:2:5: timeout is `10m`, longer than is usual: `10s` is used
+    /config/observed.yaml:3:5: interval is `30s`, shorter than is usual: `1m` is used
+    the crd target `a:resolver` is refused: /config/observed.yaml:5:5: `resolver` counts only in the operator's configuration
+    the crd target `a:friend` is refused: /config/observed.yaml:6:5: `sameService` counts only in the operator's configuration
+    ");
+}
+
+#[test]
+fn later_files_may_be_absent_empty_or_no_yaml_at_all() {
+    let scratch = Scratch::new("merging-later");
+    let first = scratch.write("config.yaml", "targets: []\n");
+    let latin = scratch.0.join("latin.yaml");
+    std::fs::write(&latin, b"targets: []\n# caf\xe9\n").expect("a temporary file");
+    let deep = format!("targets: {}{}", "[".repeat(50), "]".repeat(50));
+    let invalid = "no target of this file";
+    for (later, warning, rejected) in [
+        (scratch.write("empty.yaml", ""), "the file is empty", 0),
+        (scratch.0.join("absent.yaml"), "cannot be read", 0),
+        (scratch.write("broken.yaml", "targets: [{"), invalid, 1),
+        (scratch.write("deep.yaml", &deep), "too deep", 1),
+        (scratch.write("list.yaml", "[1, 2]"), invalid, 1),
+        (scratch.write("words.yaml", "targets: none"), invalid, 1),
+        (latin, "not UTF-8", 1),
+        (scratch.0.clone(), "not a regular file", 1),
+    ] {
+        let plan = load(&[first.clone(), later.clone()]).expect("a plan");
+        assert!(plan.targets.is_empty());
+        assert_eq!(plan.warnings.len(), 1, "{later:?}: {:?}", plan.warnings);
+        assert!(plan.warnings[0].contains(warning), "{:?}", plan.warnings);
+        assert_eq!(plan.rejected.discovered, rejected, "{later:?}");
+    }
+    load(std::slice::from_ref(&first)).expect_err("alone, a file without targets is a mistake");
+}
+
+#[test]
+fn what_is_beyond_the_limit_is_refused_from_the_end() {
+    let scratch = Scratch::new("merging-limit");
+    let files = [
+        scratch.write(
+            "config.yaml",
+            "limits: {maxTargets: 2}\ntargets: [{host: a.example.com}]\n",
+        ),
+        scratch.write(
+            "observed.yaml",
+            "targets:
+  - {source: discovered, host: d.vault.azure.net}
+  - {source: crd, name: 'a:c', host: c.vault.azure.net}
+",
+        ),
+    ];
+    let plan = load(&files).expect("a plan");
+    assert_eq!(names(&plan), ["a.example.com", "a:c"]);
+    assert_eq!((plan.rejected.crd, plan.rejected.discovered), (0, 1));
+}
+
+#[test]
+fn the_hash_follows_the_content_and_nothing_else() {
+    let scratch = Scratch::new("merging-hash");
+    let (text, other) = (
+        "targets: [{host: a.example.com}]\n",
+        "targets: [{host: b.example.com}]\n",
+    );
+    let hash = |name: &str, text: &str| {
+        let plan = load(&[scratch.write(name, text)]).expect("a plan");
+        assert!(plan.hash < 1 << 48, "a gauge must hold it exactly");
+        plan.hash
+    };
+    assert_eq!(hash("a.yaml", text), hash("b.yaml", text));
+    assert_ne!(hash("a.yaml", text), hash("a.yaml", other));
+    assert_eq!(
+        hash("a.yaml", text),
+        261_714_027_715_660,
+        "stable over runs and versions"
+    );
+}
+
+/// What kubelet does to a mounted `ConfigMap`: a new directory, and `..data` renamed onto it.
+fn publish(mount: &Path, revision: &str, text: &str) {
+    let data = mount.join(format!("..{revision}"));
+    std::fs::create_dir_all(&data).expect("a directory");
+    std::fs::write(data.join("config.yaml"), text).expect("a file");
+    let next = mount.join("..data_tmp");
+    std::os::unix::fs::symlink(format!("..{revision}"), &next).expect("a link");
+    std::fs::rename(&next, mount.join("..data")).expect("the swap");
+    let file = mount.join("config.yaml");
+    if !file.is_symlink() {
+        std::os::unix::fs::symlink("..data/config.yaml", file).expect("a link");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swapped_config_map_is_read_again_and_the_same_mistake_is_reported_once() {
+    let scratch = Scratch::new("merging-swap");
+    publish(&scratch.0, "1", "targets: [{host: a.example.com}]\n");
+    let paths = [scratch.0.join("config.yaml")];
+    let (plan, mut watcher) = Watcher::start(&paths).expect("a plan");
+    assert_eq!(names(&plan), ["a.example.com"]);
+
+    publish(&scratch.0, "2", "targets: [{host: a.example.com}]\n");
+    quiet(&mut watcher, "a swap that changes no content is no change").await;
+
+    publish(&scratch.0, "3", "targets: [{host: b.example.com}]\n");
+    let plan = watcher.changed().await.expect("a good configuration");
+    assert_eq!(names(&plan), ["b.example.com"]);
+
+    publish(&scratch.0, "4", "targets: [{hosst: c.example.com}]\n");
+    let error = watcher.changed().await.expect_err("a bad configuration");
+    assert!(
+        error.to_string().contains("did you mean `host`?"),
+        "{error}"
+    );
+    quiet(&mut watcher, "the same mistake is reported once").await;
+
+    publish(&scratch.0, "5", "targets: [{host: b.example.com}]\n");
+    let again = watcher.changed().await.expect("the good one is back");
+    assert_eq!(again.hash, plan.hash);
+
+    std::fs::remove_file(scratch.0.join("..data")).expect("the link");
+    let error = watcher.changed().await.expect_err("the file is gone");
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_ca_file_is_a_change_too_also_while_the_configuration_is_bad() {
+    let scratch = Scratch::new("merging-ca");
+    let ca = scratch.write("ca.pem", "not yet\n");
+    let text = format!(
+        "tls: {{caFiles: [{}]}}\ntargets: [{{host: a.example.com}}]\n",
+        ca.display()
+    );
+    let config = scratch.write("config.yaml", "targets: [{host: a.example.com}]\n");
+    let (_, mut watcher) = Watcher::start(std::slice::from_ref(&config)).expect("a plan");
+
+    scratch.write("config.yaml", &text);
+    watcher
+        .changed()
+        .await
+        .expect_err("the CA file holds no certificate");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["ca.example".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    scratch.write("ca.pem", &certificate.pem());
+    let plan = watcher.changed().await.expect("the CA file is good now");
+    assert_eq!(plan.ca_certificates.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
+    let scratch = Scratch::new("merging-memory");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let observed = |host: &str| format!("targets: [{{source: discovered, host: {host}}}]\n");
+    let later = scratch.write("observed.yaml", &observed("a.vault.azure.net"));
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+
+    scratch.write("observed.yaml", &observed("b.vault.azure.net"));
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+
+    for bad in [&b"targets: [{"[..], b"[1]", b"targets: []\n# caf\xe9\n"] {
+        std::fs::write(&later, bad).expect("a temporary file");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
+        assert_eq!(plan.rejected.discovered, 1);
+        let warning = &plan.warnings[..];
+        let says = "the targets that it held before stay";
+        assert!(
+            warning.len() == 1 && warning[0].ends_with(says),
+            "{warning:?}"
+        );
+    }
+
+    // What the operator changes meanwhile counts for them too.
+    scratch.write(
+        "config.yaml",
+        &format!("{OPERATORS}deniedCidrs: [10.9.0.0/16]\n"),
+    );
+    let plan = watcher.changed().await.expect("a plan");
+    let kept = target(&plan, "b.vault.azure.net");
+    assert_eq!(kept.rules.denied.len(), 1);
+
+    scratch.write("observed.yaml", "targets: []\n");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"]);
+    scratch.write("observed.yaml", "targets: [{");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["my-vault"], "the last good one had none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_or_absent_later_file_has_no_targets_whatever_it_held() {
+    let scratch = Scratch::new("merging-forget");
+    let first = scratch.write("config.yaml", OPERATORS);
+    let good = "targets: [{source: discovered, host: a.vault.azure.net}]\n";
+    let later = scratch.write("observed.yaml", good);
+    let (_, mut watcher) = Watcher::start(&[first, later.clone()]).expect("a plan");
+    for absent in [false, true] {
+        if absent {
+            std::fs::remove_file(&later).expect("the file");
+        } else {
+            scratch.write("observed.yaml", "");
+        }
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"]);
+        assert_eq!(plan.rejected.discovered, 0);
+        scratch.write("observed.yaml", "targets: [{");
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault"], "what was gone does not return");
+        scratch.write("observed.yaml", good);
+        let plan = watcher.changed().await.expect("a plan");
+        assert_eq!(names(&plan), ["my-vault", "a.vault.azure.net"]);
+    }
+}
+
+async fn quiet(watcher: &mut Watcher, why: &str) {
+    let changed = tokio::time::timeout(std::time::Duration::from_mins(1), watcher.changed());
+    assert!(changed.await.is_err(), "{why}");
+}
+
+#[test]
+fn a_later_file_of_any_length_says_only_so_much() {
+    let mut later = "targets:\n".to_owned();
+    for number in 0..2_000 {
+        later += &format!("  - {{source: crd, name: 'a:{number}', host: h{number}.example.com}}\n");
+    }
+    for number in 0..200 {
+        later += &format!("other{number}: 1\n");
+    }
+    let plan = merged("merging-long", &later);
+    assert_eq!(plan.rejected.crd, 2_000);
+    assert!(plan.warnings.len() < 60, "{}", plan.warnings.len());
+}

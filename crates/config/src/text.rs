@@ -1,0 +1,106 @@
+//! Text: a written value before it is read, with the schema of what it may be.
+//!
+//! Values stay text in the raw configuration so that one reading finds every mistake, not the
+//! first alone.
+
+use std::borrow::Cow;
+
+use privatelink_verdict::target::{Expectation, Protocol};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use crate::duration;
+
+macro_rules! texts {
+    ($($(#[$meta:meta])* $name:ident = $schema_name:literal: $schema:expr;)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(transparent)]
+        pub(crate) struct $name(pub(crate) String);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed($schema_name)
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    )+};
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> Schema {
+    let words: Vec<&str> = words.into_iter().collect();
+    json_schema!({"type": "string", "enum": words})
+}
+
+texts! {
+    /// A duration.
+    DurationText = "Duration": json_schema!({
+        "type": "string",
+        "description": "Whole numbers with units, longest first: 30s, 10m, 1h30m, 500ms.",
+        "pattern": duration::PATTERN,
+        "minLength": 2,
+    });
+    /// A network.
+    CidrText = "Cidr": json_schema!({
+        "type": "string",
+        "description": "A network without bits beyond its prefix: 10.1.2.0/24, fd00:1::/64.",
+        "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
+    });
+    /// A DNS server.
+    ServerText = "Server": json_schema!({
+        "type": "string",
+        "description": "A DNS server: 10.0.0.10, 10.0.0.10:5353, [fd00::10]:53.",
+    });
+    /// A host or zone.
+    HostText = "Host": json_schema!({
+        "type": "string",
+        "description": "A DNS name. A trailing dot is dropped, upper case is lowered; an \
+                        internationalised name is written in its xn-- form.",
+        "minLength": 1,
+        "maxLength": 254,
+    });
+    /// A name that we give.
+    NameText = "Name": json_schema!({
+        "type": "string",
+        "pattern": NAME_PATTERN,
+    });
+    /// A file.
+    PathText = "Path": json_schema!({"type": "string", "minLength": 1});
+    /// An expectation.
+    ExpectText = "Expectation": words(Expectation::ALL.iter().map(|word| word.as_str()));
+    /// A protocol.
+    ProtocolText = "Protocol": words(Protocol::ALL.iter().map(|word| word.as_str()));
+    /// An address family.
+    FamilyText = "Family": words(["ipv4", "ipv6"]);
+    /// How many series a target gets.
+    DetailText = "Detail": words(["full", "essential"]);
+    /// Which targets a resolver is the path for.
+    UsageText = "Usage": words(["registries", "volumes"]);
+}
+
+/// What a name looks like.
+pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$";
+
+/// Whether `text` looks like [`NAME_PATTERN`].
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}

@@ -1,0 +1,141 @@
+//! What evidence costs in messages, and when it is asked anew.
+
+use std::sync::Arc;
+
+use privatelink_verdict::observation::Observation;
+
+use super::*;
+use crate::settings;
+use privatelink_config::load_text;
+use privatelink_lab::{RunningWorld, World};
+
+/// One target of a running world, probed over and over.
+struct Probes {
+    world: RunningWorld,
+    prober: Prober,
+    target: Arc<Target>,
+    memory: Memory,
+}
+
+impl Probes {
+    async fn of(world: &str) -> Self {
+        let world = format!("{{story: x, verdict: {{outcome: pass}}, {world}}}");
+        let world = World::parse(&world).expect("a world");
+        let running = world.start().await.expect("a running world");
+        let plan = load_text("config.yaml", &world.configuration(&running)).expect("a plan");
+        Self {
+            prober: Prober::new(running.machine.clone(), settings(&plan)),
+            target: Arc::clone(&plan.targets[0]),
+            memory: Memory::default(),
+            world: running,
+        }
+    }
+
+    async fn next(&mut self) -> Observation {
+        self.prober.probe(&self.target, &mut self.memory).await
+    }
+
+    /// How many messages the servers have heard so far.
+    fn messages(&self) -> u64 {
+        let servers = 0..self.world.dns.len();
+        let heard = servers.flat_map(|index| self.world.questions(index));
+        heard.map(|(_, times)| times).sum()
+    }
+
+    /// How many messages each of the next `count` probes costs.
+    async fn costs(&mut self, count: usize) -> Vec<u64> {
+        let mut costs = Vec::new();
+        for _ in 0..count {
+            let before = self.messages();
+            self.next().await;
+            costs.push(self.messages() - before);
+        }
+        costs
+    }
+}
+
+/// Two servers for pods, one for the node; the search list has one domain.
+const HEALTHY: &str = "target: {host: kv.vault.azure.net, resolver: pod}, servers: [\
+    {resolver: pod, records: [kv.vault.azure.net A 127.0.1.1]}, \
+    {resolver: pod, records: [kv.vault.azure.net A 127.0.1.1]}, \
+    {resolver: node, records: [kv.vault.azure.net A 127.0.1.1]}], \
+    resolvConf: {pod: \"search corp.test\\noptions ndots:5\"}, \
+    endpoints: {127.0.1.1: {tls: {names: [kv.vault.azure.net]}}}";
+
+#[tokio::test]
+async fn a_healthy_target_costs_two_messages_but_for_every_fifth_and_twentieth_probe() {
+    let mut probes = Probes::of(HEALTHY).await;
+    let costs = probes.costs(41).await;
+    // A and AAAA; of the other resolver too, and once with EDNS.
+    let (plain, compared) = (2, 2 + 2 + 1);
+    // The relative name; in the first probe each of the two servers alone.
+    let (searched, first) = (compared + 1, compared + 1 + 2 * 2);
+    for (number, cost) in costs.into_iter().enumerate() {
+        let expected = match number {
+            0 => first,
+            n if n.is_multiple_of(20) => searched,
+            n if n.is_multiple_of(5) => compared,
+            _ => plain,
+        };
+        assert_eq!(cost, expected, "probe {number}");
+    }
+}
+
+/// A zone that is not linked: the alias leads on to public DNS.
+const UNLINKED: &str = "target: {host: kv.vault.azure.net}, dns: {records: [\
+    kv.vault.azure.net CNAME kv.privatelink.vaultcore.azure.net, \
+    kv.privatelink.vaultcore.azure.net CNAME kv.vaultcore.azure.net, \
+    kv.vaultcore.azure.net A 52.168.109.101]}";
+
+#[tokio::test]
+async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() {
+    let mut probes = Probes::of(UNLINKED).await;
+    let names = [
+        "kv.privatelink.vaultcore.azure.net",
+        "kv.privatelink.vault.azure.net",
+    ];
+    let asked = |probes: &Probes| names.map(|name| probes.world.asked(name));
+    for _ in 0..3 {
+        let resolution = probes.next().await.resolution;
+        let told = [resolution.alias, resolution.mistaken];
+        let told = told.map(|evidence| evidence.expect("evidence").name);
+        assert_eq!(told, names);
+    }
+    assert_eq!(asked(&probes), [1, 1]);
+    assert_eq!(probes.costs(1).await, [2], "A and AAAA alone");
+
+    for evidence in &mut probes.memory.names {
+        evidence.checked_at -= NAME_PAUSE;
+    }
+    probes.next().await;
+    assert_eq!(asked(&probes), [2, 2]);
+}
+
+#[tokio::test]
+async fn what_trouble_leads_to_is_asked_anew_where_the_addresses_are_others() {
+    let mut probes = Probes::of(UNLINKED).await;
+    let alias = "kv.privatelink.vaultcore.azure.net";
+    probes.next().await;
+    let other = [
+        "kv.vault.azure.net CNAME kv.privatelink.vaultcore.azure.net",
+        "kv.privatelink.vaultcore.azure.net A 52.1.2.3",
+    ];
+    probes.world.learn(0, &other).expect("records");
+    let evidence = probes.next().await.resolution.alias.expect("evidence");
+    assert_eq!(evidence.addresses, [IpAddr::from([52, 1, 2, 3])]);
+    assert_eq!(probes.world.asked(alias), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_failed_is_asked_again_by_the_next_probe() {
+    let failing = UNLINKED.replace(
+        "dns: {",
+        "dns: {faults: [{name: kv.privatelink.vaultcore.azure.net, then: servfail}], ",
+    );
+    let mut probes = Probes::of(&failing).await;
+    let alias = "kv.privatelink.vaultcore.azure.net";
+    probes.next().await;
+    let tries = probes.world.asked(alias);
+    probes.next().await;
+    assert_eq!(probes.world.asked(alias), 2 * tries);
+}

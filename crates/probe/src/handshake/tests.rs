@@ -1,0 +1,93 @@
+//! Handshakes with a peer that presents more than a TLS library reads.
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::SingleCertAndKey;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use privatelink_config::load_text;
+
+/// Names enough for more than 100 KiB.
+const NAMES: usize = 5000;
+
+/// A server that presents a certificate of thousands of names, which the library's own check of a
+/// server's certificate would refuse.
+fn oversized(versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+    let names = (0..NAMES).map(|n| format!("tenant-{n}.example.com"));
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(names.collect::<Vec<_>>()).expect("names");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let key = aws_lc_rs::sign::any_supported_type(&key).expect("a key");
+    let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certified));
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    Arc::new(config)
+}
+
+/// Serves until the test ends; where, and how many connections there were.
+async fn serve(config: Arc<ServerConfig>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            // The client gives up, as it should.
+            tokio::spawn(TlsAcceptor::from(Arc::clone(&config)).accept(stream));
+        }
+    });
+    (at, connections)
+}
+
+async fn shaken(shaker: &Shaker, at: SocketAddr, millis: u64) -> Shaken {
+    let plan = load_text("config.yaml", "targets: [{host: kv.test}]").expect("a plan");
+    let stream = TcpStream::connect(at).await.expect("a connection");
+    let deadline = Instant::now() + Duration::from_millis(millis);
+    shaker.shake(stream, &plan.targets[0], deadline).await
+}
+
+fn shaker() -> Shaker {
+    Shaker::new(Arc::new(Roots::new(&[])))
+}
+
+#[tokio::test]
+async fn a_certificate_of_thousands_of_names_fails_the_handshake_and_is_named_all_the_same() {
+    // TLS 1.3 hides it: one more connection shows it.
+    for (versions, expected) in [(rustls::ALL_VERSIONS, 2), (TLS12, 1)] {
+        let (at, connections) = serve(oversized(versions)).await;
+        let shaken = shaken(&shaker(), at, 5000).await;
+        assert_eq!(shaken.outcome, Handshake::Failed);
+        let detail = shaken.detail.expect("a detail");
+        assert!(detail.contains("more than the 64 KiB"), "{detail}");
+        let certificate = shaken.certificate.expect("its facts");
+        assert_eq!(certificate.names[0], "tenant-0.example.com");
+        assert!(!certificate.covers_name);
+        assert_eq!(connections.load(Ordering::Relaxed), expected);
+    }
+}
+
+#[tokio::test]
+async fn oversized_certificates_wait_for_their_turn_no_longer_than_the_handshake_may_last() {
+    let (at, _) = serve(oversized(TLS12)).await;
+    let shaker = shaker();
+    let others = shaker.oversized.acquire_many(2).await.expect("permits");
+    let waiting = shaken(&shaker, at, 1000).await;
+    assert_eq!(waiting.outcome, Handshake::Failed);
+    assert_eq!(waiting.certificate, None);
+    drop(others);
+    let served = shaken(&shaker, at, 5000).await;
+    assert!(served.certificate.is_some());
+}

@@ -1,0 +1,212 @@
+//! Told: what a failed handshake looked like, in words for people.
+
+use std::io;
+
+use privatelink_verdict::observation::Handshake;
+use rustls::{AlertDescription, Error, InvalidMessage};
+
+use privatelink_verdict::sanitize::from_wire;
+
+/// Bytes of a peer that speaks something else which are shown.
+const SHOWN: usize = 48;
+
+/// Why a handshake failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) outcome: Handshake,
+    pub(super) detail: String,
+    /// A message is larger than is read.
+    pub(super) oversized: bool,
+}
+
+/// What `error` means, after the peer said `heard`.
+pub(super) fn failure(error: &io::Error, heard: &[u8]) -> Failure {
+    let inner = error.get_ref();
+    let (outcome, detail) = match inner.and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(tls) => by_tls(tls, heard),
+        None => match last_alert(heard) {
+            Some(alert) => by_tls(&Error::AlertReceived(alert), heard),
+            None => by_network(error),
+        },
+    };
+    Failure {
+        outcome,
+        detail: from_wire(&detail).into_owned(),
+        oversized: matches!(
+            inner.and_then(|inner| inner.downcast_ref()),
+            Some(Error::InvalidMessage(
+                InvalidMessage::HandshakePayloadTooLarge
+                    | InvalidMessage::CertificatePayloadTooLarge
+            ))
+        ),
+    }
+}
+
+fn by_network(error: &io::Error) -> (Handshake, String) {
+    let outcome = match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => Handshake::Interrupted,
+        io::ErrorKind::TimedOut => Handshake::Timeout,
+        _ => Handshake::Failed,
+    };
+    let detail = match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "the peer closed the connection during the handshake".to_owned()
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "the connection was reset during the handshake".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    (outcome, detail)
+}
+
+fn by_tls(error: &Error, heard: &[u8]) -> (Handshake, String) {
+    let detail = match error {
+        Error::InvalidCertificate(why) => {
+            let detail = format!("the peer's certificate cannot be used: {why:?}");
+            return (Handshake::BadCertificate, detail);
+        }
+        Error::InvalidMessage(
+            InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
+        ) if speaks_tls(heard) => {
+            "the peer sends more than the 64 KiB that a TLS client reads of one message, as with a \
+             certificate of thousands of names"
+                .to_owned()
+        }
+        Error::InvalidMessage(why) if speaks_tls(heard) => {
+            format!("the peer's TLS cannot be read: {why:?}")
+        }
+        Error::InvalidMessage(_) => format!(
+            "the peer does not speak TLS on this port: it begins with `{}`",
+            beginning(heard)
+        ),
+        Error::AlertReceived(alert) => {
+            format!("the peer refuses the handshake: {}", described(*alert))
+        }
+        Error::PeerIncompatible(why) => format!("the peer offers nothing we can use: {why:?}"),
+        other => other.to_string(),
+    };
+    (Handshake::Failed, detail)
+}
+
+/// The fatal alert in the clear that `heard` ends with: who sends one and closes at once may be
+/// written to before it is read.
+fn last_alert(heard: &[u8]) -> Option<AlertDescription> {
+    match heard.last_chunk()? {
+        [0x15, 3, _, 0, 2, 2, alert] => Some((*alert).into()),
+        _ => None,
+    }
+}
+
+/// Whether it begins like a TLS record of a handshake or an alert (RFC 8446 section 5.1).
+fn speaks_tls(heard: &[u8]) -> bool {
+    matches!(heard, [0x15 | 0x16, 3, 0..=4, ..])
+}
+
+/// The first line of a text, the first bytes of anything else.
+fn beginning(heard: &[u8]) -> String {
+    let line = heard.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    let text = line.len() > 3 && line.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let shown = if text { line } else { heard };
+    let shown = &shown[..shown.len().min(if text { SHOWN } else { 8 })];
+    shown.escape_ascii().to_string()
+}
+
+/// An alert by its name in RFC 8446 section 6, and what it means where that is certain.
+fn described(alert: AlertDescription) -> String {
+    let (name, meaning) = match alert {
+        AlertDescription::HandshakeFailure => ("handshake_failure", ""),
+        AlertDescription::ProtocolVersion => {
+            ("protocol_version", ", it accepts neither TLS 1.2 nor 1.3")
+        }
+        AlertDescription::UnrecognisedName => ("unrecognized_name", ", it serves no such name"),
+        AlertDescription::InsufficientSecurity => {
+            ("insufficient_security", ", it demands stronger ciphers")
+        }
+        AlertDescription::InternalError => ("internal_error", ""),
+        AlertDescription::AccessDenied => ("access_denied", ""),
+        AlertDescription::BadCertificate => ("bad_certificate", ""),
+        AlertDescription::CertificateRequired => ("certificate_required", ""),
+        AlertDescription::NoApplicationProtocol => ("no_application_protocol", ""),
+        AlertDescription::IllegalParameter => ("illegal_parameter", ""),
+        AlertDescription::DecodeError => ("decode_error", ""),
+        AlertDescription::UnexpectedMessage => ("unexpected_message", ""),
+        other => return format!("alert {}", u8::from(other)),
+    };
+    format!("alert {} ({name}){meaning}", u8::from(alert))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: Error, heard: &[u8]) -> String {
+        failure(&io::Error::new(io::ErrorKind::InvalidData, error), heard).detail
+    }
+
+    #[test]
+    fn a_peer_that_speaks_something_else_is_quoted() {
+        let foreign = || Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        for (heard, quoted) in [
+            (
+                b"SSH-2.0-OpenSSH_9.6\r\n".as_slice(),
+                "`SSH-2.0-OpenSSH_9.6`",
+            ),
+            (
+                b"HTTP/1.1 400 Bad Request\r\nServer: x",
+                "`HTTP/1.1 400 Bad Request`",
+            ),
+            (
+                b"\x00\x00\x12\x04\x00\x00\x00\x00\x00",
+                "`\\x00\\x00\\x12\\x04\\x00\\x00\\x00\\x00`",
+            ),
+            (b"", "``"),
+        ] {
+            let detail = told(foreign(), heard);
+            let expected =
+                format!("the peer does not speak TLS on this port: it begins with {quoted}");
+            assert_eq!(detail, expected);
+        }
+        assert_eq!(
+            told(foreign(), b"\x16\x03\x03\xff\xff"),
+            "the peer's TLS cannot be read: InvalidContentType"
+        );
+    }
+
+    #[test]
+    fn an_alert_outlives_the_connection() {
+        let reset = io::Error::from(io::ErrorKind::BrokenPipe);
+        let alerted = failure(&reset, b"\x16\x03\x03\x15\x03\x03\0\x02\x02\x28");
+        assert_eq!(alerted.outcome, Handshake::Failed);
+        assert!(alerted.detail.ends_with("(handshake_failure)"));
+        let silent = failure(&reset, b"\x16\x03\x03");
+        assert_eq!(silent.outcome, Handshake::Interrupted);
+        assert_eq!(
+            silent.detail,
+            "the connection was reset during the handshake"
+        );
+    }
+
+    #[test]
+    fn an_alert_is_told_by_its_name_and_number() {
+        let alert = |number: u8| told(Error::AlertReceived(number.into()), b"\x15\x03\x03");
+        assert_eq!(
+            alert(70),
+            "the peer refuses the handshake: alert 70 (protocol_version), it accepts neither TLS \
+             1.2 nor 1.3"
+        );
+        assert_eq!(
+            alert(112),
+            "the peer refuses the handshake: alert 112 (unrecognized_name), it serves no such name"
+        );
+        assert_eq!(
+            alert(40),
+            "the peer refuses the handshake: alert 40 (handshake_failure)"
+        );
+        assert_eq!(alert(201), "the peer refuses the handshake: alert 201");
+    }
+}

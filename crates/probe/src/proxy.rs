@@ -1,0 +1,80 @@
+//! Proxy: whether the environment sends applications through a proxy instead of to the host.
+//!
+//! AKS injects `HTTPS_PROXY` and `NO_PROXY` into pods; HTTP clients of most languages follow them.
+
+use privatelink_verdict::name::{is_within, normalised};
+use privatelink_verdict::target::{Protocol, Target};
+
+use privatelink_machine::Machine;
+
+/// The proxy variables of our own environment, which are those of other pods too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Proxy {
+    variable: Option<&'static str>,
+    spared: Vec<String>,
+}
+
+impl Proxy {
+    /// Reads `HTTPS_PROXY` and `NO_PROXY`, in either case.
+    pub(super) fn of(machine: &Machine) -> Self {
+        let set = |name: &str| machine.variable(name);
+        let variable = ["HTTPS_PROXY", "https_proxy"]
+            .into_iter()
+            .find(|name| set(name).is_some());
+        let spared = ["NO_PROXY", "no_proxy"]
+            .into_iter()
+            .find_map(set)
+            .unwrap_or_default();
+        Self::new(variable, &spared)
+    }
+
+    fn new(variable: Option<&'static str>, spared: &str) -> Self {
+        let spared = spared
+            .split([',', ' '])
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty());
+        Self {
+            variable,
+            spared: spared.map(normalised).collect(),
+        }
+    }
+
+    /// The variable that sends HTTPS clients of `target` elsewhere, if one does.
+    pub(super) fn diverts(&self, target: &Target) -> Option<String> {
+        let https = target.protocol == Protocol::Tls && target.port == 443;
+        let variable = self.variable.filter(|_| https)?;
+        let spared = self.spared.iter().any(|entry| spares(entry, &target.host));
+        (!spared).then(|| variable.to_owned())
+    }
+}
+
+/// `*`, a domain with or without a leading dot or `*.`, or a domain with the port.
+fn spares(entry: &str, host: &str) -> bool {
+    let entry = entry.strip_suffix(":443").unwrap_or(entry);
+    let domain = entry
+        .strip_prefix("*.")
+        .or_else(|| entry.strip_prefix('.'))
+        .unwrap_or(entry);
+    entry == "*" || is_within(host, domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_spares_domains_in_all_the_usual_spellings() {
+        for entry in [
+            "vault.azure.net",
+            ".vault.azure.net",
+            "*.vault.azure.net",
+            "*",
+            "kv.vault.azure.net:443",
+        ] {
+            assert!(spares(entry, "kv.vault.azure.net"), "{entry}");
+        }
+        for entry in ["azure.com", "ault.azure.net", "10.0.0.0/8"] {
+            assert!(!spares(entry, "kv.vault.azure.net"), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Resolve: what a resolver says of a name, per family, and the evidence asked for on trouble.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use futures_util::future::join_all;
+use hickory_proto::rr::{Name, RecordType};
+use privatelink_verdict::address::{Family, Rules};
+use privatelink_verdict::observation::{
+    Address, AgentFault, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
+};
+use tokio::time::Instant;
+
+use super::exchange::{Ask, Exchanged};
+use super::nameserver::Nameservers;
+use super::pace::Pace;
+
+/// A resolver, ready to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path<'a> {
+    /// Its name.
+    pub resolver: &'a str,
+    /// Its servers and options.
+    pub nameservers: &'a Nameservers,
+    /// What counts the messages.
+    pub pace: &'a Pace,
+}
+
+impl Path<'_> {
+    /// Asks for the addresses of `host`, which is absolute if it has a dot; without one, it is
+    /// completed from the search list, as the C library does.
+    pub(super) async fn find(
+        &self,
+        host: &str,
+        families: &[Family],
+        rules: &Rules,
+        deadline: Instant,
+    ) -> Result<Resolution, AgentFault> {
+        let edns = self.nameservers.edns;
+        if !host.contains('.') {
+            for domain in &self.nameservers.search {
+                let name = format!("{host}.{domain}");
+                let found = self.resolve(&name, families, rules, edns, deadline).await?;
+                let failed = found.outcome().is_some_and(QueryOutcome::is_failure);
+                if found.answered() || failed {
+                    return Ok(found);
+                }
+            }
+        }
+        self.resolve(host, families, rules, edns, deadline).await
+    }
+
+    /// Asks for every family's addresses of the absolute name `host`, at once, until `deadline`.
+    pub(super) async fn resolve(
+        &self,
+        host: &str,
+        families: &[Family],
+        rules: &Rules,
+        edns: bool,
+        deadline: Instant,
+    ) -> Result<Resolution, AgentFault> {
+        let name = absolute(host)?;
+        let exchanges = families.iter().map(|family| {
+            let kind = match family {
+                Family::Ipv4 => RecordType::A,
+                Family::Ipv6 => RecordType::AAAA,
+            };
+            self.ask(&name, kind, edns, deadline)
+        });
+        let exchanged = join_all(exchanges).await;
+        let answered = exchanged.iter().any(|exchanged| exchanged.reply.is_some());
+        if !answered && let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
+            return Err(AgentFault {
+                operation: format!("ask for {host}"),
+                cause,
+            });
+        }
+        let queries: Vec<Query> = families
+            .iter()
+            .zip(exchanged)
+            .map(|(family, exchanged)| query(host, *family, exchanged))
+            .collect();
+        let addresses = queries.iter().flat_map(|query| &query.addresses);
+        let addresses = addresses
+            .map(|(ip, ttl)| Address {
+                ip: *ip,
+                class: rules.classify(*ip),
+                ttl: *ttl,
+            })
+            .collect();
+        Ok(Resolution {
+            resolver: self.resolver.to_owned(),
+            queries,
+            addresses,
+            ..Resolution::default()
+        })
+    }
+
+    /// Asks for the SOA of `zone`.
+    pub(super) async fn zone(&self, zone: &str, deadline: Instant) -> Option<ZoneEvidence> {
+        let name = absolute(zone).ok()?;
+        let exchanged = self
+            .ask(&name, RecordType::SOA, self.nameservers.edns, deadline)
+            .await;
+        Some(ZoneEvidence {
+            zone: zone.to_owned(),
+            outcome: exchanged.outcome,
+            soa: exchanged.reply.and_then(|reply| reply.soa),
+            checked_at: SystemTime::now(),
+        })
+    }
+
+    /// Asks for the IPv4 addresses of another name than the host, as evidence.
+    pub(super) async fn name(&self, name: &str, deadline: Instant) -> Option<NameEvidence> {
+        let asked = absolute(name).ok()?;
+        let exchanged = self
+            .ask(&asked, RecordType::A, self.nameservers.edns, deadline)
+            .await;
+        let addresses = exchanged
+            .reply
+            .map(|reply| reply.addresses)
+            .unwrap_or_default();
+        Some(NameEvidence {
+            name: name.to_owned(),
+            outcome: exchanged.outcome,
+            addresses: addresses.into_iter().map(|(ip, _)| ip).collect(),
+            checked_at: SystemTime::now(),
+        })
+    }
+
+    /// What the relative name `host` leads to through the search list, where it leads elsewhere
+    /// than to `known`: the C library asks the search list first for a name with few dots. The outer
+    /// option is `None` where nothing could be learnt.
+    pub(super) async fn search(
+        &self,
+        host: &str,
+        known: &[IpAddr],
+        deadline: Instant,
+    ) -> Option<Option<NameEvidence>> {
+        if host.matches('.').count() >= self.nameservers.ndots {
+            return Some(None);
+        }
+        for domain in &self.nameservers.search {
+            let evidence = self.name(&format!("{host}.{domain}"), deadline).await?;
+            if !evidence.addresses.is_empty() {
+                let elsewhere = evidence.addresses.iter().any(|ip| !known.contains(ip));
+                return Some(elsewhere.then_some(evidence));
+            }
+            // The C library gives up the search on a server failure (it is no answer to skip).
+            if evidence.outcome.is_failure() {
+                return None;
+            }
+        }
+        Some(None)
+    }
+
+    async fn ask(&self, name: &Name, kind: RecordType, edns: bool, deadline: Instant) -> Exchanged {
+        let Path {
+            nameservers, pace, ..
+        } = *self;
+        Ask {
+            name,
+            kind,
+            edns,
+            nameservers,
+            deadline,
+            pace,
+        }
+        .exchange()
+        .await
+    }
+}
+
+/// `host` as an absolute name: never subject to the search list.
+fn absolute(host: &str) -> Result<Name, AgentFault> {
+    let mut name = Name::from_ascii(host).map_err(|error| AgentFault {
+        operation: format!("read the name {host}"),
+        cause: error.to_string(),
+    })?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn query(host: &str, family: Family, exchanged: Exchanged) -> Query {
+    let reply = exchanged.reply;
+    Query {
+        family,
+        server: exchanged.server,
+        transport: exchanged.transport,
+        outcome: exchanged.outcome,
+        rcode: exchanged.rcode,
+        flags: reply.as_ref().map(|reply| reply.flags).unwrap_or_default(),
+        elapsed: exchanged.elapsed,
+        tries: exchanged.tries,
+        degraded: exchanged.degraded,
+        chain: reply
+            .as_ref()
+            .map_or_else(|| vec![host.to_owned()], |reply| reply.chain.clone()),
+        addresses: reply
+            .as_ref()
+            .map(|reply| reply.addresses.clone())
+            .unwrap_or_default(),
+        ttl: reply.as_ref().and_then(|reply| reply.ttl),
+        longest_ttl: reply.as_ref().and_then(|reply| reply.longest_ttl),
+        extended_errors: reply
+            .as_ref()
+            .map(|r| r.extended_errors.clone())
+            .unwrap_or_default(),
+        soa: reply.and_then(|reply| reply.soa),
+        detail: exchanged.detail,
+    }
+}
+
+/// Two things that only a resolv.conf asks for: a search list and EDNS.
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use privatelink_verdict::observation::QueryOutcome;
+
+    use super::*;
+    use privatelink_lab::{RunningWorld, World};
+
+    const HOST: &str = "registry.example.com";
+
+    async fn start(dns: &str) -> RunningWorld {
+        let world = World::parse(&format!(
+            "{{story: x, target: {{host: {HOST}}}, verdict: {{outcome: pass}}, dns: {dns}}}"
+        ));
+        world
+            .expect("a world")
+            .start()
+            .await
+            .expect("a running world")
+    }
+
+    fn nameservers(world: &RunningWorld, search: &[&str]) -> Nameservers {
+        Nameservers {
+            servers: world.dns.clone(),
+            search: search.iter().map(|&domain| domain.to_owned()).collect(),
+            ndots: 5,
+            ..Nameservers::default()
+        }
+    }
+
+    async fn captured(dns: &str, search: &[&str], ndots: usize) -> Option<NameEvidence> {
+        let world = start(dns).await;
+        let nameservers = Nameservers {
+            ndots,
+            ..nameservers(&world, search)
+        };
+        let path = Path {
+            resolver: "node",
+            nameservers: &nameservers,
+            pace: &Pace::new(50),
+        };
+        let known = [IpAddr::from([127, 0, 1, 1])];
+        let deadline = Instant::now() + Duration::from_secs(5);
+        path.search(HOST, &known, deadline).await.flatten()
+    }
+
+    #[tokio::test]
+    async fn a_wildcard_in_the_search_list_captures_the_relative_name() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1]}";
+        let evidence = captured(dns, &["svc.test", "corp.test"], 5).await;
+        let evidence = evidence.expect("a capture");
+        assert_eq!(evidence.name, "registry.example.com.corp.test");
+        assert_eq!(evidence.addresses, [IpAddr::from([127, 0, 2, 1])]);
+    }
+
+    #[tokio::test]
+    async fn a_search_list_that_leads_nowhere_or_to_the_same_address_captures_nothing() {
+        let same = "{records: [registry.example.com.corp.test A 127.0.1.1]}";
+        for dns in ["{}", same] {
+            assert_eq!(
+                captured(dns, &["svc.test", "corp.test"], 5).await,
+                None,
+                "{dns}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_with_dots_enough_never_meets_the_search_list() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1]}";
+        assert_eq!(captured(dns, &["corp.test"], 2).await, None);
+        assert!(captured(dns, &["corp.test"], 3).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_search_list_whose_servers_fail_ends_the_search_as_in_the_c_library() {
+        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1], \
+                    faults: [{name: '*.svc.test', then: servfail}]}";
+        assert_eq!(captured(dns, &["svc.test", "corp.test"], 5).await, None);
+    }
+
+    async fn asked_with_edns(dns: &str) -> Query {
+        let world = start(dns).await;
+        let nameservers = nameservers(&world, &[]);
+        let path = Path {
+            resolver: "node",
+            nameservers: &nameservers,
+            pace: &Pace::new(50),
+        };
+        let rules = Rules::default();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let resolved = path
+            .resolve(HOST, &[Family::Ipv4], &rules, true, deadline)
+            .await;
+        resolved.expect("a resolution").queries.remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_edns_is_asked_again_without() {
+        for refusal in ["formerr", "notimp"] {
+            let query = asked_with_edns(&format!(
+                "{{records: [{HOST} A 127.0.1.1], faults: [{{edns: true, then: {refusal}}}]}}"
+            ))
+            .await;
+            assert_eq!(query.outcome, QueryOutcome::Answer, "{refusal}");
+            assert!(query.degraded, "{refusal}");
+            assert_eq!(query.tries, 1, "{refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_edns_is_asked_once() {
+        let query = asked_with_edns(&format!("{{records: [{HOST} A 127.0.1.1]}}")).await;
+        assert_eq!(query.outcome, QueryOutcome::Answer);
+        assert!(!query.degraded);
+    }
+}

@@ -1,0 +1,43 @@
+//! Roots: what certificates are verified against: the roots built in, and those of CA files.
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+/// The roots that certificates are verified against, kept apart by where they come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    /// Mozilla's roots, built into the binary.
+    pub(crate) built_in: RootCertStore,
+    /// The roots of the configured CA files.
+    pub(crate) ca_files: RootCertStore,
+    /// The certificates of the CA files as they are: a server may present one of them itself.
+    pub(crate) ca_certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    /// The built-in roots, and `ca_certificates` beside them. What cannot be a root is left out; the
+    /// configuration refuses such a file before.
+    pub(crate) fn new(ca_certificates: &[CertificateDer<'static>]) -> Self {
+        let mut ca_files = RootCertStore::empty();
+        ca_files.add_parsable_certificates(ca_certificates.iter().cloned());
+        Self {
+            built_in: RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            },
+            ca_files,
+            ca_certificates: ca_certificates.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_files_only_the_built_in_roots_count() {
+        let roots = Roots::new(&[]);
+        assert!(roots.built_in.len() > 100);
+        assert!(roots.ca_files.is_empty());
+    }
+}

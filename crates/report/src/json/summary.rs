@@ -1,0 +1,174 @@
+//! Summary: the agent in a few kilobytes, for an observer that asks hundreds of them.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::{Duration, SystemTime};
+
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::verdict::Outcome;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::word::Word;
+use super::{SCHEMA_VERSION, VERSION};
+use crate::text::millis_utc;
+use privatelink_board::{Board, Entry};
+
+/// What `/api/v1/summary` answers.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The version of this object; fields are only added to a version.
+    pub schema_version: u32,
+    /// The version of the agent.
+    pub version: &'static str,
+    /// The agent's node.
+    pub node: String,
+    /// When the agent started, RFC 3339 in UTC.
+    pub agent_started_at: Option<String>,
+    /// Whether the agent is, or ever was, ready.
+    pub ready: bool,
+    /// Of the content of the configuration's files, in hexadecimal: equal on two nodes that run
+    /// the same configuration.
+    pub config_hash: String,
+    /// Whether the latest attempt to load the configuration succeeded.
+    pub config_loaded: bool,
+    /// How many targets are in which state.
+    pub counts: Counts,
+    /// Every target, in the configuration's order.
+    pub targets: Vec<TargetSummary>,
+}
+
+/// How many targets are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// As they should be.
+    pub pass: u64,
+    /// Working, but not as they should.
+    pub warn: u64,
+    /// Broken.
+    pub fail: u64,
+    /// Not probed yet.
+    pub unknown: u64,
+}
+
+/// One target and its latest verdict.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetSummary {
+    /// The target's name.
+    pub target: String,
+    /// How the latest probe ended; `null` before the first.
+    pub outcome: Option<Word<Outcome>>,
+    /// The primary reason; `null` before the first probe.
+    pub reason: Option<Word<Reason>>,
+    /// When the latest probe was completed, RFC 3339 in UTC; `null` before the first.
+    pub checked_at: Option<String>,
+    /// Whether the latest probe is older than three intervals and a minute.
+    pub stale: bool,
+}
+
+impl Counts {
+    /// Counts the targets of `board`.
+    pub fn of(board: &Board) -> Self {
+        let mut counts = Self::default();
+        for entry in &board.entries {
+            *match entry.latest.as_ref().map(|probed| probed.verdict.outcome) {
+                Some(Outcome::Pass) => &mut counts.pass,
+                Some(Outcome::Warn) => &mut counts.warn,
+                Some(Outcome::Fail) => &mut counts.fail,
+                None => &mut counts.unknown,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl Summary {
+    /// The summary of `board` at `now`.
+    pub fn of(board: &Board, now: SystemTime) -> Self {
+        let targets = board.entries.iter();
+        Self {
+            schema_version: SCHEMA_VERSION,
+            version: VERSION,
+            node: board.node.clone(),
+            agent_started_at: millis_utc(board.started_at),
+            ready: board.scheduler.ready,
+            config_hash: format!("{:016x}", board.config.hash),
+            config_loaded: board.config.last_reload_ok,
+            counts: Counts::of(board),
+            targets: targets.map(|entry| TargetSummary::of(entry, now)).collect(),
+        }
+    }
+
+    /// A weak entity tag (RFC 9110 section 8.8.1): equal as long as only `checkedAt` differs, so
+    /// that an observer's conditional request costs nothing while all verdicts stand. A prober
+    /// that no longer probes does not hide behind it: `stale` is part of the tag.
+    pub fn tag(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.version, &self.node, &self.agent_started_at).hash(&mut hasher);
+        (self.ready, &self.config_hash, self.config_loaded).hash(&mut hasher);
+        for target in &self.targets {
+            let outcome = target.outcome.map(|word| word.0);
+            let reason = target.reason.map(|word| word.0);
+            (&target.target, outcome, reason, target.stale).hash(&mut hasher);
+        }
+        format!("W/\"{:016x}\"", hasher.finish())
+    }
+}
+
+impl TargetSummary {
+    fn of(entry: &Entry, now: SystemTime) -> Self {
+        let probed = entry.latest.as_deref();
+        Self {
+            target: entry.target.name.clone(),
+            outcome: probed.map(|probed| Word(probed.verdict.outcome)),
+            reason: probed.map(|probed| Word(probed.verdict.reason)),
+            checked_at: probed.and_then(|probed| millis_utc(probed.observation.checked_at)),
+            stale: is_stale(entry, now),
+        }
+    }
+}
+
+/// Whether the latest probe of `entry` is older than three intervals and a minute, as the alert on
+/// staleness has it. A target that was never probed is measured from its beginning.
+pub fn is_stale(entry: &Entry, now: SystemTime) -> bool {
+    let last = entry
+        .latest
+        .as_ref()
+        .map_or(entry.since, |probed| probed.observation.checked_at);
+    let age = now.duration_since(last).unwrap_or_default();
+    age > 3 * entry.target.interval + Duration::from_mins(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use privatelink_board::fixtures;
+
+    #[test]
+    fn the_tag_stands_while_the_verdicts_stand() {
+        let mut board = fixtures::board();
+        let before = Summary::of(&board, fixtures::now());
+        let mut again = fixtures::public_fallback();
+        again.observation.checked_at += Duration::from_secs(30);
+        board.record(again.into());
+        let after = Summary::of(&board, fixtures::now() + Duration::from_secs(30));
+        let at = |summary: &Summary| summary.targets[1].checked_at.clone();
+        assert_ne!(at(&before), at(&after));
+        assert_eq!(before.tag(), after.tag());
+    }
+
+    #[test]
+    fn the_tag_changes_with_a_verdict_and_with_silence() {
+        let mut board = fixtures::board();
+        let before = Summary::of(&board, fixtures::now());
+        let late = Summary::of(&board, fixtures::now() + Duration::from_secs(200));
+        assert_ne!(before.tag(), late.tag(), "stale");
+        let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
+        board.record(repaired.into());
+        let after = Summary::of(&board, fixtures::now());
+        assert_ne!(before.tag(), after.tag(), "repaired");
+        assert_eq!(after.counts.fail + 1, before.counts.fail);
+    }
+}

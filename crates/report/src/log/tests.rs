@@ -1,0 +1,118 @@
+//! Log lines, as scripts and people read them.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::*;
+use privatelink_board::Change;
+use privatelink_board::fixtures;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lines(format: Format, level: &str, emit: impl FnOnce()) -> String {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = subscriber(format, level, false, move || writer.clone());
+    tracing::subscriber::with_default(subscriber.expect("a level"), emit);
+    let bytes = lines.0.lock().expect("a lock").clone();
+    String::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn a_broken_target_is_one_warning_with_the_fields_that_scripts_read() {
+    let fallback = fixtures::public_fallback();
+    let text = lines(Format::Json, "info", || {
+        VerdictChanged {
+            probed: &fallback,
+            previous: None,
+        }
+        .emit();
+    });
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let line: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["target"], "kv-prod.vault.azure.net");
+    assert_eq!(line["outcome"], "fail");
+    assert_eq!(line["reason"], "public_fallback");
+    assert_eq!(line["stage"], "address");
+    assert_eq!(line.get("previous"), None, "there was none");
+    assert!(
+        line["summary"]
+            .as_str()
+            .is_some_and(|text| text.contains("52.168.109.101"))
+    );
+}
+
+#[test]
+fn a_recovery_names_the_reason_before_it() {
+    let mut board = fixtures::board();
+    let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
+    let repaired = Arc::new(repaired);
+    let change = board.record(Arc::clone(&repaired)).expect("a change");
+    let text = lines(Format::Json, "info", || {
+        VerdictChanged {
+            probed: &repaired,
+            previous: change.previous,
+        }
+        .emit();
+    });
+    let line: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["previous"], "public_fallback");
+}
+
+#[test]
+fn steady_probes_are_silent_at_info() {
+    let mut board = fixtures::board();
+    let probed = Arc::new(fixtures::healthy());
+    let text = lines(Format::Json, "info", || {
+        for _ in 0..100 {
+            match board.record(Arc::clone(&probed)) {
+                Some(Change { previous }) => VerdictChanged {
+                    probed: &probed,
+                    previous,
+                }
+                .emit(),
+                None => ProbeCompleted(&probed).emit(),
+            }
+        }
+    });
+    assert_eq!(text, "");
+    let text = lines(Format::Json, "debug", || ProbeCompleted(&probed).emit());
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn what_came_from_the_wire_cannot_act_on_a_terminal() {
+    let mut hostile = fixtures::name_mismatch();
+    hostile.verdict.summary = "\u{1b}[2J\nforged line".to_owned();
+    let text = lines(Format::Text, "info", || {
+        VerdictChanged {
+            probed: &hostile,
+            previous: None,
+        }
+        .emit();
+    });
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn a_wrong_level_says_which_there_are() {
+    let error = subscriber(Format::Text, "info,=loud=", false, io::sink).err();
+    let error = error.expect("no level").to_string();
+    assert!(error.contains("error, warn, info"), "{error}");
+}

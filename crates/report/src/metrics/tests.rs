@@ -1,0 +1,287 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use privatelink_verdict::address::Class;
+use privatelink_verdict::observation::Skip;
+use privatelink_verdict::target::Expectation;
+
+use super::*;
+use privatelink_board::fixtures;
+use privatelink_board::{Board, Entry};
+use privatelink_config::plan::Detail;
+
+fn scrape(board: Board) -> String {
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
+    metrics.encode().expect("text")
+}
+
+/// The value of the only series of `name` with all of `labels`, if there is one.
+fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let mut lines = text.lines().filter(|line| {
+        line.split(['{', ' ']).next() == Some(name)
+            && labels.iter().all(|label| line.contains(label))
+    });
+    let line = lines.next()?;
+    assert_eq!(lines.next(), None, "two series");
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+fn series_of<'a>(text: &'a str, target: &'a str) -> impl Iterator<Item = &'a str> {
+    let label = format!("target=\"{target}\"");
+    text.lines().filter(move |line| line.contains(&label))
+}
+
+const HEALTHY: &str = "target=\"kv-dev.vault.azure.net\"";
+const FALLBACK: &str = "target=\"kv-prod.vault.azure.net\"";
+const SILENT_DNS: &str = "target=\"kv-dns.vault.azure.net\"";
+const SILENT_TCP: &str = "target=\"kv-fw.vault.azure.net\"";
+const MISMATCH: &str = "target=\"kv-tls.vault.azure.net\"";
+const NEVER: &str = "target=\"kv-new.vault.azure.net\"";
+
+#[test]
+fn the_three_headline_gauges_tell_the_broken_from_the_healthy() {
+    let text = scrape(fixtures::board());
+    let get = |name: &str, target| value(&text, &format!("privatelink_{name}"), &[target]);
+    assert_eq!(get("dns_public_fallback", HEALTHY), Some(0.0));
+    assert_eq!(get("dns_public_fallback", FALLBACK), Some(1.0));
+    assert_eq!(get("tls_name_mismatch", HEALTHY), Some(0.0));
+    assert_eq!(get("tls_name_mismatch", MISMATCH), Some(1.0));
+    assert_eq!(get("probe_success", HEALTHY), Some(1.0));
+    assert_eq!(get("probe_success", FALLBACK), Some(0.0));
+    assert_eq!(get("reachable_addresses", HEALTHY), Some(1.0));
+    assert_eq!(get("reachable_addresses", SILENT_TCP), Some(0.0));
+    let agrees = ["resolver=\"node\"", HEALTHY];
+    assert_eq!(
+        value(&text, "privatelink_resolver_agrees", &agrees),
+        Some(1.0)
+    );
+    let timeouts = ["stage=\"connect\"", SILENT_TCP];
+    let timeouts = value(&text, "privatelink_probe_timeouts_total", &timeouts);
+    assert_eq!(timeouts, Some(1.0));
+}
+
+#[test]
+fn what_a_probe_did_not_learn_is_absent() {
+    let text = scrape(fixtures::board());
+    let names = |target: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains(target));
+        let names = lines.filter_map(|line| line.split('{').next());
+        names
+            .map(|name| name["privatelink_".len()..].to_owned())
+            .collect()
+    };
+    for (target, unknown) in [
+        (SILENT_DNS, "dns_public_fallback"),
+        (SILENT_DNS, "dns_privatelink_alias"),
+        (SILENT_DNS, "dns_addresses"),
+        (SILENT_DNS, "dns_ttl_seconds"),
+        (SILENT_DNS, "reachable_addresses"),
+        (SILENT_DNS, "tls_name_mismatch"),
+        (SILENT_TCP, "tls_name_mismatch"),
+        (SILENT_TCP, "tls_certificate_not_after_timestamp_seconds"),
+        (NEVER, "probe_success"),
+        (NEVER, "probe_reason"),
+        (NEVER, "probe_last_run_timestamp_seconds"),
+        (NEVER, "probe_duration_seconds"),
+    ] {
+        let names = names(target);
+        assert!(
+            !names.iter().any(|name| name == unknown),
+            "{target} {unknown}"
+        );
+        assert!(names.iter().any(|name| name == "probes_total"));
+    }
+    assert!(!text.contains("NaN"));
+}
+
+#[test]
+fn counters_start_at_zero_for_every_value() {
+    let text = scrape(fixtures::board());
+    for outcome in ["pass", "warn", "fail"] {
+        let outcome = format!("outcome=\"{outcome}\"");
+        let probes = value(&text, "privatelink_probes_total", &[NEVER, &outcome]);
+        assert_eq!(probes, Some(0.0));
+    }
+    for stage in ["agent", "dns", "address", "connect", "tls", "http"] {
+        let stage = format!("stage=\"{stage}\"");
+        let failures = value(&text, "privatelink_probe_failures_total", &[NEVER, &stage]);
+        assert_eq!(failures, Some(0.0), "{stage}");
+    }
+    assert_eq!(
+        value(&text, "privatelink_dns_class_changes_total", &[NEVER]),
+        Some(0.0)
+    );
+}
+
+#[test]
+fn a_public_address_counts_only_where_it_could_be_used() {
+    let mut board = fixtures::board();
+    let mut probed = fixtures::healthy();
+    let resolution = &mut probed.observation.resolution;
+    let mut v6 = resolution.addresses[0].clone();
+    v6.ip = "2603:1030::1".parse().expect("an address");
+    v6.class = Class::Public;
+    resolution.addresses.push(v6.clone());
+    board.record(Arc::new(probed.clone()));
+    let fallback = |board: Board| {
+        value(
+            &scrape(board),
+            "privatelink_dns_public_fallback",
+            &[HEALTHY],
+        )
+    };
+    assert_eq!(fallback(board), Some(1.0));
+
+    let mut unroutable = probed.observation.connections[0].clone();
+    (unroutable.ip, unroutable.skip) = (v6.ip, Some(Skip::NoRoute));
+    probed.observation.connections.push(unroutable);
+    let mut board = fixtures::board();
+    board.record(Arc::new(probed.clone()));
+    assert_eq!(fallback(board), Some(0.0));
+
+    probed.verdict.expect_effective = Expectation::Public;
+    let mut board = fixtures::board();
+    board.record(Arc::new(probed));
+    assert_eq!(fallback(board), None);
+}
+
+#[test]
+fn a_target_has_exactly_one_reason() {
+    let mut board = fixtures::board();
+    board.record(Arc::new(fixtures::named(
+        "kv-prod.vault.azure.net",
+        fixtures::healthy(),
+    )));
+    let text = scrape(board);
+    let reason = ["reason=\"ok\"", "stage=\"none\"", FALLBACK];
+    assert_eq!(value(&text, "privatelink_probe_reason", &reason), Some(1.0));
+    assert_eq!(
+        value(&text, "privatelink_probe_reason", &[FALLBACK]),
+        Some(1.0)
+    );
+    let failures = ["stage=\"address\"", FALLBACK];
+    let failures = value(&text, "privatelink_probe_failures_total", &failures);
+    assert_eq!(failures, Some(1.0));
+}
+
+#[test]
+fn every_series_names_its_node_even_those_of_the_process() {
+    let text = scrape(fixtures::board());
+    assert!(text.contains("process_resident_memory_bytes"));
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.contains("node=\"aks-a-0\""), "{line}");
+    }
+}
+
+#[test]
+fn a_target_costs_at_most_36_series_and_one_per_extra_resolver() {
+    let mut board = fixtures::board();
+    let mut probed = fixtures::healthy();
+    probed.observation.timing.http = Some(Duration::from_millis(5));
+    let node = probed.observation.comparisons[0].clone();
+    probed.observation.comparisons = (0..3)
+        .map(|index| {
+            let mut other = node.clone();
+            other.resolution.resolver = format!("resolver-{index}");
+            other
+        })
+        .collect();
+    board.record(Arc::new(probed));
+    board.detail = Detail::Essential;
+    let text = scrape(board);
+    assert_eq!(series_of(&text, "kv-dev.vault.azure.net").count(), 8);
+
+    let mut board = fixtures::board();
+    let mut probed = fixtures::healthy();
+    probed.observation.timing.http = Some(Duration::from_millis(5));
+    probed.observation.comparisons.clear();
+    board.record(Arc::new(probed));
+    let text = scrape(board);
+    let series = series_of(&text, "kv-dev.vault.azure.net").count();
+    assert!(series <= 36, "{series}");
+    assert_eq!(series, 34, "every fact is known of a healthy target");
+}
+
+#[test]
+fn labels_carry_what_was_configured_and_nothing_from_the_wire() {
+    let mut board = fixtures::board();
+    let mut target = (*board.entries[0].target).clone();
+    target.owner = Some("pay\"ments\\\n".to_owned());
+    let now = SystemTime::UNIX_EPOCH;
+    board.entries[0] = Entry::new(Arc::new(target), now);
+    let text = scrape(board);
+    assert!(text.contains(r#"owner="pay\"ments\\\n""#), "{text}");
+    for wire in [
+        "10.1.2",
+        "52.168",
+        "Microsoft Corp",
+        "privatelink.vaultcore",
+        "proxy.example",
+    ] {
+        assert!(!text.contains(wire), "{wire}");
+    }
+}
+
+#[test]
+fn histograms_have_no_target_unless_asked_for() {
+    let text_with = |histograms| {
+        let board = fixtures::shared();
+        let metrics = Metrics::new(board.clone(), histograms).expect("metrics");
+        for probed in fixtures::all() {
+            metrics.observe(&probed);
+        }
+        let before = metrics.encode().expect("text");
+        board
+            .lock()
+            .entries
+            .retain(|entry| entry.target.name == "kv-dev.vault.azure.net");
+        (before, metrics.encode().expect("text"))
+    };
+    let count = "privatelink_probe_stage_duration_seconds_count";
+    let (on, _) = text_with(Histograms::On);
+    assert_eq!(value(&on, count, &["stage=\"dns\""]), Some(5.0));
+    assert_eq!(value(&on, count, &["stage=\"http\""]), Some(0.0));
+    let (off, _) = text_with(Histograms::Off);
+    assert!(!off.contains("stage_duration"));
+    let (before, after) = text_with(Histograms::Target);
+    assert_eq!(
+        value(&before, count, &["stage=\"dns\"", FALLBACK]),
+        Some(1.0)
+    );
+    assert_eq!(value(&after, count, &["stage=\"dns\"", HEALTHY]), Some(1.0));
+    assert_eq!(value(&after, count, &[FALLBACK]), None, "removed at reload");
+}
+
+#[test]
+fn what_is_exposed_is_what_the_table_says() {
+    let text = scrape(fixtures::board());
+    let mut types = HashMap::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE privatelink_") {
+            let (name, kind) = rest.split_once(' ').expect("a type");
+            types.insert(format!("privatelink_{name}"), kind);
+        }
+    }
+    let table: HashMap<_, _> = SPECS
+        .iter()
+        .map(|spec| (spec.name.to_owned(), spec.kind.as_str()))
+        .collect();
+    assert_eq!(types, table);
+}
+
+#[test]
+fn five_hundred_targets_fit_into_one_scrape_of_bounded_length() {
+    let probes: Vec<_> = (0..500)
+        .map(|index| fixtures::named(&format!("kv-{index}.vault.azure.net"), fixtures::healthy()))
+        .collect();
+    let targets = probes.iter().map(|probed| Arc::clone(&probed.target));
+    let mut board = Board::new("n".to_owned(), &fixtures::plan(targets), SystemTime::now());
+    for probed in probes {
+        board.record(Arc::new(probed));
+    }
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
+    let text = metrics.encode().expect("text");
+    let per_target = text.lines().filter(|line| line.contains("target=")).count();
+    assert!((500 * 30..=500 * 36).contains(&per_target), "{per_target}");
+}

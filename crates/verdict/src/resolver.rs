@@ -1,0 +1,27 @@
+//! Resolver: a way to resolve names, by name, with its own servers or a resolv.conf.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The port of a DNS server that is written without one (RFC 1035, section 4.2).
+pub const DNS_PORT: u16 = 53;
+
+/// A way to resolve names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolver {
+    /// Its name: a metric label.
+    pub name: String,
+    /// Where its servers come from.
+    pub servers: Servers,
+    /// Whether a difference to the path is a finding.
+    pub must_agree: bool,
+}
+
+/// Where a resolver's servers come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Servers {
+    /// Written in the configuration; port 53 unless given.
+    Listed(Vec<SocketAddr>),
+    /// A resolv.conf, read anew before every use.
+    ResolvConf(PathBuf),
+}

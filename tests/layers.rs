@@ -1,0 +1,75 @@
+//! The layers: which crate may know which other one. Cargo holds them; docs/architecture.md shows them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+const ARCHITECTURE: &str = "docs/architecture.md";
+
+#[test]
+fn the_picture_of_the_layers_shows_what_cargo_holds() {
+    let text = fs::read_to_string(ARCHITECTURE).expect("the architecture's document");
+    let (_, picture) = text
+        .split_once("```mermaid\n")
+        .expect("a picture of the layers");
+    let (picture, _) = picture.split_once("```").expect("its end");
+    let drawn: BTreeSet<(String, String)> = picture
+        .lines()
+        .filter_map(|line| line.trim().split_once(" --> "))
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .collect();
+    assert_eq!(drawn, edges());
+}
+
+/// Every crate of ours with each crate of ours that it is built on, by their folders' names; the root
+/// package is `agent`.
+fn edges() -> BTreeSet<(String, String)> {
+    let mut edges = BTreeSet::new();
+    let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let ours = |name: &Value| {
+        let name = name.as_str()?.strip_prefix("privatelink-")?.to_owned();
+        Some(if name == "prober" {
+            "agent".to_owned()
+        } else {
+            name
+        })
+    };
+    for package in metadata["packages"].as_array().expect("packages") {
+        let from = ours(&package["name"]).expect("a crate of ours");
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            // `kind` is null for what the crate itself is built on, `dev` for its tests.
+            if let (Value::Null, Some(to)) = (&dependency["kind"], ours(&dependency["name"])) {
+                edges.insert((from.clone(), to));
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn the_judging_crate_knows_no_runtime_no_dns_no_tls_and_no_cluster() {
+    let arguments = ["--package", "privatelink-verdict", "--edges", "normal"];
+    let tree = cargo(&[&["tree", "--offline", "--prefix", "none"][..], &arguments].concat());
+    let crates: Vec<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(crates, ["privatelink-verdict", "ipnet", "strsim"]);
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
