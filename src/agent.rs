@@ -1,45 +1,48 @@
-//! Agent: probing every target at its beats until told to stop.
+//! Agent: probes every target of a plan, at its beats or once, and completes each probe.
 //!
-//! One loop owns the schedule, the probes under way and the configuration; what it learns goes to
-//! the board. A probe is a task of its own, so that its panic is caught and counted here.
+//! One loop owns the schedule, the probes under way and the configuration. A probe is a task of its
+//! own, which gathers facts and nothing else. Whatever asked for the probe (`run`, `check`, `demo`, a
+//! scenario), [`Agent::complete`] is what judges, records, counts and logs it.
 
+mod completion;
+mod limit_waits;
 mod permits;
 mod slot;
 #[cfg(test)]
 mod tests;
-mod waits;
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{Stream, StreamExt, pending, unfold};
-use privatelink_verdict::observation::Observation;
-use privatelink_verdict::reason::Reason;
-use privatelink_verdict::target::Target;
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
-
-use self::permits::Permits;
-use self::slot::{Slot, State};
-use self::waits::{Wait, Waits};
-use crate::schedule::{Rhythm, Schedule, rhythm};
-use privatelink_board::{Change, Probed, SharedBoard};
+use privatelink_board::SharedBoard;
 use privatelink_config::plan::Plan;
 use privatelink_config::problem::ConfigError;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
 use privatelink_probe::{Memory, Prober, Settings};
-use privatelink_report::json::summary::Counts;
-use privatelink_report::log::{
-    AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbeCompleted, ProbePanicked,
-    VerdictChanged,
+use privatelink_report::events::{
+    AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbePanicked,
 };
+use privatelink_report::json::summary::Counts;
 use privatelink_report::metrics::Metrics;
+use privatelink_verdict::observation::Observation;
 use privatelink_verdict::resolver::Resolver;
+use privatelink_verdict::target::Target;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
-/// How often the loop shows that it is alive, beats or no beats.
+use self::completion::{Observed, complete};
+use self::limit_waits::{LimitWaits, Wait};
+use self::permits::Permits;
+use self::slot::{Slot, State};
+use crate::schedule::{Cadence, Schedule, cadence};
+
+/// How often the loop records that it is alive, also where no target is due.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After this long the agent is ready, whatever is still being probed.
 const READY_AFTER: Duration = Duration::from_mins(1);
@@ -61,46 +64,43 @@ pub trait Probe: Send + Sync + 'static {
     ) -> impl Future<Output = Observation> + Send;
 }
 
-/// What probes every target at its beats.
+/// What probes every target of a plan.
 #[derive(Debug)]
 pub struct Agent<P: Probe = Prober> {
     board: SharedBoard,
     metrics: Metrics,
     prober: Arc<P>,
-    /// What the evidence in the slots was gathered by.
+    /// The resolvers by which the evidence in the slots was gathered.
     resolvers: Vec<Resolver>,
     permits: Permits,
-    waits: Waits,
+    limit_waits: LimitWaits,
     schedule: Schedule,
     /// One per target, in the schedule's order.
     slots: Vec<Slot>,
-    tasks: JoinSet<Done>,
-    /// The target that each task probes, by name: all that is left of a task that panicked.
+    tasks: JoinSet<Gathered>,
+    /// The target that each task probes, by name: a task that panicked returns nothing.
     probing: HashMap<Id, String>,
     started: Instant,
 }
 
-/// What a probe's task brings back.
+/// What a probe's task returns.
 #[derive(Debug)]
-struct Done {
-    probed: Probed,
+struct Gathered {
+    target: Arc<Target>,
+    observation: Observation,
     memory: Box<Memory>,
-    /// How long it waited for the limits; not told of the first round, which all targets share.
+    /// How long the probe waited for the limits; `None` in the first round, in which all targets wait.
     wait: Option<Wait>,
 }
 
 impl Agent {
-    /// Probes the targets of `plan` and writes what it learns to `board` and `metrics`.
-    pub fn new(plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
-        Self::with(
-            Prober::new(Machine::own(), settings(plan)),
-            plan,
-            board,
-            metrics,
-        )
+    /// Probes the targets of `plan` from `machine`, and writes to `board` and `metrics`.
+    pub fn new(machine: Machine, plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
+        Self::with(Prober::new(machine, settings(plan)), plan, board, metrics)
     }
 
-    /// Runs until `shutdown` is cancelled; `watcher` brings new configurations.
+    /// Probes every target at its beats until `shutdown` is cancelled; `watcher` brings new
+    /// configurations.
     pub async fn run(self, watcher: Option<Watcher>, shutdown: CancellationToken) {
         match watcher {
             Some(watcher) => {
@@ -122,15 +122,33 @@ impl<P: Probe> Agent<P> {
             prober: Arc::new(prober),
             resolvers: plan.resolvers.clone(),
             permits: Permits::new(plan.limits.max_concurrent),
-            waits: Waits::new(),
+            limit_waits: LimitWaits::new(),
             schedule: Schedule::new([]),
             slots: Vec::new(),
             tasks: JoinSet::new(),
             probing: HashMap::new(),
             started: Instant::now(),
         };
-        agent.arrange(plan);
+        agent.set_targets(plan);
         agent
+    }
+
+    /// Probes every target once, now, within the limits. `gathered` is called as the facts of each
+    /// target are there; they are completed together at the end, so that each verdict takes the
+    /// whole round into account. The results are on the board.
+    pub async fn round(&mut self, mut gathered: impl FnMut(&Target)) {
+        for index in 0..self.slots.len() {
+            self.start(index);
+        }
+        let mut round = Vec::with_capacity(self.slots.len());
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            if let Some(observed) = self.ended(ended) {
+                gathered(&observed.target);
+                round.push(observed);
+            }
+        }
+        round.sort_by_key(|observed| observed.slot);
+        self.complete(round);
     }
 
     /// Runs by each of `plans` as it comes, until `shutdown` is cancelled.
@@ -150,12 +168,15 @@ impl<P: Probe> Agent<P> {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    let observed = self.ended(ended);
+                    self.complete(observed.into_iter().collect());
+                }
                 Some(plan) = plans.next() => self.reload(plan),
-                () = sleep_until(next) => self.beat(),
+                () = sleep_until(next) => self.start_due(),
                 _ = heartbeat.tick() => {}
             }
-            self.show_life();
+            self.record_life();
         }
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(GRACE, drained).await.is_err() {
@@ -163,29 +184,29 @@ impl<P: Probe> Agent<P> {
         }
     }
 
-    /// Lays out the schedule of a plan. Targets that stay keep their beat and their evidence.
-    fn arrange(&mut self, plan: &Plan) {
+    /// Takes over the targets of a plan. Those that stay keep their beat and their evidence.
+    fn set_targets(&mut self, plan: &Plan) {
         let node = self.board.lock().node.clone();
         let (now, wall) = (Instant::now(), SystemTime::now());
-        let mut known: HashMap<String, (Slot, Rhythm)> = std::mem::take(&mut self.slots)
+        let mut known: HashMap<String, (Slot, Cadence)> = std::mem::take(&mut self.slots)
             .into_iter()
-            .zip(self.schedule.rhythms())
-            .map(|(slot, rhythm)| (slot.target.name.clone(), (slot, rhythm)))
+            .zip(self.schedule.cadences())
+            .map(|(slot, cadence)| (slot.target.name.clone(), (slot, cadence)))
             .collect();
-        let mut rhythms = Vec::with_capacity(plan.targets.len());
+        let mut cadences = Vec::with_capacity(plan.targets.len());
         for target in &plan.targets {
-            let (slot, rhythm) = match known.remove(&target.name) {
-                Some((slot, rhythm)) if slot.target == *target => (slot, rhythm),
+            let (slot, cadence) = match known.remove(&target.name) {
+                Some((slot, cadence)) if slot.target == *target => (slot, cadence),
                 // What was learnt of another host, or by another resolver, is not evidence.
                 _ => (
                     Slot::new(Arc::clone(target)),
-                    rhythm(&node, &target.name, target.interval, now, wall),
+                    cadence(&node, &target.name, target.interval, now, wall),
                 ),
             };
-            rhythms.push(rhythm);
+            cadences.push(cadence);
             self.slots.push(slot);
         }
-        self.schedule = Schedule::new(rhythms);
+        self.schedule = Schedule::new(cadences);
     }
 
     fn reload(&mut self, plan: Result<Plan, ConfigError>) {
@@ -199,55 +220,47 @@ impl<P: Probe> Agent<P> {
                     self.board.lock().forget_answers();
                     self.slots.iter_mut().for_each(Slot::forget_evidence);
                 }
-                self.arrange(&plan);
+                self.set_targets(&plan);
                 ConfigLoaded {
                     targets: plan.targets.len(),
                     warnings: &plan.warnings,
                 }
                 .emit();
             }
-            Err(error) => {
-                let error = error.to_string();
-                ConfigRefused { error: &error }.emit();
-                self.board.lock().refuse(error);
+            Err(error) => ConfigRefused {
+                error: &error.to_string(),
             }
+            .emit(&mut self.board.lock().config),
         }
     }
 
     /// Starts the probe of every target that is due, or counts its beat as skipped.
-    fn beat(&mut self) {
+    fn start_due(&mut self) {
         let now = Instant::now();
         while let Some(beat) = self.schedule.take(now) {
-            let slot = &mut self.slots[beat.index];
-            let mut skipped = beat.missed;
-            match std::mem::replace(&mut slot.state, State::Idle(Box::default())) {
-                State::Idle(memory) => {
-                    let target = Arc::clone(&slot.target);
-                    let task = self.start(target, memory);
-                    self.slots[beat.index].state = State::Probing { task, valid: true };
-                }
-                probing @ State::Probing { .. } => {
-                    slot.state = probing;
-                    skipped += 1;
-                }
-            }
+            let started = self.start(beat.index);
+            let skipped = beat.missed + u64::from(!started);
             if skipped > 0 {
-                self.board.lock().scheduler.skipped += skipped;
-                let target = &self.slots[beat.index].target.name;
                 BeatSkipped {
-                    target,
+                    target: &self.slots[beat.index].target.name,
                     beats: skipped,
                 }
-                .emit();
+                .emit(&mut self.board.lock().scheduler);
             }
         }
     }
 
-    fn start(&mut self, target: Arc<Target>, mut memory: Box<Memory>) -> Id {
+    /// Starts the probe of the target in `slot`, unless it is being probed.
+    fn start(&mut self, slot: usize) -> bool {
+        let slot = &mut self.slots[slot];
+        let Some(mut memory) = slot.take_memory() else {
+            return false;
+        };
+        let target = Arc::clone(&slot.target);
         let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire());
         let (board, name) = (self.board.clone(), target.name.clone());
-        let tells_wait = !self.is_first_round(&target);
-        let handle = self.tasks.spawn(async move {
+        let counts_wait = !is_first_round(&board, &target);
+        let task = self.tasks.spawn(async move {
             let due = Instant::now();
             let _permit = permit.await;
             let permitted = Instant::now();
@@ -256,94 +269,108 @@ impl<P: Probe> Agent<P> {
                 permit: permitted - due,
                 pace: permitted.elapsed(),
             };
-            let _flight = Flight::new(board.clone());
+            let _in_flight = InFlight::new(board);
             let observation = prober.probe(&target, &mut memory).await;
-            let probed = board.lock().judge(target, observation);
-            Done {
-                probed,
+            Gathered {
+                target,
+                observation,
                 memory,
-                wait: tells_wait.then_some(wait),
+                wait: counts_wait.then_some(wait),
             }
         });
-        self.probing.insert(handle.id(), name);
-        handle.id()
+        slot.state = State::Probing {
+            task: task.id(),
+            valid: true,
+        };
+        self.probing.insert(task.id(), name);
+        true
     }
 
-    /// Whether all targets, or at least this one, are probed for the first time.
-    fn is_first_round(&self, target: &Target) -> bool {
-        let board = self.board.lock();
-        let entry = board.entry(&target.name);
-        !board.scheduler.ready || entry.is_none_or(|entry| entry.latest.is_none())
-    }
-
-    fn finished(&mut self, done: Result<(Id, Done), JoinError>) {
-        let (id, done) = match done {
-            Ok((id, done)) => (id, Some(done)),
-            Err(error) => {
-                let id = error.id();
-                let name = self.probing.get(&id).cloned().unwrap_or_default();
-                self.panicked(&name, error);
-                (id, None)
-            }
+    /// Takes back what a probe's task returns: the facts, unless it panicked, or the target left or
+    /// was changed while it was probed.
+    fn ended(&mut self, ended: Result<(Id, Gathered), JoinError>) -> Option<Observed> {
+        let (id, gathered) = match ended {
+            Ok((id, gathered)) => (id, Some(gathered)),
+            Err(error) => (error.id(), self.panicked_task(error)),
         };
         self.probing.remove(&id);
-        let mine = self
+        let (index, valid) = self
             .slots
             .iter()
             .enumerate()
             .find_map(|(index, slot)| match slot.state {
                 State::Probing { task, valid } if task == id => Some((index, valid)),
                 _ => None,
-            });
-        // A target that left, or was changed, while it was probed: nobody asks for the result.
-        let Some((index, valid)) = mine else {
-            return;
-        };
-        let Some(done) = done else {
+            })?;
+        let Some(gathered) = gathered else {
             self.slots[index].state = State::Idle(Box::default());
-            return;
+            return None;
         };
-        if let Some(wait) = done.wait {
-            self.waits.count(wait);
+        if let Some(wait) = gathered.wait {
+            self.limit_waits.count(wait);
         }
-        let mut memory = if valid { done.memory } else { Box::default() };
-        memory.flapping(done.probed.verdict.found(Reason::AddressFlapping));
-        let change = self.record(&Arc::new(done.probed));
-        if change.is_some_and(Change::is_otherwise) {
-            memory.judged_otherwise();
-        }
-        self.slots[index].state = State::Idle(memory);
+        self.slots[index].state = State::Idle(if valid {
+            gathered.memory
+        } else {
+            Box::default()
+        });
+        Some(Observed {
+            slot: index,
+            target: gathered.target,
+            observation: gathered.observation,
+        })
     }
 
-    fn panicked(&self, target: &str, error: JoinError) {
-        self.board.lock().scheduler.panics += 1;
-        let panic = error.try_into_panic().ok();
-        let message = panic.as_ref().and_then(|panic| {
-            let text = panic.downcast_ref::<&str>().copied();
-            text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        });
+    /// Completes probes: judges them by what is known and by one another, records, counts and logs
+    /// each. A panic ends none of the others that are to come.
+    fn complete(&mut self, observed: Vec<Observed>) {
+        let names: Vec<_> = observed.iter().map(|o| Arc::clone(&o.target)).collect();
+        let completed = catch_unwind(AssertUnwindSafe(|| {
+            complete(&mut self.board.lock(), &self.metrics, observed)
+        }));
+        match completed {
+            Ok(completed) => {
+                for completed in completed {
+                    if let Some(memory) = self.slots[completed.slot].memory() {
+                        memory.flapping(completed.flaps);
+                        if completed.changed {
+                            memory.judged_otherwise();
+                        }
+                    }
+                }
+            }
+            Err(panic) => {
+                let name = names.first().map_or("", |target| &target.name);
+                self.panicked(name, panic.as_ref());
+            }
+        }
+    }
+
+    /// Counts and logs the panic of a probe's task.
+    fn panicked_task(&self, error: JoinError) -> Option<Gathered> {
+        let name = self.probing.get(&error.id()).map_or("", String::as_str);
+        // A task that was cancelled has no panic to tell of.
+        if let Ok(panic) = error.try_into_panic() {
+            self.panicked(name, panic.as_ref());
+        }
+        None
+    }
+
+    fn panicked(&self, target: &str, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         ProbePanicked {
             target,
-            message: message.unwrap_or("no message"),
+            message: text.unwrap_or("no message"),
         }
-        .emit();
+        .emit(&mut self.board.lock().scheduler);
     }
 
-    /// Records a probe; the change that its verdict is, if it is one.
-    fn record(&self, probed: &Arc<Probed>) -> Option<Change> {
-        self.metrics.observe(probed);
-        ProbeCompleted(probed).emit();
-        let change = self.board.lock().record(Arc::clone(probed));
-        if let Some(Change { previous }) = change {
-            VerdictChanged { probed, previous }.emit();
-        }
-        change
-    }
-
-    /// Ready once every target was probed, or a minute after the start; and from then on.
-    fn show_life(&mut self) {
+    /// Records that the loop is alive. The agent is ready once every target was probed, or a minute
+    /// after the start, and stays so.
+    fn record_life(&mut self) {
         let now = Instant::now();
-        self.waits.due(now).for_each(|line| line.emit());
+        self.limit_waits.due(now).for_each(|line| line.emit());
         let mut board = self.board.lock();
         board.scheduler.heartbeat = Some(now);
         if !board.scheduler.ready {
@@ -374,7 +401,7 @@ impl Probe for Prober {
 }
 
 /// What a plan says of every probe.
-pub(crate) fn settings(plan: &Plan) -> Settings {
+fn settings(plan: &Plan) -> Settings {
     Settings {
         resolvers: plan.resolvers.clone(),
         ca_certificates: Arc::clone(&plan.ca_certificates),
@@ -383,17 +410,24 @@ pub(crate) fn settings(plan: &Plan) -> Settings {
     }
 }
 
-/// A probe in flight: counted while it lives, also when it panics.
-struct Flight(SharedBoard);
+/// Whether all targets, or at least this one, are probed for the first time.
+fn is_first_round(board: &SharedBoard, target: &Target) -> bool {
+    let board = board.lock();
+    let entry = board.entry(&target.name);
+    !board.scheduler.ready || entry.is_none_or(|entry| entry.latest.is_none())
+}
 
-impl Flight {
+/// A probe in flight: counted until it is dropped, also by a panic.
+struct InFlight(SharedBoard);
+
+impl InFlight {
     fn new(board: SharedBoard) -> Self {
         board.lock().scheduler.in_flight += 1;
         Self(board)
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.lock().scheduler.in_flight -= 1;
     }

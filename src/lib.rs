@@ -9,5 +9,4 @@
 pub mod agent;
 pub mod cli;
 pub mod http;
-pub mod rounds;
 pub mod schedule;

@@ -19,12 +19,12 @@ const FIRST_ROUND: Duration = Duration::from_secs(15);
 pub struct Schedule {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// `first` is only right as long as it was not heard; the heap knows.
-    rhythms: Vec<Rhythm>,
+    cadences: Vec<Cadence>,
 }
 
 /// When one target is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct Cadence {
     /// Time between two beats.
     pub interval: Duration,
     /// When it is due first: at `next`, or before it.
@@ -43,15 +43,15 @@ pub struct Beat {
 }
 
 impl Schedule {
-    /// A schedule of targets with these rhythms.
-    pub fn new(rhythms: impl IntoIterator<Item = Rhythm>) -> Self {
-        let rhythms: Vec<Rhythm> = rhythms.into_iter().collect();
-        let due = rhythms.iter().enumerate();
+    /// A schedule of targets with these cadences.
+    pub fn new(cadences: impl IntoIterator<Item = Cadence>) -> Self {
+        let cadences: Vec<Cadence> = cadences.into_iter().collect();
+        let due = cadences.iter().enumerate();
         Self {
             due: due
-                .map(|(index, rhythm)| Reverse((rhythm.first, index)))
+                .map(|(index, cadence)| Reverse((cadence.first, index)))
                 .collect(),
-            rhythms,
+            cadences,
         }
     }
 
@@ -60,13 +60,13 @@ impl Schedule {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Every target's rhythm from here on, by index.
-    pub fn rhythms(&self) -> Vec<Rhythm> {
-        let mut rhythms = self.rhythms.clone();
+    /// Every target's cadence from here on, by index.
+    pub fn cadences(&self) -> Vec<Cadence> {
+        let mut cadences = self.cadences.clone();
         for Reverse((at, index)) in &self.due {
-            rhythms[*index].first = *at;
+            cadences[*index].first = *at;
         }
-        rhythms
+        cadences
     }
 
     /// Takes the next beat that is due by `now`, and sets the target's next one.
@@ -76,7 +76,7 @@ impl Schedule {
             return None;
         }
         self.due.pop();
-        let Rhythm { interval, next, .. } = &mut self.rhythms[index];
+        let Cadence { interval, next, .. } = &mut self.cadences[index];
         let early = at < *next;
         let passed = now.checked_duration_since(*next).map_or(0, |late| {
             let intervals = late.as_nanos() / interval.as_nanos().max(1);
@@ -92,18 +92,18 @@ impl Schedule {
     }
 }
 
-/// The rhythm of `target` on `node`, from `now` on, which is `wall` on the wall clock.
+/// The cadence of `target` on `node`, from `now` on, which is `wall` on the wall clock.
 ///
 /// Its beats lie on the wall clock at its phase and every interval after it, whenever the agent
 /// starts. Where the first of them does not come within the first round, min(interval, 15 s), a
 /// beat of its own does: after the phase modulo the first round.
-pub fn rhythm(
+pub fn cadence(
     node: &str,
     target: &str,
     interval: Duration,
     now: Instant,
     wall: SystemTime,
-) -> Rhythm {
+) -> Cadence {
     let phase = phase(node, target, interval);
     let round = interval.min(FIRST_ROUND);
     let wait = until_beat(phase, interval, wall);
@@ -112,7 +112,7 @@ pub fn rhythm(
     } else {
         modulo(phase, round)
     };
-    Rhythm {
+    Cadence {
         interval,
         first: now + first,
         next: now + wait,
@@ -153,8 +153,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn regular(interval: Duration, first: Instant) -> Rhythm {
-        Rhythm {
+    fn regular(interval: Duration, first: Instant) -> Cadence {
+        Cadence {
             interval,
             first,
             next: first,
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_first_beat_before_the_regular_ones_does_not_move_them() {
         let start = Instant::now();
-        let mut schedule = Schedule::new([Rhythm {
+        let mut schedule = Schedule::new([Cadence {
             interval: 30 * SECOND,
             first: start + 3 * SECOND,
             next: start + 25 * SECOND,
@@ -203,14 +203,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_schedule_laid_out_again_beats_on() {
         let start = Instant::now();
-        let early = Rhythm {
+        let early = Cadence {
             interval: 30 * SECOND,
             first: start + 3 * SECOND,
             next: start + 25 * SECOND,
         };
         let mut schedule = Schedule::new([early, regular(10 * SECOND, start)]);
         assert_eq!(heard(&mut schedule, start, 3), [(0, 1)]);
-        let mut again = Schedule::new(schedule.rhythms());
+        let mut again = Schedule::new(schedule.cadences());
         assert_eq!(
             heard(&mut again, start, 31),
             [(3, 0), (10, 1), (20, 1), (25, 0), (30, 1)]
@@ -231,7 +231,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_slept_through_the_first_beat_misses_that_one_too() {
         let start = Instant::now();
-        let mut schedule = Schedule::new([Rhythm {
+        let mut schedule = Schedule::new([Cadence {
             interval: 10 * SECOND,
             first: start,
             next: start + 5 * SECOND,
@@ -266,11 +266,11 @@ mod tests {
         ) {
             let interval = Duration::from_secs(seconds);
             let now = Instant::now();
-            let rhythm = rhythm(&node, &target, interval, now, wall);
+            let cadence = cadence(&node, &target, interval, now, wall);
             prop_assert!(phase(&node, &target, interval) < interval);
-            prop_assert!(rhythm.first <= rhythm.next);
-            prop_assert!(rhythm.first - now < interval.min(FIRST_ROUND));
-            prop_assert!(rhythm.next - now < interval);
+            prop_assert!(cadence.first <= cadence.next);
+            prop_assert!(cadence.first - now < interval.min(FIRST_ROUND));
+            prop_assert!(cadence.next - now < interval);
         }
 
         #[test]
@@ -280,8 +280,8 @@ mod tests {
         ) {
             let interval = Duration::from_secs(seconds);
             let (now, later) = (Instant::now(), Duration::from_millis(later));
-            let before = rhythm("node-a", &target, interval, now, wall);
-            let after = rhythm("node-a", &target, interval, now + later, wall + later);
+            let before = cadence("node-a", &target, interval, now, wall);
+            let after = cadence("node-a", &target, interval, now + later, wall + later);
             let shifted = (after.next + interval - before.next).as_nanos() % interval.as_nanos();
             prop_assert_eq!(shifted, 0);
         }
@@ -292,8 +292,8 @@ mod tests {
         ) {
             let interval = Duration::from_secs(seconds);
             let now = Instant::now();
-            let rhythm = rhythm("node-a", &target, interval, now, wall);
-            let at = wall + (rhythm.next - now);
+            let cadence = cadence("node-a", &target, interval, now, wall);
+            let at = wall + (cadence.next - now);
             let since_epoch = at.duration_since(UNIX_EPOCH).expect("after it");
             prop_assert_eq!(
                 since_epoch.as_nanos() % interval.as_nanos(),
@@ -307,8 +307,8 @@ mod tests {
         let (now, wall) = (Instant::now(), UNIX_EPOCH + 1_800_000_007 * SECOND);
         let mut fifths = [0; 5];
         for n in 0..1000 {
-            let rhythm = rhythm("node-a", &format!("target-{n}"), 60 * SECOND, now, wall);
-            let first = (rhythm.first - now).as_secs();
+            let cadence = cadence("node-a", &format!("target-{n}"), 60 * SECOND, now, wall);
+            let first = (cadence.first - now).as_secs();
             fifths[usize::try_from(first / 3).expect("a fifth")] += 1;
         }
         assert!(

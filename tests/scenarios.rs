@@ -7,14 +7,20 @@ use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use privatelink_board::Probed;
+use privatelink_board::{Board, SharedBoard};
+use privatelink_config::plan::Plan;
 use privatelink_lab::{ExpectedVerdict, Scene, World};
-use privatelink_prober::rounds::Rounds;
+use privatelink_machine::Machine;
+use privatelink_prober::agent::Agent;
 use privatelink_report::json::TargetReport;
+use privatelink_report::metrics::{Histograms, Metrics};
 use privatelink_verdict::reason::Reason;
 use serde_json::Value;
 
@@ -142,11 +148,7 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
     let name = file.display().to_string();
     let plan = privatelink_config::load_text(&name, &world.configuration(&running))
         .map_err(|error| said(file, error))?;
-    let mut rounds = Rounds::on(running.machine.clone(), &plan);
-    let mut probed = Vec::new();
-    for _ in 0..world.rounds {
-        probed = rounds.probe(|_| {}).await;
-    }
+    let probed = probe(running.machine.clone(), &plan, world.rounds).await;
     running.stop().await;
 
     let mut complaints = Vec::new();
@@ -175,6 +177,23 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
         }
     }
     Ok(complaints)
+}
+
+/// Lets the agent probe every target of `plan` so many times; what came of the last time.
+async fn probe(machine: Machine, plan: &Plan, rounds: u32) -> Vec<Arc<Probed>> {
+    let board = Board::new("scenario".to_owned(), plan, SystemTime::now());
+    let board = SharedBoard::new(board);
+    let metrics = Metrics::new(board.clone(), Histograms::Off).expect("metrics");
+    let mut agent = Agent::new(machine, plan, board.clone(), metrics);
+    for _ in 0..rounds {
+        agent.round(|_| {}).await;
+    }
+    let board = board.lock();
+    let latest = board
+        .entries
+        .iter()
+        .filter_map(|entry| entry.latest.clone());
+    latest.collect()
 }
 
 /// A scene's own target, and the data endpoints that the configuration makes of it, unless they have

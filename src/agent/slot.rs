@@ -32,6 +32,19 @@ impl Slot {
         }
     }
 
+    /// The memory for the next probe; `None` while the target is being probed.
+    pub(super) fn take_memory(&mut self) -> Option<Box<Memory>> {
+        self.memory().map(std::mem::take)
+    }
+
+    /// What the latest probe left for the next one; `None` while the target is being probed.
+    pub(super) fn memory(&mut self) -> Option<&mut Box<Memory>> {
+        match &mut self.state {
+            State::Idle(memory) => Some(memory),
+            State::Probing { .. } => None,
+        }
+    }
+
     /// Forgets what other resolvers said, also what a probe under way brings back.
     pub(super) fn forget_evidence(&mut self) {
         match &mut self.state {

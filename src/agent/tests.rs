@@ -188,6 +188,42 @@ async fn a_panic_in_a_probe_is_counted_and_stops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_round_probes_every_target_once_and_is_judged_as_a_whole() {
+    let companion = Target {
+        companions: vec!["b".to_owned()],
+        ..target("a")
+    };
+    let plan = fixtures::plan([Arc::new(companion), Arc::new(target("b"))]);
+    let played = Played::default();
+    // The companion's probe ends last, and its verdict is in the first one's summary all the same.
+    let observation = Box::new(fixtures::dns_timeout().observation);
+    played.act("b", Act::Observes(observation));
+    let (board, mut agent) = agent(&plan, played.clone());
+    let mut gathered = Vec::new();
+    agent
+        .round(|target| gathered.push(target.name.clone()))
+        .await;
+    assert_eq!(gathered.len(), 2);
+    assert_eq!(played.lock().heard.len(), 2);
+    let board = board.lock();
+    let latest = board.entry("a").and_then(|entry| entry.latest.clone());
+    let summary = &latest.expect("it was probed").verdict.summary;
+    assert!(summary.contains("fails with dns_timeout"), "{summary}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_round_is_counted_and_the_others_are_completed() {
+    let played = Played::default();
+    played.act("a", Act::Panics);
+    let (board, mut agent) = agent(&plan(&["a", "b"]), played);
+    agent.round(|_| {}).await;
+    let board = board.lock();
+    assert_eq!(board.scheduler.panics, 1);
+    let has_result = |name| board.entry(name).expect("the target").latest.is_some();
+    assert!(!has_result("a") && has_result("b"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_beat_that_comes_while_its_probe_runs_is_skipped_and_counted() {
     let played = Played::default();
     played.act("slow", Act::Takes(25 * SECOND));
@@ -382,14 +418,14 @@ async fn the_heart_beats_without_targets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_are_not_told_of_the_first_round_nor_of_a_targets_first_probe() {
-    let (board, agent) = agent(&plan(&["a"]), Played::default());
+async fn waits_of_the_first_round_and_of_a_targets_first_probe_are_not_logged() {
+    let (board, _agent) = agent(&plan(&["a"]), Played::default());
     let (known, probed) = (target("a"), fixtures::named("a", fixtures::healthy()));
-    assert!(agent.is_first_round(&known));
+    assert!(is_first_round(&board, &known));
     board.lock().scheduler.ready = true;
-    assert!(agent.is_first_round(&known));
+    assert!(is_first_round(&board, &known));
     board.lock().record(Arc::new(probed));
-    assert!(!agent.is_first_round(&known));
+    assert!(!is_first_round(&board, &known));
     board.lock().scheduler.ready = false;
-    assert!(agent.is_first_round(&known));
+    assert!(is_first_round(&board, &known));
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
@@ -13,13 +14,15 @@ use tokio::time::sleep;
 
 use super::flags::HostFlags;
 use super::progress::Progress;
+use super::run::AgentServer;
 use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
-use crate::rounds::Rounds;
-use privatelink_board::Probed;
+use crate::agent::Agent;
+use privatelink_board::{Probed, SharedBoard};
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
 use privatelink_report::json::Report;
+use privatelink_report::metrics::Histograms;
 use privatelink_report::text::millis_utc;
 use privatelink_report::{runbook, tree};
 
@@ -126,19 +129,24 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         warn(warning);
     }
     let began = SystemTime::now();
+    let node_name = std::env::var("NODE_NAME").ok();
     runtime()?.block_on(async {
-        let mut rounds = Rounds::new(&plan);
+        let node = node::name(node_name.as_deref());
+        let AgentServer {
+            board, mut agent, ..
+        } = AgentServer::new(node, &plan, Histograms::Off)?;
         let mut stop = pin!(told_to_stop());
         let mut code = EXIT_OK.into();
-        for round in 1_u64.. {
+        for number in 1_u64.. {
             let progress = match watch {
-                Some(_) => Progress::of_round(round, None, plan.targets.len()),
+                Some(_) => Progress::of_round(number, None, plan.targets.len()),
                 None => Progress::new(plan.targets.len()),
             };
-            let probed = tokio::select! {
+            tokio::select! {
                 told = &mut stop => return told.map(|_| code).map_err(Into::into),
-                probed = probe(&mut rounds, progress) => probed,
-            };
+                () = round(&mut agent, progress) => {}
+            }
+            let probed = results(&board)?;
             let form = Form {
                 output,
                 began,
@@ -181,11 +189,21 @@ fn least_pause(plan: &Plan) -> Duration {
         .unwrap_or_default()
 }
 
-/// Probes every target once, with a progress line where somebody watches.
-pub(super) async fn probe(rounds: &mut Rounds, mut progress: Progress) -> Vec<Probed> {
-    rounds
-        .probe(|probed| progress.step(&probed.target.name))
-        .await
+/// Probes every target once, with a progress line on a terminal.
+pub(super) async fn round(agent: &mut Agent, mut progress: Progress) {
+    agent.round(|target| progress.step(&target.name)).await;
+}
+
+/// The latest probe of every target, in the plan's order. Each has one after a round, except where a
+/// defect of ours ended it.
+pub(super) fn results(board: &SharedBoard) -> Result<Vec<Arc<Probed>>, Failure> {
+    let board = board.lock();
+    let latest = board.entries.iter().map(|entry| {
+        let name = &entry.target.name;
+        let defect = || format!("{name} could not be probed, which is a defect of this program");
+        entry.latest.clone().ok_or_else(|| defect().into())
+    });
+    latest.collect()
 }
 
 /// How what was found is printed.
@@ -201,7 +219,7 @@ pub(super) struct Form {
 impl Form {
     /// Prints what was found of each target. Where rounds follow one another, a terminal shows the
     /// latest alone, a pipe all of them: each with its time, and as JSON on one line.
-    pub(super) fn print(self, probed: &[Probed]) -> Result<(), Failure> {
+    pub(super) fn print(self, probed: &[Arc<Probed>]) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         if self.watched && self.output != Output::Json && stdout().is_terminal() {
             write!(out, "\x1b[2J\x1b[H")?;
@@ -211,21 +229,27 @@ impl Form {
         Ok(())
     }
 
-    fn write(self, out: &mut impl Write, probed: &[Probed], now: SystemTime) -> io::Result<()> {
+    fn write(
+        self,
+        out: &mut impl Write,
+        probed: &[Arc<Probed>],
+        now: SystemTime,
+    ) -> io::Result<()> {
         let Self {
             output,
             began,
             watched,
         } = self;
+        let probed = || probed.iter().map(Arc::as_ref);
         if watched && output != Output::Json {
             writeln!(out, "{}", millis_utc(now).unwrap_or_default())?;
         }
         match output {
-            Output::Table => tree::tree(out, probed, terminal_width())?,
-            Output::Short => tree::short(out, probed)?,
+            Output::Table => tree::tree(out, probed(), terminal_width())?,
+            Output::Short => tree::short(out, probed())?,
             Output::Json => {
                 let node_name = std::env::var("NODE_NAME").ok();
-                let report = Report::of_check(&node::name(node_name.as_deref()), began, probed);
+                let report = Report::of_check(&node::name(node_name.as_deref()), began, probed());
                 if watched {
                     serde_json::to_writer(&mut *out, &report)?;
                 } else {
@@ -252,7 +276,7 @@ fn warn(warning: &str) {
     anstream::eprintln!("{yellow}warning{yellow:#}: {warning}");
 }
 
-fn exit_code(probed: &[Probed], fail_on: FailOn) -> ExitCode {
+fn exit_code(probed: &[Arc<Probed>], fail_on: FailOn) -> ExitCode {
     let failing = |outcome| match fail_on {
         FailOn::Warn => outcome != Outcome::Pass,
         FailOn::Fail => outcome == Outcome::Fail,
@@ -285,7 +309,7 @@ mod tests {
         };
         let mut out = anstream::StripStream::new(Vec::new());
         for _ in 0..2 {
-            let probed = [fixtures::healthy()];
+            let probed = [Arc::new(fixtures::healthy())];
             form.write(&mut out, &probed, fixtures::now())
                 .expect("memory to write to");
         }

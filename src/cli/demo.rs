@@ -7,15 +7,12 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::check::{Form, Output, probe};
+use super::check::{Form, Output, results, round};
 use super::progress::Progress;
-use super::run::Station;
+use super::run::AgentServer;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, runtime};
 use crate::http;
-use crate::rounds::Rounds;
-use privatelink_board::Probed;
-use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
 use privatelink_report::log;
 use privatelink_report::metrics::Histograms;
@@ -72,44 +69,35 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let began = SystemTime::now();
-        let seen = tokio::select! {
-            told = stop => told.map(|_| None)?,
-            seen = rounds(&plan, world.rounds) => Some(seen),
+        let mut server = AgentServer::new("demo".to_owned(), &plan, Histograms::On)?;
+        // Some verdicts need more than one probe.
+        let rounds = async {
+            for number in 1..=world.rounds.into() {
+                let rounds = Some(world.rounds.into());
+                let progress = Progress::of_round(number, rounds, plan.targets.len());
+                round(&mut server.agent, progress).await;
+            }
         };
-        if let Some(seen) = seen {
+        let interrupted = tokio::select! {
+            told = stop => told.map(|_| true)?,
+            () = rounds => false,
+        };
+        if !interrupted {
             let form = Form {
                 output,
                 began,
                 watched: false,
             };
-            form.print(seen.last().map_or(&[], Vec::as_slice))?;
+            form.print(&results(&server.board)?)?;
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
                 log::init(log::Format::Text, "info")?;
-                let station = Station {
-                    node: "demo".to_owned(),
-                    histograms: Histograms::On,
-                    listener,
-                    watcher: Some(watcher),
-                    seen: seen.into_iter().flatten().collect(),
-                };
-                station.serve(&plan).await?;
+                server.serve(&plan, listener, watcher).await?;
             }
         }
         running.stop().await;
         Ok(EXIT_OK.into())
     })
-}
-
-/// Probes every target so many times: some verdicts need more than one look.
-async fn rounds(plan: &Plan, count: u32) -> Vec<Vec<Probed>> {
-    let mut rounds = Rounds::new(plan);
-    let mut seen = Vec::new();
-    for round in 1..=count.into() {
-        let progress = Progress::of_round(round, Some(count.into()), plan.targets.len());
-        seen.push(probe(&mut rounds, progress).await);
-    }
-    seen
 }
 
 fn announce(at: SocketAddr, file: &Path) {

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -15,10 +14,12 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, node, runtime};
 use crate::agent::Agent;
 use crate::http;
-use privatelink_board::{Board, Probed, SharedBoard};
+use privatelink_board::{Board, SharedBoard};
 use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
-use privatelink_report::log::{self, AgentStarted, AgentStopping, ConfigLoaded};
+use privatelink_machine::Machine;
+use privatelink_report::events::{AgentStarted, AgentStopping, ConfigLoaded};
+use privatelink_report::log;
 use privatelink_report::metrics::{Histograms, Metrics};
 
 /// How long answers under way may take once the agent was told to stop.
@@ -72,54 +73,50 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;
         let node = node::name(node_name.as_deref());
-        let station = Station {
-            node,
-            histograms,
-            listener,
-            watcher: Some(watcher),
-            seen: Vec::new(),
-        };
-        let cause = station.serve(&plan).await?;
+        let server = AgentServer::new(node, &plan, histograms)?;
+        let cause = server.serve(&plan, listener, watcher).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())
     })
 }
 
-/// An agent with its listener: what `run` and `demo` start.
+/// An agent with its board and metrics: what `run` and `demo` start, and `check` uses without
+/// serving.
 #[derive(Debug)]
-pub(super) struct Station {
-    /// The node's name.
-    pub(super) node: String,
-    /// Which histograms are kept.
-    pub(super) histograms: Histograms,
-    /// Where it serves.
-    pub(super) listener: TcpListener,
-    /// What brings new configurations.
-    pub(super) watcher: Option<Watcher>,
-    /// Probes that were made before it starts, oldest first.
-    pub(super) seen: Vec<Probed>,
+pub(super) struct AgentServer {
+    pub(super) board: SharedBoard,
+    pub(super) agent: Agent,
+    metrics: Metrics,
 }
 
-impl Station {
-    /// Probes and serves until the process is told to stop; returns by what.
-    pub(super) async fn serve(self, plan: &Plan) -> Result<&'static str, Failure> {
-        let Self {
-            node,
-            histograms,
-            listener,
-            watcher,
-            seen,
-        } = self;
-        let mut board = Board::new(node.clone(), plan, SystemTime::now());
-        for probed in seen {
-            board.record(Arc::new(probed));
-        }
-        let board = SharedBoard::new(board);
+impl AgentServer {
+    /// An agent for `plan` on the node called `node`. It has not probed anything.
+    pub(super) fn new(node: String, plan: &Plan, histograms: Histograms) -> Result<Self, Failure> {
+        let board = SharedBoard::new(Board::new(node, plan, SystemTime::now()));
         let metrics = Metrics::new(board.clone(), histograms)?;
-        let listen = listener.local_addr()?;
+        let agent = Agent::new(Machine::own(), plan, board.clone(), metrics.clone());
+        Ok(Self {
+            board,
+            agent,
+            metrics,
+        })
+    }
+
+    /// Probes and serves until the process is told to stop; returns by what.
+    pub(super) async fn serve(
+        self,
+        plan: &Plan,
+        listener: TcpListener,
+        watcher: Watcher,
+    ) -> Result<&'static str, Failure> {
+        let Self {
+            board,
+            agent,
+            metrics,
+        } = self;
         AgentStarted {
-            node: &node,
-            listen,
+            node: &board.lock().node,
+            listen: listener.local_addr()?,
             targets: plan.targets.len(),
         }
         .emit();
@@ -130,8 +127,7 @@ impl Station {
         .emit();
 
         let shutdown = CancellationToken::new();
-        let agent = Agent::new(plan, board.clone(), metrics.clone());
-        let mut agent = tokio::spawn(agent.run(watcher, shutdown.clone()));
+        let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
         let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
         let cause = tokio::select! {
             told = told_to_stop() => told?,

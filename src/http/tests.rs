@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use privatelink_board::fixtures;
+use privatelink_report::events::ConfigRefused;
 use privatelink_report::metrics::Histograms;
 
 struct Server {
@@ -146,10 +147,10 @@ async fn readiness_explains_itself_and_survives_a_refused_configuration() {
         "{body}"
     );
     server.board.lock().scheduler.ready = true;
-    server
-        .board
-        .lock()
-        .refuse("config.yaml:3:1: unknown field".to_owned());
+    ConfigRefused {
+        error: "config.yaml:3:1: unknown field",
+    }
+    .emit(&mut server.board.lock().config);
     let (status, body) = server.get("/readyz").await;
     assert_eq!(status, 200);
     assert!(

@@ -13,7 +13,7 @@ use privatelink_verdict::observation::{
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::Target;
 
-use crate::{Board, Probed, SharedBoard};
+use crate::{Board, Changes, Probed, SharedBoard};
 use privatelink_config::plan::{Detail, Limits, Plan, Rejected};
 use privatelink_verdict::resolver::{Resolver, Servers};
 
@@ -148,7 +148,7 @@ pub fn name_mismatch() -> Probed {
     let mut other = connection("10.1.2.7");
     if let Some(certificate) = &mut other.certificate {
         certificate.names = vec!["proxy.example.com".to_owned()];
-        certificate.issuer = "CN=<script>alert(1)</script>\u{1b}[31m".to_owned();
+        "CN=<script>alert(1)</script>\u{1b}[31m".clone_into(&mut certificate.issuer);
         certificate.covers_name = false;
         certificate.trust = Trust::UnknownIssuer;
         certificate.not_after = unix_now() + 3 * 86_400;
@@ -225,4 +225,16 @@ pub fn board() -> Board {
 /// The same, shared.
 pub fn shared() -> SharedBoard {
     SharedBoard::new(board())
+}
+
+impl Board {
+    /// Counts and records a probe, as the agent does; `None` where the target is unknown.
+    #[expect(clippy::needless_pass_by_value, reason = "tests make the probe for it")]
+    pub fn record(&mut self, probed: Arc<Probed>) -> Option<Changes> {
+        let entry = self.entry_mut(&probed.target.name)?;
+        entry.counters.count(&probed.observation, &probed.verdict);
+        let changes = entry.record(&probed);
+        entry.counters.class_changes += u64::from(changes.classes.is_some());
+        Some(changes)
+    }
 }

@@ -1,27 +1,25 @@
 //! Board: what the agent knows right now: every target with its latest probe and its counters.
 //!
-//! The scheduler writes to it, metrics, the API and the page read from it. It is shared behind a
-//! mutex that is never held across an await.
+//! The agent writes to it; metrics, the API and the page read from it. It is shared behind a mutex
+//! that is never held across an await.
 
-mod course;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 #[cfg(test)]
 mod tests;
+mod verdict_history;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::address::{Class, ClassSet};
-use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::reason::{Reason, Stage};
-use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
-pub use self::course::{Change, Course};
+pub use self::verdict_history::{VerdictChange, VerdictHistory};
 use privatelink_config::plan::{Detail, Plan, Rejected};
 
 /// How many transitions of a target are kept.
@@ -51,8 +49,8 @@ pub struct Entry {
     pub target: Arc<Target>,
     /// The latest completed probe.
     pub latest: Option<Arc<Probed>>,
-    /// What it was judged to be so far.
-    pub course: Course,
+    /// Its verdicts so far.
+    pub verdicts: VerdictHistory,
     /// What was counted since the target appeared.
     pub counters: Counters,
     /// Changes of the verdict, oldest first, at most [`TRANSITIONS`].
@@ -74,6 +72,15 @@ pub struct Probed {
     pub observation: Observation,
     /// What they mean.
     pub verdict: Verdict,
+}
+
+/// What is new about a completed probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Its verdict, where that is the first or not the one before.
+    pub verdict: Option<VerdictChange>,
+    /// The classes of the answer before and of this one, where they differ.
+    pub classes: Option<(ClassSet, ClassSet)>,
 }
 
 /// A change of a target's verdict.
@@ -196,51 +203,22 @@ impl Board {
         };
     }
 
-    /// Notes that a new configuration was refused; the one before goes on.
-    pub fn refuse(&mut self, error: String) {
-        self.config.last_reload_ok = false;
-        self.config.error = Some(error);
-    }
-
     /// The entry of the target called `name`.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.target.name == name)
     }
 
-    /// Judges what was just observed of `target`: by what is remembered of it, and by what the latest
-    /// probes of other targets say that bears on it.
-    pub fn judge(&self, target: Arc<Target>, observation: Observation) -> Probed {
-        let probed = self
-            .entries
-            .iter()
-            .filter_map(|entry| entry.latest.as_deref());
-        let others = probed.map(|p| (p.target.as_ref(), &p.observation, &p.verdict));
-        let surroundings = Surroundings::of(&target, &observation, others);
-        let unknown = Course::default();
-        let entry = self.entry(&target.name);
-        let course = entry.map_or(&unknown, |entry| &entry.course);
-        let verdict = judge(&target, &observation, course.history(), &surroundings);
-        Probed {
-            target,
-            observation,
-            verdict,
-        }
+    /// The same, to record a probe.
+    pub fn entry_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.target.name == name)
     }
 
     /// Forgets the answers of every target, which the next ones are not to be compared with: other
     /// resolvers gave them.
     pub fn forget_answers(&mut self) {
         self.entries.iter_mut().for_each(Entry::forget_answers);
-    }
-
-    /// Records a completed probe. Returns the change that its verdict is, if it is one.
-    pub fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
-        let name = &probed.target.name;
-        let entry = self
-            .entries
-            .iter_mut()
-            .find(|entry| entry.target.name == *name)?;
-        entry.record(probed)
     }
 }
 
@@ -250,7 +228,7 @@ impl Entry {
         Self {
             target,
             latest: None,
-            course: Course::default(),
+            verdicts: VerdictHistory::default(),
             counters: Counters::default(),
             transitions: VecDeque::new(),
             since: now,
@@ -284,25 +262,26 @@ impl Entry {
     }
 
     fn forget_answers(&mut self) {
-        self.course.forget_answers();
+        self.verdicts.forget_answers();
         self.last_classes = None;
     }
 
-    fn record(&mut self, probed: Arc<Probed>) -> Option<Change> {
+    /// Records a completed probe as the latest, and says what is new about it. It counts nothing.
+    pub fn record(&mut self, probed: &Arc<Probed>) -> Changes {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
-        self.counters.count(observation, verdict);
         let classes = observation.classes();
+        let mut changes = Changes::default();
         if !classes.is_empty() {
-            if self.last_classes.is_some_and(|last| last != classes) {
-                self.counters.class_changes += 1;
-            }
+            let last = self.last_classes.replace(classes);
+            changes.classes = last
+                .filter(|last| *last != classes)
+                .map(|last| (last, classes));
             if !classes.iter().all(Class::is_private) {
                 self.last_non_private_at = Some(observation.checked_at);
             }
-            self.last_classes = Some(classes);
         }
-        let change = self.course.record(observation, verdict);
-        if change.is_some() {
+        changes.verdict = self.verdicts.record(observation, verdict);
+        if changes.verdict.is_some() {
             if self.transitions.len() == TRANSITIONS {
                 self.transitions.pop_front();
             }
@@ -313,13 +292,14 @@ impl Entry {
                 summary: verdict.summary.clone(),
             });
         }
-        self.latest = Some(probed);
-        change
+        self.latest = Some(Arc::clone(probed));
+        changes
     }
 }
 
 impl Counters {
-    fn count(&mut self, observation: &Observation, verdict: &Verdict) {
+    /// Counts a completed probe.
+    pub fn count(&mut self, observation: &Observation, verdict: &Verdict) {
         self.outcomes[verdict.outcome as usize] += 1;
         if verdict.outcome == Outcome::Fail {
             self.failures[verdict.stage() as usize] += 1;

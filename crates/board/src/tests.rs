@@ -1,6 +1,9 @@
 use privatelink_verdict::address::Family;
 use privatelink_verdict::target::Expectation;
 
+use privatelink_verdict::judge::judge;
+use privatelink_verdict::surroundings::Surroundings;
+
 use super::*;
 use crate::fixtures;
 
@@ -25,10 +28,17 @@ fn only(board: &Board) -> &Entry {
 }
 
 /// Judges and records what `probed` observed, as of the board's only target.
-fn observe(board: &mut Board, probed: Probed) -> Option<Change> {
-    let target = Arc::clone(&only(board).target);
-    let probed = board.judge(target, probed.observation);
-    board.record(Arc::new(probed))
+fn observe(board: &mut Board, probed: Probed) -> Option<VerdictChange> {
+    let entry = only(board);
+    let target = Arc::clone(&entry.target);
+    let (history, alone) = (entry.verdicts.history(), Surroundings::default());
+    let verdict = judge(&target, &probed.observation, history, &alone);
+    let changes = board.record(Arc::new(Probed {
+        target,
+        verdict,
+        observation: probed.observation,
+    }));
+    changes.expect("the target").verdict
 }
 
 fn adopt(board: &mut Board, target: Target) {
@@ -94,7 +104,7 @@ fn another_host_or_port_is_another_target_with_the_counters_of_the_one_before() 
         let counters = only(&board).counters.clone();
         adopt(&mut board, edited);
         let entry = only(&board);
-        assert_eq!(entry.course, Course::default());
+        assert_eq!(entry.verdicts, VerdictHistory::default());
         assert!(entry.transitions.is_empty() && entry.latest.is_none());
         assert_eq!(entry.last_non_private_at, None);
         assert_eq!(entry.since, fixtures::now() + Duration::from_mins(1));
@@ -109,7 +119,7 @@ fn a_target_that_stays_as_it_was_keeps_everything() {
     adopt(&mut board, auto());
     let after = only(&board);
     assert!(after.latest.is_some());
-    assert_eq!(after.course, before.course);
+    assert_eq!(after.verdicts, before.verdicts);
     assert_eq!(after.transitions, before.transitions);
     assert_eq!(after.last_classes, before.last_classes);
 }

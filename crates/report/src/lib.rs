@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything: a report shows what the judge said and what the board knows.
 
+pub mod events;
 pub mod json;
 pub mod log;
 pub mod metrics;

@@ -271,6 +271,7 @@ mod tests {
     use privatelink_verdict::observation::{NoReply, ServiceReply};
 
     use super::*;
+    use crate::events::ConfigRefused;
     use privatelink_board::fixtures;
 
     fn page(open: Option<&str>) -> String {
@@ -366,7 +367,8 @@ mod tests {
     #[test]
     fn a_refused_configuration_is_impossible_to_miss() {
         let mut board = fixtures::board();
-        board.refuse("config.yaml:3:1: unknown field `intervall`".to_owned());
+        let error = "config.yaml:3:1: unknown field `intervall`";
+        ConfigRefused { error }.emit(&mut board.config);
         let page = render(&board, None, fixtures::now());
         assert!(page.contains("The latest configuration was refused"));
         assert!(page.contains("unknown field `intervall`"));

@@ -1,11 +1,13 @@
 //! Log lines, as scripts and people read them.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
 use super::*;
-use privatelink_board::Change;
+use crate::log::{Format, subscriber};
+use crate::metrics::Histograms;
 use privatelink_board::fixtures;
 
 #[derive(Clone, Default)]
@@ -61,7 +63,8 @@ fn a_recovery_names_the_reason_before_it() {
     let mut board = fixtures::board();
     let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
     let repaired = Arc::new(repaired);
-    let change = board.record(Arc::clone(&repaired)).expect("a change");
+    let changes = board.record(Arc::clone(&repaired)).expect("the target");
+    let change = changes.verdict.expect("a change");
     let text = lines(Format::Json, "info", || {
         VerdictChanged {
             probed: &repaired,
@@ -75,24 +78,33 @@ fn a_recovery_names_the_reason_before_it() {
 }
 
 #[test]
-fn steady_probes_are_silent_at_info() {
-    let mut board = fixtures::board();
-    let probed = Arc::new(fixtures::healthy());
-    let text = lines(Format::Json, "info", || {
-        for _ in 0..100 {
-            match board.record(Arc::clone(&probed)) {
-                Some(Change { previous }) => VerdictChanged {
-                    probed: &probed,
-                    previous,
-                }
-                .emit(),
-                None => ProbeCompleted(&probed).emit(),
-            }
+fn a_probe_that_changes_nothing_is_counted_and_silent_at_info() {
+    let probed = fixtures::healthy();
+    let metrics = Metrics::new(fixtures::shared(), Histograms::Off).expect("metrics");
+    let mut counters = Counters::default();
+    let mut emit = || ProbeCompleted { probed: &probed }.emit(&mut counters, &metrics);
+    assert_eq!(lines(Format::Json, "info", &mut emit), "");
+    assert_eq!(lines(Format::Json, "debug", &mut emit).lines().count(), 1);
+    assert_eq!(counters.outcomes[Outcome::Pass as usize], 2);
+}
+
+#[test]
+fn what_is_logged_is_counted() {
+    let mut scheduler = SchedulerState::default();
+    let text = lines(Format::Json, "debug", || {
+        BeatSkipped {
+            target: "kv",
+            beats: 2,
         }
+        .emit(&mut scheduler);
+        ProbePanicked {
+            target: "kv",
+            message: "a defect",
+        }
+        .emit(&mut scheduler);
     });
-    assert_eq!(text, "");
-    let text = lines(Format::Json, "debug", || ProbeCompleted(&probed).emit());
-    assert_eq!(text.lines().count(), 1);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!((scheduler.skipped, scheduler.panics), (2, 1));
 }
 
 #[test]
@@ -108,11 +120,4 @@ fn what_came_from_the_wire_cannot_act_on_a_terminal() {
     });
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
-}
-
-#[test]
-fn a_wrong_level_says_which_there_are() {
-    let error = subscriber(Format::Text, "info,=loud=", false, io::sink).err();
-    let error = error.expect("no level").to_string();
-    assert!(error.contains("error, warn, info"), "{error}");
 }

@@ -1,12 +1,12 @@
-//! Waits: probes that waited long for a limit, told now and then.
+//! Limit waits: probes that waited long for a limit, logged at most once a minute per limit.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use privatelink_report::log::LimitWaiting;
+use privatelink_report::events::LimitWaiting;
 
-/// A probe that waited longer than this for a limit is worth telling of.
+/// A probe that waited longer than this for a limit is logged.
 const LONG: Duration = Duration::from_secs(5);
 /// Of each limit there is at most one line within this time.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -20,26 +20,26 @@ pub(super) struct Wait {
     pub(super) pace: Duration,
 }
 
-/// What is to be told of each limit.
+/// The waits for each limit that no line was written of yet.
 #[derive(Debug)]
-pub(super) struct Waits {
-    permit: Untold,
-    pace: Untold,
+pub(super) struct LimitWaits {
+    permit: Pending,
+    pace: Pending,
 }
 
 #[derive(Debug)]
-struct Untold {
+struct Pending {
     limit: &'static str,
     probes: u64,
     longest: Duration,
-    told_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
-impl Waits {
+impl LimitWaits {
     pub(super) const fn new() -> Self {
         Self {
-            permit: Untold::new("limits.maxConcurrent"),
-            pace: Untold::new("limits.maxDnsQps"),
+            permit: Pending::new("limits.maxConcurrent"),
+            pace: Pending::new("limits.maxDnsQps"),
         }
     }
 
@@ -56,13 +56,13 @@ impl Waits {
     }
 }
 
-impl Untold {
+impl Pending {
     const fn new(limit: &'static str) -> Self {
         Self {
             limit,
             probes: 0,
             longest: Duration::ZERO,
-            told_at: None,
+            logged_at: None,
         }
     }
 
@@ -74,10 +74,10 @@ impl Untold {
     }
 
     fn due(&mut self, now: Instant) -> Option<LimitWaiting> {
-        if self.probes == 0 || self.told_at.is_some_and(|at| now < at + PAUSE) {
+        if self.probes == 0 || self.logged_at.is_some_and(|at| now < at + PAUSE) {
             return None;
         }
-        self.told_at = Some(now);
+        self.logged_at = Some(now);
         Some(LimitWaiting {
             limit: self.limit,
             probes: std::mem::take(&mut self.probes),
@@ -92,7 +92,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn lines(waits: &mut Waits, now: Instant) -> Vec<(&'static str, u64, u64)> {
+    fn lines(waits: &mut LimitWaits, now: Instant) -> Vec<(&'static str, u64, u64)> {
         let lines = waits.due(now);
         lines
             .map(|line| (line.limit, line.probes, line.longest.as_secs()))
@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_is_told_of_once_a_minute_with_the_longest_wait() {
-        let (mut waits, start) = (Waits::new(), Instant::now());
+    fn each_limit_is_logged_once_a_minute_with_the_longest_wait() {
+        let (mut waits, start) = (LimitWaits::new(), Instant::now());
         let pace = |seconds| Wait {
             pace: seconds * SECOND,
             ..Wait::default()
@@ -128,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn short_waits_are_not_worth_a_line() {
-        let mut waits = Waits::new();
+    fn short_waits_are_not_logged() {
+        let mut waits = LimitWaits::new();
         waits.count(Wait {
             permit: 5 * SECOND,
             pace: 5 * SECOND,

@@ -1,0 +1,276 @@
+//! Events: one struct for each thing that happens. To emit it writes its log line and adds to its
+//! counter, so that log and metrics never differ.
+//!
+//! The field names are API in the JSON format; `target` is the target's name.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use privatelink_board::{ConfigState, Counters, Probed, SchedulerState};
+use privatelink_verdict::address::ClassSet;
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::verdict::Outcome;
+use tracing::{debug, error, info, warn};
+
+use crate::json::summary::Counts;
+use crate::json::{VERSION, convert};
+use crate::metrics::Metrics;
+use crate::text;
+
+/// A target's verdict is another one than before, or its first.
+#[derive(Debug)]
+pub struct VerdictChanged<'a> {
+    /// The probe that changed it.
+    pub probed: &'a Probed,
+    /// The reason before; `None` for a first verdict.
+    pub previous: Option<Reason>,
+}
+
+impl VerdictChanged<'_> {
+    /// Writes the line: a warning for a failure, else information; a target that passes from the
+    /// start is no news.
+    pub fn emit(&self) {
+        let verdict = &self.probed.verdict;
+        let remedy = convert::remedy_of(verdict.reason);
+        macro_rules! line {
+            ($level:ident, $message:literal) => {
+                $level!(
+                    target = self.probed.target.name.as_str(),
+                    outcome = verdict.outcome.as_str(),
+                    reason = verdict.reason.as_str(),
+                    stage = verdict.stage().as_str(),
+                    previous = self.previous.map(Reason::as_str),
+                    summary = &*text::sentence(&verdict.summary),
+                    remedy = remedy,
+                    $message
+                )
+            };
+        }
+        match (verdict.outcome, self.previous) {
+            (Outcome::Fail, None) => line!(warn, "first verdict"),
+            (Outcome::Warn, None) => line!(info, "first verdict"),
+            (Outcome::Pass, None) => line!(debug, "first verdict"),
+            (Outcome::Fail, Some(_)) => line!(warn, "verdict changed"),
+            (Outcome::Warn | Outcome::Pass, Some(_)) => line!(info, "verdict changed"),
+        }
+    }
+}
+
+/// A probe was completed: one for every probe.
+#[derive(Debug)]
+pub struct ProbeCompleted<'a> {
+    /// The probe.
+    pub probed: &'a Probed,
+}
+
+impl ProbeCompleted<'_> {
+    /// Counts the probe, its stage and timeouts in `counters` and its durations in `metrics`, and
+    /// writes the line, at debug.
+    pub fn emit(&self, counters: &mut Counters, metrics: &Metrics) {
+        let Probed {
+            target,
+            observation,
+            verdict,
+        } = self.probed;
+        counters.count(observation, verdict);
+        metrics.observe(self.probed);
+        debug!(
+            target = target.name.as_str(),
+            outcome = verdict.outcome.as_str(),
+            reason = verdict.reason.as_str(),
+            seconds = text::seconds(observation.timing.total),
+            "probe completed"
+        );
+    }
+}
+
+/// An answer holds other classes of addresses than the one before.
+#[derive(Debug)]
+pub struct AddressClassesChanged<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// The classes of the answer before.
+    pub from: ClassSet,
+    /// The classes of this one.
+    pub to: ClassSet,
+}
+
+impl AddressClassesChanged<'_> {
+    /// Counts the change and writes the line, at debug: where it matters, the verdict changes too.
+    pub fn emit(&self, counters: &mut Counters) {
+        counters.class_changes += 1;
+        debug!(
+            target = self.target,
+            from = %self.from,
+            to = %self.to,
+            "the classes of the addresses changed"
+        );
+    }
+}
+
+/// A probe panicked: a defect of ours.
+#[derive(Debug)]
+pub struct ProbePanicked<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// What the panic said.
+    pub message: &'a str,
+}
+
+impl ProbePanicked<'_> {
+    /// Counts the panic and writes the line.
+    pub fn emit(&self, scheduler: &mut SchedulerState) {
+        scheduler.panics += 1;
+        error!(
+            target = self.target,
+            error = &*text::sentence(self.message),
+            "a probe panicked, which is a defect of this program; please report it"
+        );
+    }
+}
+
+/// Beats were skipped, because the probe before was late or the agent itself was.
+#[derive(Debug)]
+pub struct BeatSkipped<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// How many beats were skipped at once.
+    pub beats: u64,
+}
+
+impl BeatSkipped<'_> {
+    /// Counts the beats and writes the line, at debug.
+    pub fn emit(&self, scheduler: &mut SchedulerState) {
+        scheduler.skipped += self.beats;
+        debug!(
+            target = self.target,
+            beats = self.beats,
+            "beats were skipped: the probe before was late"
+        );
+    }
+}
+
+/// Probes wait for a limit for longer than they should.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LimitWaiting {
+    /// The limit's name in the configuration: `limits.maxConcurrent`, `limits.maxDnsQps`.
+    pub limit: &'static str,
+    /// How many probes waited since the last such line.
+    pub probes: u64,
+    /// For how long the one of them waited that waited longest.
+    pub longest: Duration,
+}
+
+impl LimitWaiting {
+    /// Writes the line.
+    pub fn emit(&self) {
+        warn!(
+            limit = self.limit,
+            probes = self.probes,
+            seconds = text::seconds(self.longest),
+            "probes wait for a limit; raise it, or lengthen the interval"
+        );
+    }
+}
+
+/// A configuration was loaded.
+#[derive(Debug)]
+pub struct ConfigLoaded<'a> {
+    /// How many targets it has.
+    pub targets: usize,
+    /// What is doubtful about it.
+    pub warnings: &'a [String],
+}
+
+impl ConfigLoaded<'_> {
+    /// Writes a line, and one for every warning.
+    pub fn emit(&self) {
+        info!(targets = self.targets, "configuration loaded");
+        for warning in self.warnings {
+            warn!(
+                warning = &*text::sentence(warning),
+                "the configuration is doubtful"
+            );
+        }
+    }
+}
+
+/// A new configuration was refused; the one before goes on.
+#[derive(Debug)]
+pub struct ConfigRefused<'a> {
+    /// What is wrong with it.
+    pub error: &'a str,
+}
+
+impl ConfigRefused<'_> {
+    /// Records that the latest reload failed, and why, and writes the line.
+    pub fn emit(&self, config: &mut ConfigState) {
+        config.last_reload_ok = false;
+        config.error = Some(self.error.to_owned());
+        error!(
+            error = self.error,
+            "configuration refused; the one before goes on"
+        );
+    }
+}
+
+/// The agent has started.
+#[derive(Debug)]
+pub struct AgentStarted<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How many targets it has.
+    pub targets: usize,
+}
+
+impl AgentStarted<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(
+            version = VERSION,
+            node = self.node,
+            listen = %self.listen,
+            targets = self.targets,
+            "agent started"
+        );
+    }
+}
+
+/// Every initial target was probed.
+#[derive(Debug)]
+pub struct AgentReady {
+    /// How the first round ended.
+    pub counts: Counts,
+}
+
+impl AgentReady {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Counts {
+            pass,
+            warn,
+            fail,
+            unknown,
+        } = self.counts;
+        info!(pass, warn, fail, unknown, "agent ready");
+    }
+}
+
+/// The agent is stopping.
+#[derive(Debug)]
+pub struct AgentStopping<'a> {
+    /// Why: the signal's name.
+    pub cause: &'a str,
+}
+
+impl AgentStopping<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(cause = self.cause, "agent stopping");
+    }
+}
+
+#[cfg(test)]
+mod tests;
