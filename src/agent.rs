@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{Stream, StreamExt, pending, unfold};
-use privatelink_board::SharedBoard;
+use privatelink_board::{Board, Probed, SharedBoard};
 use privatelink_config::plan::Plan;
 use privatelink_config::problem::ConfigError;
 use privatelink_config::reload::Watcher;
@@ -28,7 +28,7 @@ use privatelink_report::events::{
     AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbePanicked,
 };
 use privatelink_report::json::summary::Counts;
-use privatelink_report::metrics::Metrics;
+use privatelink_report::metrics::{Histograms, Metrics, MetricsError};
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
@@ -94,9 +94,38 @@ struct Gathered {
 }
 
 impl Agent {
-    /// Probes the targets of `plan` from `machine`, and writes to `board` and `metrics`.
-    pub fn new(machine: Machine, plan: &Plan, board: SharedBoard, metrics: Metrics) -> Self {
-        Self::with(Prober::new(machine, settings(plan)), plan, board, metrics)
+    /// An agent on the node called `node` that probes the targets of `plan` from `machine`, with a
+    /// board and metrics of its own. Nothing was probed yet.
+    pub fn new(
+        machine: Machine,
+        node: String,
+        plan: &Plan,
+        histograms: Histograms,
+    ) -> Result<Self, MetricsError> {
+        let board = SharedBoard::new(Board::new(node, plan, SystemTime::now()));
+        let metrics = Metrics::new(board.clone(), histograms)?;
+        let prober = Prober::new(machine, settings(plan));
+        Ok(Self::with(prober, plan, board, metrics))
+    }
+
+    /// What is known now.
+    pub const fn board(&self) -> &SharedBoard {
+        &self.board
+    }
+
+    /// The metrics of what is known now.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The latest probe of every target that was probed, in the plan's order.
+    pub fn latest(&self) -> Vec<Arc<Probed>> {
+        let board = self.board.lock();
+        let latest = board
+            .entries
+            .iter()
+            .filter_map(|entry| entry.latest.clone());
+        latest.collect()
     }
 
     /// Probes every target at its beats until `shutdown` is cancelled; `watcher` brings new

@@ -8,19 +8,17 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use privatelink_board::Probed;
-use privatelink_board::{Board, SharedBoard};
 use privatelink_config::plan::Plan;
 use privatelink_lab::{ExpectedVerdict, Scene, World};
 use privatelink_machine::Machine;
 use privatelink_prober::agent::Agent;
 use privatelink_report::json::TargetReport;
-use privatelink_report::metrics::{Histograms, Metrics};
+use privatelink_report::metrics::Histograms;
 use privatelink_verdict::reason::Reason;
 use serde_json::Value;
 
@@ -181,19 +179,12 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
 
 /// Lets the agent probe every target of `plan` so many times; what came of the last time.
 async fn probe(machine: Machine, plan: &Plan, rounds: u32) -> Vec<Arc<Probed>> {
-    let board = Board::new("scenario".to_owned(), plan, SystemTime::now());
-    let board = SharedBoard::new(board);
-    let metrics = Metrics::new(board.clone(), Histograms::Off).expect("metrics");
-    let mut agent = Agent::new(machine, plan, board.clone(), metrics);
+    let node = "scenario".to_owned();
+    let mut agent = Agent::new(machine, node, plan, Histograms::Off).expect("metrics");
     for _ in 0..rounds {
         agent.round(|_| {}).await;
     }
-    let board = board.lock();
-    let latest = board
-        .entries
-        .iter()
-        .filter_map(|entry| entry.latest.clone());
-    latest.collect()
+    agent.latest()
 }
 
 /// A scene's own target, and the data endpoints that the configuration makes of it, unless they have

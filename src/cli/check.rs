@@ -14,13 +14,13 @@ use tokio::time::sleep;
 
 use super::flags::HostFlags;
 use super::progress::Progress;
-use super::run::AgentServer;
 use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
 use crate::agent::Agent;
-use privatelink_board::{Probed, SharedBoard};
+use privatelink_board::Probed;
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
+use privatelink_machine::Machine;
 use privatelink_report::json::Report;
 use privatelink_report::metrics::Histograms;
 use privatelink_report::text::millis_utc;
@@ -132,9 +132,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     let node_name = std::env::var("NODE_NAME").ok();
     runtime()?.block_on(async {
         let node = node::name(node_name.as_deref());
-        let AgentServer {
-            board, mut agent, ..
-        } = AgentServer::new(node, &plan, Histograms::Off)?;
+        let mut agent = Agent::new(Machine::own(), node, &plan, Histograms::Off)?;
         let mut stop = pin!(told_to_stop());
         let mut code = EXIT_OK.into();
         for number in 1_u64.. {
@@ -146,7 +144,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
                 told = &mut stop => return told.map(|_| code).map_err(Into::into),
                 () = round(&mut agent, progress) => {}
             }
-            let probed = results(&board)?;
+            let probed = results(&agent, &plan)?;
             let form = Form {
                 output,
                 began,
@@ -194,16 +192,18 @@ pub(super) async fn round(agent: &mut Agent, mut progress: Progress) {
     agent.round(|target| progress.step(&target.name)).await;
 }
 
-/// The latest probe of every target, in the plan's order. Each has one after a round, except where a
-/// defect of ours ended it.
-pub(super) fn results(board: &SharedBoard) -> Result<Vec<Arc<Probed>>, Failure> {
-    let board = board.lock();
-    let latest = board.entries.iter().map(|entry| {
-        let name = &entry.target.name;
-        let defect = || format!("{name} could not be probed, which is a defect of this program");
-        entry.latest.clone().ok_or_else(|| defect().into())
-    });
-    latest.collect()
+/// The latest probe of every target, in the plan's order. After a round each target has one, unless
+/// its probe panicked.
+pub(super) fn results(agent: &Agent, plan: &Plan) -> Result<Vec<Arc<Probed>>, Failure> {
+    let latest = agent.latest();
+    match plan.targets.len() - latest.len() {
+        0 => Ok(latest),
+        missing => Err(format!(
+            "the probes of {missing} targets panicked, which is a defect of this program; please report \
+             it with the message above"
+        )
+        .into()),
+    }
 }
 
 /// How what was found is printed.

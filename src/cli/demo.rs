@@ -9,11 +9,13 @@ use clap::Args;
 
 use super::check::{Form, Output, results, round};
 use super::progress::Progress;
-use super::run::AgentServer;
+use super::run::serve;
 use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, runtime};
+use crate::agent::Agent;
 use crate::http;
 use privatelink_config::reload::Watcher;
+use privatelink_machine::Machine;
 use privatelink_report::log;
 use privatelink_report::metrics::Histograms;
 
@@ -69,13 +71,14 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let began = SystemTime::now();
-        let mut server = AgentServer::new("demo".to_owned(), &plan, Histograms::On)?;
+        let node = "demo".to_owned();
+        let mut agent = Agent::new(Machine::own(), node, &plan, Histograms::On)?;
         // Some verdicts need more than one probe.
         let rounds = async {
             for number in 1..=world.rounds.into() {
                 let rounds = Some(world.rounds.into());
                 let progress = Progress::of_round(number, rounds, plan.targets.len());
-                round(&mut server.agent, progress).await;
+                round(&mut agent, progress).await;
             }
         };
         let interrupted = tokio::select! {
@@ -88,11 +91,11 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
                 began,
                 watched: false,
             };
-            form.print(&results(&server.board)?)?;
+            form.print(&results(&agent, &plan)?)?;
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
                 log::init(log::Format::Text, "info")?;
-                server.serve(&plan, listener, watcher).await?;
+                serve(agent, &plan, listener, watcher).await?;
             }
         }
         running.stop().await;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -14,13 +14,12 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, node, runtime};
 use crate::agent::Agent;
 use crate::http;
-use privatelink_board::{Board, SharedBoard};
 use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
 use privatelink_report::events::{AgentStarted, AgentStopping, ConfigLoaded};
 use privatelink_report::log;
-use privatelink_report::metrics::{Histograms, Metrics};
+use privatelink_report::metrics::Histograms;
 
 /// How long answers under way may take once the agent was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -73,77 +72,50 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;
         let node = node::name(node_name.as_deref());
-        let server = AgentServer::new(node, &plan, histograms)?;
-        let cause = server.serve(&plan, listener, watcher).await?;
+        let agent = Agent::new(Machine::own(), node, &plan, histograms)?;
+        let cause = serve(agent, &plan, listener, watcher).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())
     })
 }
 
-/// An agent with its board and metrics: what `run` and `demo` start, and `check` uses without
-/// serving.
-#[derive(Debug)]
-pub(super) struct AgentServer {
-    pub(super) board: SharedBoard,
-    pub(super) agent: Agent,
-    metrics: Metrics,
-}
-
-impl AgentServer {
-    /// An agent for `plan` on the node called `node`. It has not probed anything.
-    pub(super) fn new(node: String, plan: &Plan, histograms: Histograms) -> Result<Self, Failure> {
-        let board = SharedBoard::new(Board::new(node, plan, SystemTime::now()));
-        let metrics = Metrics::new(board.clone(), histograms)?;
-        let agent = Agent::new(Machine::own(), plan, board.clone(), metrics.clone());
-        Ok(Self {
-            board,
-            agent,
-            metrics,
-        })
+/// Probes and serves until the process is told to stop; returns by what. `agent` has `plan`.
+pub(super) async fn serve(
+    agent: Agent,
+    plan: &Plan,
+    listener: TcpListener,
+    watcher: Watcher,
+) -> Result<&'static str, Failure> {
+    let (board, metrics) = (agent.board().clone(), agent.metrics().clone());
+    AgentStarted {
+        node: &board.lock().node,
+        listen: listener.local_addr()?,
+        targets: plan.targets.len(),
     }
-
-    /// Probes and serves until the process is told to stop; returns by what.
-    pub(super) async fn serve(
-        self,
-        plan: &Plan,
-        listener: TcpListener,
-        watcher: Watcher,
-    ) -> Result<&'static str, Failure> {
-        let Self {
-            board,
-            agent,
-            metrics,
-        } = self;
-        AgentStarted {
-            node: &board.lock().node,
-            listen: listener.local_addr()?,
-            targets: plan.targets.len(),
-        }
-        .emit();
-        ConfigLoaded {
-            targets: plan.targets.len(),
-            warnings: &plan.warnings,
-        }
-        .emit();
-
-        let shutdown = CancellationToken::new();
-        let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
-        let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
-        let cause = tokio::select! {
-            told = told_to_stop() => told?,
-            done = &mut agent => {
-                done?;
-                return Err("the agent stopped by itself".into());
-            }
-            done = &mut server => {
-                done?;
-                return Err("the server stopped by itself".into());
-            }
-        };
-        shutdown.cancel();
-        // What does not end in time ends with the process.
-        let ended = async { tokio::join!(agent, server) };
-        let _ = timeout(GRACE, ended).await;
-        Ok(cause)
+    .emit();
+    ConfigLoaded {
+        targets: plan.targets.len(),
+        warnings: &plan.warnings,
     }
+    .emit();
+
+    let shutdown = CancellationToken::new();
+    let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
+    let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
+    let cause = tokio::select! {
+        told = told_to_stop() => told?,
+        done = &mut agent => {
+            done?;
+            return Err("the agent stopped by itself".into());
+        }
+        done = &mut server => {
+            done?;
+            return Err("the server stopped by itself".into());
+        }
+    };
+    shutdown.cancel();
+    // What does not end in time ends with the process.
+    let ended = async { tokio::join!(agent, server) };
+    let _ = timeout(GRACE, ended).await;
+    Ok(cause)
 }

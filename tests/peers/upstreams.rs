@@ -1,10 +1,12 @@
 //! Upstreams: two DNS servers that answer unlike each other, asked directly and behind `CoreDNS`.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use privatelink_board::Probed;
-use privatelink_config;
-use privatelink_prober::rounds::Rounds;
+use privatelink_machine::Machine;
+use privatelink_prober::agent::Agent;
+use privatelink_report::metrics::Histograms;
 use privatelink_verdict::reason::Reason;
 
 use super::agent::check;
@@ -90,15 +92,18 @@ targets:
 
 /// Probes the only target of `configuration` one time after the other, until each server was asked
 /// alone.
-fn probe_until_servers_were_asked(configuration: &str) -> Probed {
-    let plan = config::load_text("config.yaml", configuration).expect("a configuration");
-    let mut rounds = Rounds::new(&plan);
+fn probe_until_servers_were_asked(configuration: &str) -> Arc<Probed> {
+    let plan =
+        privatelink_config::load_text("config.yaml", configuration).expect("a configuration");
+    let node = "aks-a-0".to_owned();
+    let mut agent = Agent::new(Machine::own(), node, &plan, Histograms::Off).expect("metrics");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
         for _ in 0..ROUNDS {
-            let probed = rounds.probe(|_| {}).await.remove(0);
+            agent.round(|_| {}).await;
+            let probed = agent.latest().remove(0);
             if !probed.observation.resolution.servers.is_empty() {
                 return probed;
             }
