@@ -168,7 +168,7 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
                     differences.join("\n  "),
                     probed.verdict.outcome,
                     probed.verdict.reason,
-                    probed.verdict.summary,
+                    probed.prose().summary(),
                     probed.verdict.findings,
                 ));
             }

@@ -207,7 +207,7 @@ async fn a_round_probes_every_target_once_and_is_judged_as_a_whole() {
     assert_eq!(played.lock().heard.len(), 2);
     let board = board.lock();
     let latest = board.entry("a").and_then(|entry| entry.latest.clone());
-    let summary = &latest.expect("it was probed").verdict.summary;
+    let summary = latest.expect("it was probed").prose().summary();
     assert!(summary.contains("fails with dns_timeout"), "{summary}");
 }
 

@@ -78,7 +78,7 @@ targets:
     ));
 
     assert_eq!(probed.verdict.reason, Reason::AddressFlapping);
-    let detail = &probed.verdict.findings[0].detail;
+    let detail = probed.prose().detail(&probed.verdict.findings[0]);
     let servers = &probed.observation.resolution.servers;
     assert!(servers.iter().all(|s| s.server == coredns.address()));
     assert_eq!(servers.iter().map(|s| s.times).sum::<u32>(), 4, "{detail}");

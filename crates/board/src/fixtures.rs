@@ -10,14 +10,13 @@ use privatelink_verdict::observation::{
     Comparison, Connection, Handshake, QueryOutcome, Resolution, Soa, TcpOutcome, Trust,
     ZoneEvidence,
 };
-use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::Target;
 
 use crate::{Board, Changes, Probed, SharedBoard};
 use privatelink_config::plan::{Detail, Limits, Plan, Rejected};
 use privatelink_verdict::resolver::{Resolver, Servers};
 
-use self::parts::{connection, finding, observation, probed, query, resolution, unix_now, verdict};
+use self::parts::{connection, observation, probed, query, resolution, unix_now};
 pub use self::parts::{now, servers_that_differ, target};
 
 /// The same probe of a target of another name.
@@ -40,9 +39,7 @@ pub fn healthy() -> Probed {
         resolution: resolution("node", &[host, ALIAS], &["10.1.2.3"]),
         checked_at: now(),
     }];
-    let summary = "kv-dev.vault.azure.net resolves to 10.1.2.3 (private), accepts connections on \
-                   port 443 and presents a certificate for vault.azure.net.";
-    probed(host, observation, verdict(vec![], summary))
+    probed(host, observation)
 }
 
 /// A public address behind a privatelink alias, while the node resolves privately.
@@ -67,20 +64,7 @@ pub fn public_fallback() -> Probed {
         resolution: resolution("node", &[host, alias], &["10.1.2.4"]),
         checked_at: now(),
     }];
-    let mut primary = finding(
-        Reason::PublicFallback,
-        Some("52.168.109.101"),
-        "the alias kv-prod.privatelink.vaultcore.azure.net leads to 52.168.109.101 (public)",
-    );
-    primary.command = Some("dig +norec SOA privatelink.vaultcore.azure.net @10.0.0.10".to_owned());
-    let other = finding(
-        Reason::ResolverDisagreement,
-        None,
-        "node resolves it privately (10.1.2.4), pod does not",
-    );
-    let summary = "kv-prod.vault.azure.net has a private endpoint, but resolves to the public \
-                   address 52.168.109.101: the private zone is not linked to this network.";
-    probed(host, observation, verdict(vec![primary, other], summary))
+    probed(host, observation)
 }
 
 /// No DNS server answered.
@@ -94,17 +78,7 @@ pub fn dns_timeout() -> Probed {
         ],
         ..Resolution::default()
     };
-    let primary = finding(
-        Reason::DnsTimeout,
-        None,
-        "10.0.0.10:53 did not answer in 5 s",
-    );
-    let summary = "No DNS server answered for kv-dns.vault.azure.net within 5 s.";
-    probed(
-        host,
-        observation(answer, vec![]),
-        verdict(vec![primary], summary),
-    )
+    probed(host, observation(answer, vec![]))
 }
 
 /// A private address that answers to nobody.
@@ -123,18 +97,7 @@ pub fn connect_timeout() -> Probed {
         certificate: None,
         ..connection("10.1.2.9")
     };
-    let primary = finding(
-        Reason::ConnectTimeout,
-        Some("10.1.2.9"),
-        "10.1.2.9:443 did not answer in 2.5 s",
-    );
-    let summary =
-        "kv-fw.vault.azure.net resolves to 10.1.2.9 (private), but nothing answers there.";
-    probed(
-        host,
-        observation(answer, vec![silent]),
-        verdict(vec![primary], summary),
-    )
+    probed(host, observation(answer, vec![silent]))
 }
 
 /// A certificate for other names, which tries to act on the terminal and the page.
@@ -153,30 +116,7 @@ pub fn name_mismatch() -> Probed {
         certificate.trust = Trust::UnknownIssuer;
         certificate.not_after = unix_now() + 3 * 86_400;
     }
-    let findings = vec![
-        finding(
-            Reason::TlsNameMismatch,
-            Some("10.1.2.7"),
-            "the certificate is for proxy.example.com",
-        ),
-        finding(
-            Reason::TlsUntrustedIssuer,
-            Some("10.1.2.7"),
-            "issued by CN=<script>alert(1)</script>\u{1b}[31m",
-        ),
-        finding(
-            Reason::TlsCertificateExpiring,
-            Some("10.1.2.7"),
-            "it ends in 3 days",
-        ),
-    ];
-    let summary = "10.1.2.7 presents a certificate for proxy.example.com, not for \
-                   kv-tls.vault.azure.net.";
-    probed(
-        host,
-        observation(answer, vec![other]),
-        verdict(findings, summary),
-    )
+    probed(host, observation(answer, vec![other]))
 }
 
 /// Every fixture.

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::observation::Observation;
+use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Stage};
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
@@ -72,6 +73,13 @@ pub struct Probed {
     pub observation: Observation,
     /// What they mean.
     pub verdict: Verdict,
+}
+
+impl Probed {
+    /// The verdict in words.
+    pub fn prose(&self) -> Prose<'_> {
+        Prose::of(&self.target, &self.observation, &self.verdict)
+    }
 }
 
 /// What is new about a completed probe.
@@ -289,7 +297,7 @@ impl Entry {
                 at: observation.checked_at,
                 outcome: verdict.outcome,
                 reason: verdict.reason,
-                summary: verdict.summary.clone(),
+                summary: probed.prose().summary(),
             });
         }
         self.latest = Some(Arc::clone(probed));

@@ -12,8 +12,8 @@ use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::Outcome;
 use tracing::{debug, error, info, warn};
 
+use crate::json::VERSION;
 use crate::json::summary::Counts;
-use crate::json::{VERSION, convert};
 use crate::metrics::Metrics;
 use crate::text;
 
@@ -30,8 +30,8 @@ impl VerdictChanged<'_> {
     /// Writes the line: a warning for a failure, else information; a target that passes from the
     /// start is no news.
     pub fn emit(&self) {
-        let verdict = &self.probed.verdict;
-        let remedy = convert::remedy_of(verdict.reason);
+        let (verdict, prose) = (&self.probed.verdict, self.probed.prose());
+        let (summary, remedy) = (prose.summary(), prose.primary_remedy());
         macro_rules! line {
             ($level:ident, $message:literal) => {
                 $level!(
@@ -40,7 +40,7 @@ impl VerdictChanged<'_> {
                     reason = verdict.reason.as_str(),
                     stage = verdict.stage().as_str(),
                     previous = self.previous.map(Reason::as_str),
-                    summary = &*text::sentence(&verdict.summary),
+                    summary = &*text::sentence(&summary),
                     remedy = remedy,
                     $message
                 )

@@ -273,6 +273,7 @@ mod tests {
     use super::*;
     use crate::events::ConfigRefused;
     use privatelink_board::fixtures;
+    use privatelink_verdict::fact::Fact;
 
     fn page(open: Option<&str>) -> String {
         render(
@@ -294,7 +295,10 @@ mod tests {
     fn nothing_from_the_wire_becomes_markup() {
         let mut board = fixtures::board();
         let mut hostile = fixtures::name_mismatch();
-        hostile.verdict.summary = "\"><img src=x onerror=alert(1)>'&".to_owned();
+        hostile.verdict.findings[0].facts = vec![Fact::AgentFault {
+            operation: String::new(),
+            cause: "\"><img src=x onerror=alert(1)>'&".to_owned(),
+        }];
         board.record(hostile.into());
         let page = render(&board, Some("kv-tls.vault.azure.net"), fixtures::now());
         assert!(
@@ -333,7 +337,7 @@ mod tests {
         assert_eq!(open.matches("class=\"more\"").count(), 1);
         for fact in [
             "kv-prod.<wbr>privatelink.<wbr>vaultcore.<wbr>azure.<wbr>net",
-            "dig +norec SOA privatelink.vaultcore.azure.net",
+            "az network private-dns link vnet list --zone-name privatelink.vaultcore.azure.net",
             "on this path. (high confidence)",
             "resolver_disagreement",
             "2027-03-04T08:15:30Z",

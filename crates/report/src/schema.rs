@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use privatelink_verdict::reason::{Reason, Severity, Stage};
-use privatelink_verdict::remedy;
 use schemars::schema_for;
 use serde::Serialize;
 
@@ -28,8 +27,8 @@ fn reason_rows() -> impl Iterator<Item = ReasonRow> {
         reason: Word(reason),
         stage: Word(reason.stage()),
         severity: Word(reason.severity()),
-        meaning: remedy::meaning(reason),
-        remedy: remedy::remedy(reason),
+        meaning: reason.meaning(),
+        remedy: reason.remedy(),
     })
 }
 

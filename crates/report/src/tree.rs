@@ -117,7 +117,7 @@ fn root(probed: &Probed) -> Node {
     });
     let comparisons = observation.comparisons.iter();
     Node::new(head.join("  "))
-        .line(sentence(&verdict.summary).into_owned())
+        .line(sentence(&probed.prose().summary()).into_owned())
         .with(fault)
         .with(path(probed))
         .with(address::addresses(&probed.target, observation))

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use self::rules::{Overrides, Rules, judged_as};
-use crate::target::words;
+use crate::words::words;
 
 words! {
     /// What kind of address an answer is.

@@ -11,7 +11,8 @@ mod table;
 use std::cmp::Reverse;
 
 use crate::name::{ancestry, fits, is_within, privatelink_zone};
-use crate::target::{Protocol, words};
+use crate::protocol::Protocol;
+use crate::words::words;
 
 pub use doubt::{Doubt, doubt};
 

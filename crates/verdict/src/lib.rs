@@ -5,13 +5,16 @@
 
 pub mod address;
 pub mod alias;
+mod case;
 pub mod catalogue;
+pub mod fact;
 pub mod history;
 pub mod judge;
 pub mod name;
 pub mod observation;
+pub mod prose;
+mod protocol;
 pub mod reason;
-pub mod remedy;
 pub mod resolver;
 pub mod sanitize;
 pub mod service;
@@ -19,3 +22,4 @@ pub mod suggest;
 pub mod surroundings;
 pub mod target;
 pub mod verdict;
+mod words;

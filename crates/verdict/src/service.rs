@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::target::words;
+use crate::words::words;
 
 /// A request that needs no login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

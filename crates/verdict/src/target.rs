@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::address::{Family, Rules};
 use crate::catalogue::Service;
+pub use crate::protocol::Protocol;
+use crate::words::words;
 
 /// One host and port to probe, with everything the judge holds it to.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,41 +75,6 @@ impl Target {
     }
 }
 
-macro_rules! words {
-    ($(#[doc = $about:literal])+ $name:ident {
-        $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+
-    }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[doc = $doc])+ $variant,)+ }
-
-        impl $name {
-            /// Every value, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The contract's word for it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// What the set is about, in a sentence.
-            pub const ABOUT: &'static str = concat!($($about),+).trim_ascii();
-
-            /// What the value says, in a sentence.
-            pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
-
 words! {
     /// What the address should be.
     Expectation {
@@ -119,22 +86,6 @@ words! {
         Public = "public",
         /// `privateEndpoint` as soon as an address is or was private, else `public`.
         Auto = "auto",
-    }
-}
-
-words! {
-    /// How the handshake begins.
-    Protocol {
-        /// TLS from the first byte.
-        Tls = "tls",
-        /// Connect only.
-        Tcp = "tcp",
-        /// TLS inside TDS PRELOGIN packets (MS-TDS), as SQL Server speaks it.
-        Tds = "tds",
-        /// TLS after `PostgreSQL`'s `SSLRequest`.
-        Postgres = "postgres",
-        /// TLS after `MySQL`'s greeting and SSL request.
-        Mysql = "mysql",
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::fact::Fact;
 use crate::reason::{Reason, Severity, Stage};
-use crate::target::{Expectation, words};
+use crate::target::Expectation;
+use crate::words::words;
 
 words! {
     /// How a probe ended.
@@ -36,14 +38,12 @@ pub struct Finding {
     pub reason: Reason,
     /// How much it matters here.
     pub severity: Severity,
-    /// The address it concerns, if it concerns one.
+    /// The first address it concerns, if it concerns one.
     pub address: Option<IpAddr>,
-    /// What was seen, in words.
-    pub detail: String,
     /// How sure the reading is.
     pub confidence: Confidence,
-    /// One command that would settle it.
-    pub command: Option<String>,
+    /// What was seen.
+    pub facts: Vec<Fact>,
 }
 
 /// What a probe means. A pure function of target, observation and recent history.
@@ -57,14 +57,20 @@ pub struct Verdict {
     pub expect_effective: Expectation,
     /// Every finding, the primary one first.
     pub findings: Vec<Finding>,
-    /// The story in one sentence.
-    pub summary: String,
+    /// What other resolvers, servers and targets say beside the findings.
+    pub context: Vec<Fact>,
 }
 
 impl Verdict {
     /// The primary reason's stage.
     pub const fn stage(&self) -> Stage {
         self.reason.stage()
+    }
+
+    /// The finding that decides the outcome; `None` where nothing warns or fails.
+    pub fn primary(&self) -> Option<&Finding> {
+        let first = self.findings.first();
+        first.filter(|finding| finding.severity != Severity::Info)
     }
 
     /// Whether some finding has this reason.

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::remedy::remedy;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 
@@ -160,7 +159,7 @@ fn every_reason_but_ok_has_its_section_in_order_under_its_stage() {
 #[test]
 fn every_section_begins_with_the_remedy() {
     for (reason, section) in of_reasons() {
-        assert_eq!(one_line(section.blocks[0]), remedy(reason), "{reason}");
+        assert_eq!(one_line(section.blocks[0]), reason.remedy(), "{reason}");
     }
 }
 

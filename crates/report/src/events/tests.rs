@@ -9,6 +9,7 @@ use super::*;
 use crate::log::{Format, subscriber};
 use crate::metrics::Histograms;
 use privatelink_board::fixtures;
+use privatelink_verdict::fact::Fact;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -110,7 +111,8 @@ fn what_is_logged_is_counted() {
 #[test]
 fn what_came_from_the_wire_cannot_act_on_a_terminal() {
     let mut hostile = fixtures::name_mismatch();
-    hostile.verdict.summary = "\u{1b}[2J\nforged line".to_owned();
+    let (operation, cause) = (String::new(), "\u{1b}[2J\nforged line".to_owned());
+    hostile.verdict.findings[0].facts = vec![Fact::AgentFault { operation, cause }];
     let text = lines(Format::Text, "info", || {
         VerdictChanged {
             probed: &hostile,

@@ -8,8 +8,7 @@ use privatelink_verdict::judge::{has_alias, zone_authority};
 use privatelink_verdict::observation::{
     Address, Certificate, Comparison, Connection, Query, ServerAnswer, ServiceReply,
 };
-use privatelink_verdict::reason::Reason;
-use privatelink_verdict::remedy;
+use privatelink_verdict::prose::Prose;
 use privatelink_verdict::service::ReplyOutcome;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Finding;
@@ -123,6 +122,7 @@ impl TargetReport {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
         let comparisons = observation.comparisons.iter();
         let slug = probed.target.service_slug();
+        let prose = probed.prose();
         let connections = observation.connections.iter().take(2 * ADDRESSES);
         Self {
             expect_effective: Some(Word(verdict.expect_effective)),
@@ -131,9 +131,13 @@ impl TargetReport {
             outcome: Some(Word(verdict.outcome)),
             reason: Some(Word(verdict.reason)),
             stage: Some(Word(verdict.stage())),
-            summary: Some(sentence(&verdict.summary).into_owned()),
-            remedy: remedy_of(verdict.reason).map(str::to_owned),
-            findings: verdict.findings.iter().map(FindingReport::from).collect(),
+            summary: Some(sentence(&prose.summary()).into_owned()),
+            remedy: prose.primary_remedy().map(str::to_owned),
+            findings: verdict
+                .findings
+                .iter()
+                .map(|finding| FindingReport::of(finding, &prose))
+                .collect(),
             dns: DnsReport::of(probed),
             resolvers: comparisons
                 .map(|comparison| ResolverReport::of(probed, comparison))
@@ -146,24 +150,18 @@ impl TargetReport {
     }
 }
 
-/// What to do about `reason`, where there is something to do.
-pub fn remedy_of(reason: Reason) -> Option<&'static str> {
-    let remedy = remedy::remedy(reason);
-    (reason != Reason::Ok && !remedy.is_empty()).then_some(remedy)
-}
-
-impl From<&Finding> for FindingReport {
-    fn from(finding: &Finding) -> Self {
-        let command = finding.command.as_deref();
+impl FindingReport {
+    fn of(finding: &Finding, prose: &Prose<'_>) -> Self {
+        let command = prose.command(finding);
         Self {
             reason: Word(finding.reason),
             severity: Word(finding.severity),
             stage: Word(finding.reason.stage()),
             address: finding.address,
-            detail: sentence(&finding.detail).into_owned(),
-            meaning: remedy::meaning(finding.reason).to_owned(),
+            detail: sentence(&prose.detail(finding)).into_owned(),
+            meaning: prose.meaning(finding).to_owned(),
             confidence: Word(finding.confidence),
-            command: command.map(|command| sentence(command).into_owned()),
+            command: command.map(|command| sentence(&command).into_owned()),
         }
     }
 }

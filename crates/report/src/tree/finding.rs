@@ -2,13 +2,12 @@
 //!
 //! What was seen of the primary one is the summary's to tell.
 
+use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::remedy;
 use privatelink_verdict::verdict::{Confidence, Finding, Outcome};
 
 use super::node::Node;
 use super::{BOLD, DIM, paint, style_of};
-use crate::json::convert::remedy_of;
 use crate::text::sentence;
 use privatelink_board::Probed;
 
@@ -18,42 +17,42 @@ const LABEL: usize = 8;
 pub(super) fn findings(probed: &Probed) -> Vec<Node> {
     let findings = &probed.verdict.findings;
     let told = usize::from(probed.verdict.reason != Reason::Ok);
-    let primary = findings.iter().take(told).map(primary);
+    let prose = probed.prose();
+    let primary = findings.iter().take(told).map(|f| primary(f, &prose));
     primary
-        .chain(findings.iter().skip(told).map(brief))
+        .chain(findings.iter().skip(told).map(|f| brief(f, &prose)))
         .collect()
 }
 
-fn primary(finding: &Finding) -> Node {
+fn primary(finding: &Finding, prose: &Prose<'_>) -> Node {
     let confidence = format!("{} confidence", finding.confidence);
     let head = format!("{}  {}", headed(finding), paint(DIM, &confidence));
-    let remedy = remedy_of(finding.reason).unwrap_or("see the runbook");
     let node = Node::new(head)
-        .hanging(labelled("means", remedy::meaning(finding.reason)), LABEL)
-        .hanging(labelled("do", &paint(BOLD, remedy)), LABEL);
-    match &finding.command {
-        Some(command) => node.whole(labelled("settle", &format!("$ {}", sentence(command)))),
+        .hanging(labelled("means", prose.meaning(finding)), LABEL)
+        .hanging(labelled("do", &paint(BOLD, prose.remedy(finding))), LABEL);
+    match prose.command(finding) {
+        Some(command) => node.whole(labelled("settle", &format!("$ {}", sentence(&command)))),
         None => node,
     }
 }
 
-fn brief(finding: &Finding) -> Node {
+fn brief(finding: &Finding, prose: &Prose<'_>) -> Node {
     let node = Node::new(format!(
         "{}: {}",
         headed(finding),
-        sentence(&finding.detail)
+        sentence(&prose.detail(finding))
     ));
     // What is only worth knowing needs no settling.
     if finding.severity == Severity::Info {
         return node;
     }
-    let mut meaning = remedy::meaning(finding.reason).to_owned();
+    let mut meaning = prose.meaning(finding).to_owned();
     if finding.confidence != Confidence::High {
         meaning.push_str(&format!(" ({} confidence)", finding.confidence));
     }
     let node = node.line(paint(DIM, &meaning));
-    match &finding.command {
-        Some(command) => node.whole(paint(DIM, &format!("$ {}", sentence(command)))),
+    match prose.command(finding) {
+        Some(command) => node.whole(paint(DIM, &format!("$ {}", sentence(&command)))),
         None => node,
     }
 }

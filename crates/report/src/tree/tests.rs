@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use privatelink_verdict::reason::Severity;
-use privatelink_verdict::remedy;
 use privatelink_verdict::verdict::Confidence;
 
 use super::*;
@@ -33,7 +32,7 @@ fn tree_of(probed: &Probed) -> String {
 fn a_healthy_target_is_a_short_tree() {
     insta::assert_snapshot!(tree_of(&fixtures::healthy()), @r#"
     ✓ PASS  kv-dev.vault.azure.net
-    kv-dev.vault.azure.net resolves to 10.1.2.3 (private), accepts connections on port 443 and presents a certificate for vault.azure.net.
+    kv-dev.vault.azure.net resolves to its private endpoint, 10.1.2.3 (private), and answers on port 443 with the right certificate.
     ├─ path pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)
     │  ├─ kv-dev.vault.azure.net
     │  └─ kv-dev.privatelink.vaultcore.azure.net  ← privatelink alias
@@ -51,7 +50,7 @@ fn a_healthy_target_is_a_short_tree() {
 fn a_public_fallback_shows_where_the_alias_leads() {
     insta::assert_snapshot!(tree_of(&fixtures::public_fallback()), @r#"
     ✗ FAIL  kv-prod.vault.azure.net  public_fallback
-    kv-prod.vault.azure.net has a private endpoint, but resolves to the public address 52.168.109.101: the private zone is not linked to this network.
+    kv-prod.vault.azure.net falls back to its public address, which still answers: the alias kv-prod.privatelink.vaultcore.azure.net ends at 52.168.109.101 (public); its zone privatelink.vaultcore.azure.net is answered by the public side; the node resolves it privately, pods do not: applications will go public.
     ├─ path pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)  ← the path of this verdict
     │  ├─ kv-prod.vault.azure.net
     │  ├─ kv-prod.privatelink.vaultcore.azure.net  ← privatelink alias, its zone is the public one here
@@ -64,9 +63,10 @@ fn a_public_fallback_shows_where_the_alias_leads() {
     ├─ fail public_fallback  high confidence
     │  means   …
     │  do      …
-    │  settle  $ dig +norec SOA privatelink.vaultcore.azure.net @10.0.0.10
-    └─ warn resolver_disagreement: node resolves it privately (10.1.2.4), pod does not
+    │  settle  $ az network private-dns link vnet list --zone-name privatelink.vaultcore.azure.net --resource-group "$(az network private-dns zone list --query "[?name=='privatelink.vaultcore.azure.net'].resourceGroup | [0]" --output tsv)" --output table
+    └─ warn resolver_disagreement: the path pod gives 52.168.109.101 (public), node gives 10.1.2.4 (private); the node resolves it privately, pods do not: applications will go public
        Another resolver gives another class of address, so pods and the node reach different places.
+       $ dig kv-prod.vault.azure.net A @10.0.0.10
 
     1 target: 1 fail
     "#);
@@ -76,11 +76,12 @@ fn a_public_fallback_shows_where_the_alias_leads() {
 fn a_silent_dns_server_is_named() {
     insta::assert_snapshot!(tree_of(&fixtures::dns_timeout()), @r#"
     ✗ FAIL  kv-dns.vault.azure.net  dns_timeout
-    No DNS server answered for kv-dns.vault.azure.net within 5 s.
+    kv-dns.vault.azure.net cannot be resolved: A and AAAA: timeout (10.0.0.10:53, 2 tries).
     ├─ path pod 10.0.0.10:53  A timeout (5.0 s, 2 tries), AAAA timeout (5.0 s, 2 tries)
     └─ fail dns_timeout  high confidence
        means   …
        do      …
+       settle  $ dig kv-dns.vault.azure.net A @10.0.0.10
 
     1 target: 1 fail
     "#);
@@ -90,7 +91,7 @@ fn a_silent_dns_server_is_named() {
 fn a_silent_address_is_named() {
     insta::assert_snapshot!(tree_of(&fixtures::connect_timeout()), @r#"
     ✗ FAIL  kv-fw.vault.azure.net  connect_timeout
-    kv-fw.vault.azure.net resolves to 10.1.2.9 (private), but nothing answers there.
+    kv-fw.vault.azure.net does not answer on port 443: 10.1.2.9:443 timeout.
     ├─ path pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)
     │  ├─ kv-fw.vault.azure.net
     │  └─ kv-fw.privatelink.vaultcore.azure.net  ← privatelink alias
@@ -99,6 +100,7 @@ fn a_silent_address_is_named() {
     └─ fail connect_timeout  high confidence
        means   …
        do      …
+       settle  $ nc -vz -w 5 10.1.2.9 443
 
     1 target: 1 fail
     "#);
@@ -108,7 +110,7 @@ fn a_silent_address_is_named() {
 fn a_foreign_certificate_is_shown_without_its_escapes() {
     insta::assert_snapshot!(tree_of(&fixtures::name_mismatch()), @r#"
     ✗ FAIL  kv-tls.vault.azure.net  tls_name_mismatch
-    10.1.2.7 presents a certificate for proxy.example.com, not for kv-tls.vault.azure.net.
+    kv-tls.vault.azure.net gets a certificate for other names: 10.1.2.7 presents a certificate for proxy.example.com.
     ├─ path pod 10.0.0.10:53  A answer (2.1 ms), AAAA nodata (2.1 ms)
     │  ├─ kv-tls.vault.azure.net
     │  └─ kv-tls.privatelink.vaultcore.azure.net  ← privatelink alias
@@ -119,10 +121,13 @@ fn a_foreign_certificate_is_shown_without_its_escapes() {
     ├─ fail tls_name_mismatch  high confidence
     │  means   …
     │  do      …
-    ├─ fail tls_untrusted_issuer: issued by CN=<script>alert(1)</script>\u{1b}[31m
+    │  settle  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
+    ├─ fail tls_untrusted_issuer: 10.1.2.7 presents a certificate of an unknown issuer: CN=<script>alert(1)</script>\u{1b}[31m
     │  The certificate's chain ends in no root that the agent trusts.
-    └─ warn tls_certificate_expiring: it ends in 3 days
+    │  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
+    └─ warn tls_certificate_expiring: the certificate of 10.1.2.7 ends in 3 days
        The certificate ends soon.
+       $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
 
     1 target: 1 fail
     "#);
@@ -133,16 +138,15 @@ fn a_finding_says_what_it_means_how_sure_it_is_what_to_do_and_what_would_settle_
     let mut probed = fixtures::public_fallback();
     probed.verdict.findings[0].confidence = Confidence::Medium;
     probed.verdict.findings[1].confidence = Confidence::Low;
-    probed.verdict.findings[1].command = Some("dig kv @10.0.0.11".to_owned());
     let mut out = anstream::StripStream::new(Vec::new());
     tree(&mut out, [&probed], None).expect("memory to write to");
     let text = String::from_utf8(out.into_inner()).expect("text");
     for part in [
         "fail public_fallback  medium confidence\n",
-        remedy::meaning(Reason::PublicFallback),
-        remedy::remedy(Reason::PublicFallback),
-        "settle  $ dig +norec SOA",
-        "reach different places. (low confidence)\n   $ dig kv @10.0.0.11\n",
+        Reason::PublicFallback.meaning(),
+        Reason::PublicFallback.remedy(),
+        "settle  $ az network private-dns link vnet list",
+        "reach different places. (low confidence)\n   $ dig kv-prod.vault.azure.net A @10.0.0.10\n",
     ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
@@ -152,12 +156,12 @@ fn a_finding_says_what_it_means_how_sure_it_is_what_to_do_and_what_would_settle_
 fn a_finding_that_is_only_worth_knowing_takes_one_line() {
     let mut probed = fixtures::public_fallback();
     probed.verdict.findings[1].severity = Severity::Info;
-    probed.verdict.findings[1].command = Some("dig kv @10.0.0.11".to_owned());
     let text = tree_of(&probed);
     let (_, last) = text.split_once("info resolver_disagreement: ").expect("it");
     assert_eq!(
         last,
-        "node resolves it privately (10.1.2.4), pod does not\n\n1 target: 1 fail\n"
+        "the path pod gives 52.168.109.101 (public), node gives 10.1.2.4 (private); the node resolves \
+         it privately, pods do not: applications will go public\n\n1 target: 1 fail\n"
     );
 }
 

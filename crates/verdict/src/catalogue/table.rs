@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use super::{Cloud, Service, ServicePort};
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// Every row. Panics on first use if the data file is malformed, which a test would have told.
 pub(super) static SERVICES: LazyLock<Vec<Service>> =

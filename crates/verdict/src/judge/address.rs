@@ -3,24 +3,30 @@
 use std::net::IpAddr;
 
 use super::zone::is_azures;
-use super::{Case, Findings, ZoneAuthority, cache, list, servers};
+use super::{Case, Findings, ZoneAuthority, cache, servers};
 use crate::address::{Class, ClassSet, Family, judged_as};
-use crate::observation::{Address, Comparison, NameEvidence};
+use crate::fact::{AddressList, AliasZone, Consequence, Fact, Nature};
+use crate::history::{Answered, History};
+use crate::observation::{Address, Comparison, NameEvidence, QueryOutcome};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
 
-pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) {
     reserved(case, findings);
-    flapping(case, findings);
-    mixed_or_public(case, findings);
+    flapping(case, history, findings);
+    mixed_or_public(case, history, findings);
     unexpected(case, findings);
     for comparison in &case.observation.comparisons {
-        compared(case, comparison, findings);
+        compared(case, history, comparison, findings);
     }
     if let Some(variable) = &case.observation.proxy {
-        let detail = format!("{variable} is set, and NO_PROXY does not cover the host");
-        findings.add(Reason::ProxyWouldBeUsed, None, detail);
+        let variable = variable.clone();
+        findings.add(
+            Reason::ProxyWouldBeUsed,
+            None,
+            [Fact::ProxySet { variable }],
+        );
     }
 }
 
@@ -41,57 +47,47 @@ fn first(addresses: &[Address]) -> Option<IpAddr> {
 }
 
 fn reserved(case: &Case<'_>, findings: &mut Findings) {
-    for address in addresses(case) {
-        let detail = if address.class == Class::Reserved {
-            format!(
-                "{} is {}, and was not dialled",
-                address.ip,
-                nature(case, address.ip)
-            )
-        } else if !case.target.rules.may_dial(address.ip) {
-            format!(
-                "{} lies in a reserved range; only classify.private makes it dialable",
-                address.ip
-            )
+    for Address { ip, class, .. } in addresses(case).iter().cloned() {
+        let fact = if class == Class::Reserved {
+            let nature = nature(case, ip);
+            Fact::NotDialled { ip, nature }
+        } else if !case.target.rules.may_dial(ip) {
+            Fact::InReservedRange { ip }
         } else {
             continue;
         };
-        findings.add(Reason::ReservedAddress, Some(address.ip), detail);
+        findings.add(Reason::ReservedAddress, Some(ip), [fact]);
     }
 }
 
-/// What a reserved address is, for whoever wonders how it came into an answer.
-fn nature(case: &Case<'_>, ip: IpAddr) -> &'static str {
+/// What a reserved address is: it says how the address came into an answer.
+fn nature(case: &Case<'_>, ip: IpAddr) -> Nature {
     let judged = judged_as(ip);
-    let denied = &case.target.rules.denied;
-    if { denied }
-        .iter()
-        .any(|net| net.contains(&ip) || net.contains(&judged))
-    {
-        return "in a range that the configuration denies";
+    let mut denied = case.target.rules.denied.iter();
+    if denied.any(|net| net.contains(&ip) || net.contains(&judged)) {
+        return Nature::Denied;
     }
     match judged {
-        ip if ip.is_unspecified() => "the address that DNS filters give for what they block",
-        ip if ip.is_loopback() => "a loopback address",
-        ip if ip.is_multicast() => "a multicast address",
+        ip if ip.is_unspecified() => Nature::Unspecified,
+        ip if ip.is_loopback() => Nature::Loopback,
+        ip if ip.is_multicast() => Nature::Multicast,
         IpAddr::V4(ip) => match ip.octets() {
-            [168, 63, 129, 16] => "Azure's own platform address",
-            [169, 254, 169, 254] => "the instance metadata service",
-            [169, 254, ..] => "a link-local address",
-            _ => "in a reserved range",
+            [168, 63, 129, 16] => Nature::Platform,
+            [169, 254, 169, 254] => Nature::Metadata,
+            [169, 254, ..] => Nature::LinkLocal,
+            _ => Nature::Reserved,
         },
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address",
-        IpAddr::V6(_) => "in a reserved range",
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Nature::LinkLocal,
+        IpAddr::V6(_) => Nature::Reserved,
     }
 }
 
-fn flapping(case: &Case<'_>, findings: &mut Findings) {
+fn flapping(case: &Case<'_>, history: &History, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
-    if !case.history.flaps(resolution) {
+    if !history.flaps(resolution) {
         return;
     }
-    let changes = case.history.changes(resolution);
-    let window: Vec<_> = case.history.window(resolution).collect();
+    let window: Vec<_> = history.window(resolution).collect();
     let broken = window
         .iter()
         .flat_map(|answered| answered.iter())
@@ -101,22 +97,18 @@ fn flapping(case: &Case<'_>, findings: &mut Findings) {
     } else {
         Severity::Warn
     };
-    let classes = window.iter().map(|answered| answered.classes().to_string());
-    let mut detail = format!(
-        "{changes} changes in the last {} answers: {}",
-        window.len(),
-        classes.collect::<Vec<_>>().join(", ")
-    );
-    if let Some(source) = servers::source(case) {
-        detail.push_str(&format!("; {source}"));
-    }
-    detail.push_str(&cache::kept(case));
+    let mut facts = vec![Fact::ClassesChanged {
+        changes: history.changes(resolution),
+        answers: window.into_iter().map(Answered::classes).collect(),
+    }];
+    facts.extend(servers::source(case));
+    facts.extend(cache::kept(case, history));
     findings.add_as(
         Reason::AddressFlapping,
         severity,
         Confidence::High,
         None,
-        detail,
+        facts,
     );
 }
 
@@ -133,52 +125,51 @@ fn breaks(case: &Case<'_>, family: Family, class: Class) -> bool {
     }
 }
 
-fn mixed_or_public(case: &Case<'_>, findings: &mut Findings) {
+fn mixed_or_public(case: &Case<'_>, history: &History, findings: &mut Findings) {
     let public = of_class(case, |class| class == Class::Public);
     let private = of_class(case, Class::is_private);
     if public.is_empty() {
         return;
     }
     match case.expect {
-        Expectation::PrivateEndpoint | Expectation::ServiceEndpoint if !private.is_empty() => {
-            let (odd, meant) = if case.expect == Expectation::PrivateEndpoint {
-                (&public, &private)
-            } else {
-                (&private, &public)
-            };
-            // An odd family is a family apart: where the meant addresses share it, the records are
-            // wrong, and that nothing is reached from here excuses nobody.
-            let apart = |address: &Address| {
-                let family = Family::of(address.ip);
-                meant.iter().all(|other| Family::of(other.ip) != family)
-            };
-            let severity = if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
-                Severity::Warn
-            } else {
-                Severity::Fail
-            };
-            let mut detail = format!("one answer holds both: {}", list(addresses(case)));
-            if severity == Severity::Warn {
-                let odd = list(odd);
-                detail.push_str(&format!(
-                    "; no route leads from here to {odd}, elsewhere one may"
-                ));
-            }
-            findings.add_as(
-                Reason::MixedAddresses,
-                severity,
-                Confidence::High,
-                first(odd),
-                detail,
-            );
+        Expectation::PrivateEndpoint if !private.is_empty() => {
+            mixed(case, &public, &private, findings);
         }
-        Expectation::PrivateEndpoint => public_instead(case, &public, Severity::Fail, findings),
+        Expectation::ServiceEndpoint if !private.is_empty() => {
+            mixed(case, &private, &public, findings);
+        }
+        Expectation::PrivateEndpoint => {
+            public_instead(case, history, &public, Severity::Fail, findings);
+        }
         // Only `auto` can come to this: a written `public` asks for nothing.
         Expectation::Public if case.target.expect == Expectation::Auto && case.alias.is_some() => {
-            public_instead(case, &public, Severity::Warn, findings);
+            public_instead(case, history, &public, Severity::Warn, findings);
         }
         Expectation::ServiceEndpoint | Expectation::Public | Expectation::Auto => {}
     }
+}
+
+/// One answer holds `odd` addresses beside those that are `meant`.
+fn mixed(case: &Case<'_>, odd: &[Address], meant: &[Address], findings: &mut Findings) {
+    // An odd family is a family apart: where the meant addresses share it, the records are wrong,
+    // whether or not they are reached from here.
+    let apart = |address: &Address| {
+        let family = Family::of(address.ip);
+        meant.iter().all(|other| Family::of(other.ip) != family)
+    };
+    let mut facts = vec![Fact::MixedAddresses(AddressList::of(addresses(case)))];
+    let mut severity = Severity::Fail;
+    if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
+        severity = Severity::Warn;
+        facts.push(Fact::NoRouteTo(AddressList::of(odd)));
+    }
+    findings.add_as(
+        Reason::MixedAddresses,
+        severity,
+        Confidence::High,
+        first(odd),
+        facts,
+    );
 }
 
 fn has_no_route(case: &Case<'_>, address: &Address) -> bool {
@@ -188,65 +179,64 @@ fn has_no_route(case: &Case<'_>, address: &Address) -> bool {
 /// Every dialable address is public, where a private endpoint is expected.
 fn public_instead(
     case: &Case<'_>,
+    history: &History,
     public: &[Address],
     severity: Severity,
     findings: &mut Findings,
 ) {
-    let seen = list(public);
-    let (reason, confidence, detail) = match (case.alias, case.authority) {
-        (None, _) => (
-            Reason::NoPrivateEndpoint,
-            Confidence::High,
-            if case.resource() == case.host() {
-                format!("resolves to {seen} without any privatelink alias")
-            } else {
-                let resource = case.resource();
-                format!("resolves to {seen} by way of {resource}, without any privatelink alias")
-            },
-        ),
-        (Some(alias), ZoneAuthority::Private) => (
-            Reason::PublicFallbackZoneLinked,
-            Confidence::High,
-            format!(
-                "the alias {alias} ends at {seen}, although its zone {}",
-                answered_privately(case)
-            ),
-        ),
-        // Its private answer says it, whoever is told to serve the zone.
-        (Some(alias), _) if alias_by_itself(case).is_some() => (
-            Reason::PublicFallbackZoneLinked,
-            Confidence::High,
-            format!("the alias {alias} ends at {seen}"),
-        ),
-        (Some(alias), authority) => {
-            let zone = case.zone().unwrap_or(alias);
-            let (confidence, who) = match (authority, case.soa) {
-                (ZoneAuthority::Public, _) => (
-                    Confidence::High,
-                    "is answered by the public side".to_owned(),
-                ),
-                (_, Some(soa)) => (
-                    Confidence::Medium,
-                    format!("is answered by {}, be it privately or not", soa.mname),
-                ),
-                (_, None) => (
-                    Confidence::Medium,
-                    "does not say who answers for it".to_owned(),
-                ),
+    let addresses = AddressList::of(public);
+    let (reason, confidence, fact) = match case.alias {
+        None => {
+            let resource = case.resource();
+            let fact = Fact::NoAlias {
+                addresses,
+                resource: (resource != case.host()).then(|| resource.to_owned()),
             };
-            let detail = format!("the alias {alias} ends at {seen}; its zone {zone} {who}");
-            (Reason::PublicFallback, confidence, detail)
+            (Reason::NoPrivateEndpoint, Confidence::High, fact)
+        }
+        Some(alias) => {
+            let (reason, confidence, zone) = alias_zone(case, alias);
+            let fact = Fact::AliasEndsAt {
+                alias: alias.to_owned(),
+                addresses,
+                zone,
+            };
+            (reason, confidence, fact)
         }
     };
-    let besides = [by_itself(case), in_the_wrong_zone(case), cache::kept(case)];
-    let detail = detail + &besides.concat();
-    findings.add_as(reason, severity, confidence, first(public), detail);
+    let mut facts = vec![fact];
+    facts.extend(by_itself(case));
+    facts.extend(in_the_wrong_zone(case));
+    facts.extend(cache::kept(case, history));
+    findings.add_as(reason, severity, confidence, first(public), facts);
 }
 
-fn answered_privately(case: &Case<'_>) -> String {
-    match case.soa {
-        Some(soa) if !is_azures(soa) => format!("is served by {} here", soa.mname),
-        _ => "is answered privately here".to_owned(),
+/// Why the alias ends at a public address, by who answers for its zone.
+fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<AliasZone>) {
+    let zone = || case.zone().unwrap_or(alias).to_owned();
+    match (case.authority, case.soa) {
+        (ZoneAuthority::Private, soa) => {
+            let own = soa.filter(|soa| !is_azures(soa));
+            let answers = AliasZone::Private(own.map(|soa| soa.mname.clone()));
+            let reason = Reason::PublicFallbackZoneLinked;
+            (reason, Confidence::High, Some(answers))
+        }
+        // The alias's own private answer proves the zone, whatever its SOA says.
+        _ if alias_by_itself(case).is_some() => {
+            (Reason::PublicFallbackZoneLinked, Confidence::High, None)
+        }
+        (ZoneAuthority::Public, _) => {
+            let answers = AliasZone::Public(zone());
+            (Reason::PublicFallback, Confidence::High, Some(answers))
+        }
+        (_, Some(soa)) => {
+            let answers = AliasZone::Unknown(zone(), soa.mname.clone());
+            (Reason::PublicFallback, Confidence::Medium, Some(answers))
+        }
+        (_, None) => {
+            let answers = AliasZone::Silent(zone());
+            (Reason::PublicFallback, Confidence::Medium, Some(answers))
+        }
     }
 }
 
@@ -263,56 +253,43 @@ fn private_of(case: &Case<'_>, evidence: &NameEvidence) -> Option<IpAddr> {
 
 /// What the alias says when asked by itself: a DNS server that forwards the privatelink zone alone
 /// has the private address, and does not use it for the host.
-fn by_itself(case: &Case<'_>) -> String {
+fn by_itself(case: &Case<'_>) -> Option<Fact> {
     if let Some(ip) = alias_by_itself(case) {
-        format!(
-            "; the alias asked by itself has {ip}: the DNS server sends the two names different ways"
-        )
-    } else if case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name()) {
-        "; nothing follows the alias: the address may be the zone's own record, of a range that \
-         classify.private lacks"
-            .to_owned()
-    } else {
-        String::new()
+        return Some(Fact::AliasByItself { ip });
     }
+    let ends = case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name());
+    ends.then_some(Fact::NothingFollowsAlias)
 }
 
-/// That the record is there after all, in the zone that people mistake for the right one.
-fn in_the_wrong_zone(case: &Case<'_>) -> String {
-    let mistaken = case.observation.resolution.mistaken.as_ref();
-    mistaken
-        .and_then(|evidence| Some((private_of(case, evidence)?, &evidence.name)))
-        .map(|(ip, name)| format!("; {name} has {ip}: the record was made in the wrong zone"))
-        .unwrap_or_default()
+/// That the record exists, in the zone that people mistake for the right one.
+fn in_the_wrong_zone(case: &Case<'_>) -> Option<Fact> {
+    let evidence = case.observation.resolution.mistaken.as_ref()?;
+    let ip = private_of(case, evidence)?;
+    Some(Fact::RecordInOtherZone {
+        name: evidence.name.clone(),
+        ip: Some(ip),
+    })
 }
 
 fn unexpected(case: &Case<'_>, findings: &mut Findings) {
-    for address in addresses(case)
+    let rules = &case.target.rules;
+    let private = addresses(case)
         .iter()
-        .filter(|address| address.class.is_private())
-    {
-        let detail = match case.expect {
-            Expectation::PrivateEndpoint if case.target.rules.is_unexpected(address.ip) => {
-                let nets = case.target.rules.expected.iter().map(ToString::to_string);
-                format!(
-                    "{} is private, but outside {}",
-                    address.ip,
-                    nets.collect::<Vec<_>>().join(", ")
-                )
-            }
-            Expectation::ServiceEndpoint => {
-                format!(
-                    "{} is private, where a service endpoint keeps the public address",
-                    address.ip
-                )
-            }
+        .filter(|address| address.class.is_private());
+    for ip in private.map(|address| address.ip) {
+        let fact = match case.expect {
+            Expectation::PrivateEndpoint if rules.is_unexpected(ip) => Fact::OutsideExpected {
+                ip,
+                expected: rules.expected.clone(),
+            },
+            Expectation::ServiceEndpoint => Fact::PrivateForServiceEndpoint { ip },
             _ => continue,
         };
-        findings.add(Reason::UnexpectedPrivateAddress, Some(address.ip), detail);
+        findings.add(Reason::UnexpectedPrivateAddress, Some(ip), [fact]);
     }
 }
 
-fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
+fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, findings: &mut Findings) {
     if !comparison.must_agree {
         return;
     }
@@ -320,66 +297,49 @@ fn compared(case: &Case<'_>, comparison: &Comparison, findings: &mut Findings) {
     match comparison.agrees_with(path) {
         Some(true) => {}
         Some(false) => {
-            let mut detail = format!(
-                "the path {} gives {}, {} gives {}",
-                path.resolver,
-                described(&path.addresses),
-                other.resolver,
-                described(&other.addresses),
-            );
-            let consequence = consequence(case, comparison);
-            if !consequence.is_empty() {
-                detail.push_str(&format!("; {consequence}"));
-            }
-            detail.push_str(&cache::left_over(case, comparison));
-            findings.add(
-                Reason::ResolverDisagreement,
-                first(&other.addresses),
-                detail,
-            );
+            let mut facts = vec![Fact::ResolversDiffer {
+                path: (path.resolver.clone(), AddressList::of(&path.addresses)),
+                other: (other.resolver.clone(), AddressList::of(&other.addresses)),
+            }];
+            facts.extend(consequence(case, comparison).map(Fact::Consequence));
+            facts.extend(cache::left_over(case, history, comparison));
+            let address = first(&other.addresses);
+            findings.add(Reason::ResolverDisagreement, address, facts);
         }
         None => {
-            let detail = match other.outcome() {
-                None => format!("the resolver {} could not be asked", other.resolver),
-                Some(outcome) if outcome.is_failure() => {
-                    format!("the resolver {} did not answer: {outcome}", other.resolver)
-                }
-                Some(_) => return,
-            };
-            findings.add(Reason::ResolverUnavailable, None, detail);
+            let outcome = other.outcome();
+            if outcome.is_none_or(QueryOutcome::is_failure) {
+                let fact = Fact::ResolverSilent {
+                    resolver: other.resolver.clone(),
+                    outcome,
+                };
+                findings.add(Reason::ResolverUnavailable, None, [fact]);
+            }
         }
     }
 }
 
-pub(super) fn described(addresses: &[Address]) -> String {
-    if addresses.is_empty() {
-        "no address".to_owned()
-    } else {
-        list(addresses)
-    }
-}
-
-/// What a difference between the two resolvers of a node means to its workloads: whoever gets no
-/// address fails, rather than going public. Empty where nothing follows for either.
-pub(super) fn consequence(case: &Case<'_>, comparison: &Comparison) -> &'static str {
+/// What a difference between the two resolvers of a node means to its workloads: without an address
+/// they fail, with a public one they go public. `None` where nothing follows for either.
+pub(super) fn consequence(case: &Case<'_>, comparison: &Comparison) -> Option<Consequence> {
     let path = &case.observation.resolution;
     let other = &comparison.resolution;
     let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
         ("pod", "node") => (path.classes(), other.classes()),
         ("node", "pod") => (other.classes(), path.classes()),
-        _ => return "",
+        _ => return None,
     };
     let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
     let public = |classes: ClassSet| classes.contains(Class::Public);
     if private(pod) && public(node) {
-        "pods resolve it privately, the node does not: image pulls and CSI mounts will go public"
+        Some(Consequence::NodeGoesPublic)
     } else if private(pod) && node.is_empty() {
-        "pods resolve it privately, the node not at all: image pulls and CSI mounts will fail"
+        Some(Consequence::NodeFails)
     } else if private(node) && public(pod) {
-        "the node resolves it privately, pods do not: applications will go public"
+        Some(Consequence::PodsGoPublic)
     } else if private(node) && pod.is_empty() {
-        "the node resolves it privately, pods not at all: applications will fail"
+        Some(Consequence::PodsFail)
     } else {
-        ""
+        None
     }
 }

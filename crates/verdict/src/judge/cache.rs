@@ -1,6 +1,6 @@
 //! Cache: what an answer's TTL, and the server it came from, say of how long it may outlive a repair.
 //!
-//! All of it is told in the detail of another finding: no TTL proves that an answer is stale (the
+//! All of it is a fact of another finding: no TTL proves that an answer is stale (the
 //! history's `aging` says why), so `dns_stale_answer` remains what the server itself says (RFC 8914
 //! sections 4.4 and 4.20). LocalDNS, AKS's cache on the node, is known by its addresses; it keeps
 //! answers for up to an hour and may serve expired ones (AKS documentation, "DNS resolution in AKS").
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use super::Case;
 use crate::address::{Class, ClassSet};
-use crate::history::{Answered, Trend};
+use crate::fact::Fact;
+use crate::history::{Answered, History, Trend};
 use crate::observation::{Comparison, Query, Resolution};
 
 /// Where LocalDNS listens on a node, for pods and for the node itself.
@@ -24,32 +25,27 @@ const LOCAL_DNS: [IpAddr; 2] = [
 /// No cache keeps an answer for longer, whatever its TTL (RFC 8767 section 4).
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
-/// What a TTL that stays says; too little for the summary.
-pub(super) const STAYS: &str = "; its TTL does not fall from probe to probe, so the server asks anew \
-                                each time or serves what has expired";
-
-/// What is known of a cache on the path, to be added to a detail.
-pub(super) fn kept(case: &Case<'_>) -> String {
+/// What is known of a cache on the path.
+pub(super) fn kept(case: &Case<'_>, history: &History) -> Vec<Fact> {
     let resolution = &case.observation.resolution;
-    let mut text = match case.history.ttl_trend(case.observation) {
-        Some(Trend::Falls) => format!(
-            "; a cache gives this answer (its TTL falls), and may keep it for up to {} s",
-            longest(resolution).as_secs()
-        ),
-        Some(Trend::Stays) => STAYS.to_owned(),
-        None => String::new(),
-    };
-    text.push_str(&local_dns(resolution));
-    text
+    let trend = history
+        .ttl_trend(case.observation)
+        .map(|trend| match trend {
+            Trend::Falls => Fact::Cached {
+                seconds: longest(resolution).as_secs(),
+            },
+            Trend::Stays => Fact::TtlStays,
+        });
+    trend.into_iter().chain(local_dns(resolution)).collect()
 }
 
 /// How long the other resolver's public answer may outlive the repair that the path has seen: the
 /// path is private now and was not, within what is remembered.
-pub(super) fn left_over(case: &Case<'_>, other: &Comparison) -> String {
+pub(super) fn left_over(case: &Case<'_>, history: &History, other: &Comparison) -> Vec<Fact> {
+    let mut facts = Vec::new();
     let resolution = &other.resolution;
-    let mut text = String::new();
     let private = |classes: ClassSet| classes.iter().all(Class::is_private);
-    let window = case.history.window(&case.observation.resolution);
+    let window = history.window(&case.observation.resolution);
     let healed = private(case.observation.classes())
         && window
             .map(Answered::classes)
@@ -57,34 +53,24 @@ pub(super) fn left_over(case: &Case<'_>, other: &Comparison) -> String {
     let age = case.observation.checked_at.duration_since(other.checked_at);
     let left = longest(resolution).saturating_sub(age.unwrap_or_default());
     if healed && resolution.classes().contains(Class::Public) && !left.is_zero() {
-        text = format!(
-            "; {} may have it from a cache, where it may last up to {} s more",
-            resolution.resolver,
-            left.as_secs().max(1)
-        );
+        facts.push(Fact::MayBeCached {
+            resolver: resolution.resolver.clone(),
+            seconds: left.as_secs().max(1),
+        });
     }
-    text.push_str(&local_dns(resolution));
-    text
+    facts.extend(local_dns(resolution));
+    facts
 }
 
-fn local_dns(resolution: &Resolution) -> String {
-    let Some(query) = answer(resolution) else {
-        return String::new();
-    };
-    let Some(server) = query.server.map(|server| server.ip()) else {
-        return String::new();
-    };
-    if !LOCAL_DNS.contains(&server) {
-        return String::new();
-    }
-    let expired = match query.ttl {
-        Some(0) => " and gives them a TTL of 0 s, as here",
-        _ => "",
-    };
-    format!(
-        "; it came through LocalDNS ({server}), which keeps answers for up to an hour and may serve \
-         expired ones{expired}"
-    )
+fn local_dns(resolution: &Resolution) -> Option<Fact> {
+    let query = answer(resolution)?;
+    let server = query.server?.ip();
+    LOCAL_DNS
+        .contains(&server)
+        .then_some(Fact::ThroughLocalDns {
+            server,
+            expired: query.ttl == Some(0),
+        })
 }
 
 fn longest(resolution: &Resolution) -> Duration {

@@ -1,8 +1,12 @@
 //! Connect findings: whether every address answers on the target's port.
 
+use std::net::SocketAddr;
+
 use super::{Case, Findings};
+use crate::fact::{Fact, LISTED};
 use crate::observation::{Connection, Skip, TcpOutcome};
 use crate::reason::{Reason, Severity};
+use crate::surroundings::Surroundings;
 use crate::target::Expectation;
 use crate::verdict::Confidence;
 
@@ -14,11 +18,14 @@ const RANKED: [(TcpOutcome, Reason); 4] = [
     (TcpOutcome::Reset, Reason::ConnectReset),
 ];
 
-pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut Findings) {
     let connections = &case.observation.connections;
     for connection in connections.iter().filter(|c| c.tcp == TcpOutcome::Error) {
-        let detail = format!("connect to {}", described(connection));
-        findings.add(Reason::AgentError, Some(connection.ip), detail);
+        let fact = Fact::SocketError {
+            at: SocketAddr::new(connection.ip, connection.port),
+            cause: connection.tcp_detail.clone(),
+        };
+        findings.add(Reason::AgentError, Some(connection.ip), [fact]);
     }
     let failed: Vec<&Connection> = connections
         .iter()
@@ -32,34 +39,26 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         .filter(|c| c.tcp == TcpOutcome::Ok)
         .count();
     if connected == 0 {
-        all_failed(case, &failed, findings);
-    } else {
-        let severity = match case.expect {
-            Expectation::Public => Severity::Warn,
-            _ => Severity::Fail,
-        };
-        let told = failed
-            .iter()
-            .take(4)
-            .map(|c| described(c))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let detail = format!(
-            "{connected} of {} addresses connect; {told}",
-            connected + failed.len()
-        );
-        let address = Some(failed[0].ip);
-        findings.add_as(
-            Reason::PartiallyReachable,
-            severity,
-            Confidence::High,
-            address,
-            detail,
-        );
+        return all_failed(&failed, surroundings, findings);
     }
+    let severity = match case.expect {
+        Expectation::Public => Severity::Warn,
+        _ => Severity::Fail,
+    };
+    let some_connect = Fact::SomeConnect {
+        connected,
+        dialled: connected + failed.len(),
+    };
+    findings.add_as(
+        Reason::PartiallyReachable,
+        severity,
+        Confidence::High,
+        Some(failed[0].ip),
+        [some_connect, attempts(&failed)],
+    );
 }
 
-fn all_failed(case: &Case<'_>, failed: &[&Connection], findings: &mut Findings) {
+fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mut Findings) {
     let count = |outcome| failed.iter().filter(|c| c.tcp == outcome).count();
     // `max_by_key` takes the last of equals, so the first in rank has to come last.
     let commonest = RANKED
@@ -77,46 +76,31 @@ fn all_failed(case: &Case<'_>, failed: &[&Connection], findings: &mut Findings) 
     let open = concerned
         .iter()
         .find_map(|c| c.other_port.filter(|(_, opened)| *opened));
-    let mut detail = failed
-        .iter()
-        .take(4)
-        .map(|c| described(c))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut facts = vec![attempts(failed)];
     if failed.iter().all(|c| c.skip == Some(Skip::NoRoute)) {
-        detail.push_str("; the pod has no route to any address");
+        facts.push(Fact::NoRouteAtAll);
     }
     if let (TcpOutcome::Timeout, Some((port, _))) = (outcome, open) {
         reason = Reason::PortBlocked;
-        detail.push_str(&format!("; port {port} of the same service opens"));
-    } else if let Some(neighbourhood) = neighbourhood(case, &concerned) {
-        detail.push_str(&neighbourhood);
+        facts.push(Fact::OtherPortOpens { port });
+    } else {
+        facts.extend(neighbours(surroundings, &concerned));
     }
-    findings.add(reason, concerned.first().map(|c| c.ip), detail);
+    findings.add(reason, concerned.first().map(|c| c.ip), facts);
+}
+
+fn attempts(failed: &[&Connection]) -> Fact {
+    let attempt = |c: &&Connection| (SocketAddr::new(c.ip, c.port), c.tcp);
+    Fact::ConnectFailed(failed.iter().take(LISTED).map(attempt).collect())
 }
 
 /// What the other endpoints of the subnet do: it tells a dead endpoint from a blocked subnet.
-fn neighbourhood(case: &Case<'_>, concerned: &[&Connection]) -> Option<String> {
+fn neighbours(surroundings: &Surroundings, concerned: &[&Connection]) -> Option<Fact> {
     let timed_out = concerned.iter().find(|c| c.tcp == TcpOutcome::Timeout)?;
-    let (net, beside) = case.surroundings.beside(timed_out.ip)?;
-    let answering = beside.iter().filter(|neighbour| neighbour.answers).count();
-    Some(match answering {
-        0 => format!(
-            "; none of the {} other endpoints in {net} answers either: the subnet is blocked or unrouted",
-            beside.len()
-        ),
-        _ => format!(
-            "; {answering} of {} other endpoints in {net} answer",
-            beside.len()
-        ),
+    let (net, beside) = surroundings.beside(timed_out.ip)?;
+    Some(Fact::Neighbours {
+        net,
+        answering: beside.iter().filter(|neighbour| neighbour.answers).count(),
+        known: beside.len(),
     })
-}
-
-/// `10.1.2.3:443 timeout`.
-fn described(connection: &Connection) -> String {
-    let at = std::net::SocketAddr::new(connection.ip, connection.port);
-    match &connection.tcp_detail {
-        Some(detail) if connection.tcp == TcpOutcome::Error => format!("{at}: {detail}"),
-        _ => format!("{at} {}", connection.tcp),
-    }
 }

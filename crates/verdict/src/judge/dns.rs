@@ -2,21 +2,25 @@
 
 use super::zone::{is_azures, shadows};
 use super::{Case, Findings, ZoneAuthority};
+use crate::address::Family;
 use crate::catalogue;
+use crate::fact::{Fact, FailedQuery, Negative, ZoneAnswers};
 use crate::observation::{Query, QueryOutcome, Soa};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
 
 /// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).
 const STALE: [u16; 2] = [3, 19];
+/// Addresses of the search list's answer that a fact keeps.
+const CAPTURED: usize = 3;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     if let Some(fault) = &case.observation.fault {
-        findings.add(
-            Reason::AgentError,
-            None,
-            format!("{}: {}", fault.operation, fault.cause),
-        );
+        let fact = Fact::AgentFault {
+            operation: fault.operation.clone(),
+            cause: fault.cause.clone(),
+        };
+        findings.add(Reason::AgentError, None, [fact]);
     }
     let resolution = &case.observation.resolution;
     if !resolution.answered() {
@@ -28,21 +32,12 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     }
     degraded(case, findings);
     if let Some(search) = &resolution.search {
-        let taken = search
-            .addresses
-            .iter()
-            .take(3)
-            .map(ToString::to_string)
-            .collect::<Vec<_>>();
-        findings.add(
-            Reason::DnsSearchCapture,
-            search.addresses.first().copied(),
-            format!(
-                "the search list turns the name into {} = {}",
-                search.name,
-                taken.join(", ")
-            ),
-        );
+        let fact = Fact::SearchListLeadsElsewhere {
+            name: search.name.clone(),
+            addresses: search.addresses.iter().take(CAPTURED).copied().collect(),
+        };
+        let address = search.addresses.first().copied();
+        findings.add(Reason::DnsSearchCapture, address, [fact]);
     }
     let answers = resolution
         .queries
@@ -52,11 +47,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         .chain(&resolution.extended_errors)
         .any(|code| STALE.contains(code))
     {
-        findings.add(
-            Reason::DnsStaleAnswer,
-            None,
-            "the DNS server marks its answer as stale (extended DNS error)",
-        );
+        findings.add(Reason::DnsStaleAnswer, None, [Fact::MarkedStale]);
     }
 }
 
@@ -71,8 +62,9 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
         QueryOutcome::Answer | QueryOutcome::Nxdomain | QueryOutcome::Nodata => return,
     };
     let queries = case.observation.resolution.queries.iter();
-    for detail in described(queries.filter(|query| query.outcome == outcome)) {
-        findings.add(reason, None, detail);
+    let failed = queries.filter(|query| query.outcome == outcome);
+    for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
+        findings.add(reason, None, [Fact::QueryFailed { families, query }]);
     }
 }
 
@@ -80,230 +72,196 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
 fn negative(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
     let queries = &resolution.queries;
-    let last = case.last_name();
-    let rcode = if queries
-        .iter()
-        .any(|query| query.outcome == QueryOutcome::Nxdomain)
-    {
-        "NXDOMAIN"
-    } else {
-        "no address"
-    };
-    let mut add = |reason: Reason, confidence, detail: String| {
-        findings.add_as(reason, reason.severity(), confidence, None, detail);
-    };
-
     if queries.iter().all(Query::is_incomplete) {
-        if queries.iter().all(|query| query.flags.referral) {
-            let detail = "the server answers with nothing but other servers to ask: it does not \
-                          recurse, and neither do applications";
-            return add(
-                Reason::DnsIncompleteAnswer,
-                Confidence::High,
-                detail.to_owned(),
-            );
-        }
-        let mut detail = format!(
-            "the server answers with the alias {last} alone, without its address: it does not chase \
-             aliases, and neither do applications"
-        );
-        if let Some(evidence) = &resolution.unchased {
-            let given = evidence.addresses.first().map(ToString::to_string);
-            let given = given.unwrap_or_else(|| evidence.outcome.to_string());
-            detail.push_str(&format!("; asked for the alias itself: {given}"));
-        }
-        // Some caches leave the SOA out of negative answers; then there is nothing to chase.
-        let chaseable = resolution
-            .unchased
-            .as_ref()
-            .is_some_and(|evidence| !evidence.addresses.is_empty());
-        return add(Reason::DnsIncompleteAnswer, sure_if(chaseable), detail);
+        return incomplete(case, findings);
     }
-
+    let last = case.last_name();
+    let nxdomain = |query: &Query| query.outcome == QueryOutcome::Nxdomain;
+    let negative = if queries.iter().any(nxdomain) {
+        Negative::Nxdomain
+    } else {
+        Negative::Nodata
+    };
+    let mut add = |reason: Reason, confidence, facts: Vec<Fact>| {
+        findings.add_as(reason, reason.severity(), confidence, None, facts);
+    };
     let private_only = [case.host(), last]
         .into_iter()
         .find_map(|name| Some((name, catalogue::private_only_zone(name)?)));
     if let Some((name, outermost)) = private_only
-        && rcode == "NXDOMAIN"
+        && negative == Negative::Nxdomain
         && case.authority != ZoneAuthority::Private
     {
         let confidence = sure_if(case.authority == ZoneAuthority::Public);
-        let zone = case.zone().unwrap_or(outermost);
-        let subject = if name == case.host() {
-            "the name"
-        } else {
-            name
+        let fact = Fact::PrivateOnlyName {
+            name: (name != case.host()).then(|| name.to_owned()),
+            zone: case.zone().unwrap_or(outermost).to_owned(),
         };
-        let detail =
-            format!("{subject} exists only in the private zone {zone}, and here it is NXDOMAIN");
-        return add(Reason::DnsPrivateZoneNotLinked, confidence, detail);
+        return add(Reason::DnsPrivateZoneNotLinked, confidence, vec![fact]);
     }
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
-            let (detail, confidence) = dangling(case, alias, rcode);
-            return add(Reason::DnsAliasDangling, confidence, detail);
+            let (fact, confidence) = dangling(case, alias, negative);
+            return add(Reason::DnsAliasDangling, confidence, vec![fact]);
         }
         // Without an alias there is nothing that could dangle.
         (None, ..) | (_, None, ZoneAuthority::Public) => {}
         (Some(name), ..) => {
-            let zone = case.zone().unwrap_or(name);
             let confidence = sure_if(case.authority == ZoneAuthority::Private);
-            let detail = missing(case, name, zone, rcode);
-            return add(Reason::DnsPrivateRecordMissing, confidence, detail);
+            let facts = missing(case, name, negative);
+            return add(Reason::DnsPrivateRecordMissing, confidence, facts);
         }
-    }
-    let soas = queries.iter().filter_map(|query| query.soa.as_ref());
-    if let Some(soa) = { soas }.find(|soa| shadows(case.target, soa)) {
-        return add(
-            Reason::DnsZoneShadows,
-            Confidence::High,
-            shadowed(soa, rcode),
-        );
-    }
-    let mut detail = format!("{rcode} for {last}");
-    if let Some(server) = resolution.server() {
-        detail.push_str(&format!(" ({server})"));
-    }
-    if let Some(doubt) = catalogue::doubt(case.host()) {
-        detail.push_str(&format!("; perhaps {} was meant", doubt.instead()));
     }
     let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
-    if let Some(soa) = soas.find(|soa| is_azures(soa)) {
-        detail.push_str(&format!("; the private zone {} says so", soa.owner));
+    if let Some(soa) = soas.find(|soa| shadows(case.target, soa)) {
+        let fact = Fact::ZoneShadows {
+            owner: soa.owner.clone(),
+            served_by: (!is_azures(soa)).then(|| soa.mname.clone()),
+            negative,
+        };
+        return add(Reason::DnsZoneShadows, Confidence::High, vec![fact]);
     }
-    add(Reason::DnsNameNotFound, Confidence::High, detail);
-}
-
-fn dangling(case: &Case<'_>, alias: &str, rcode: &str) -> (String, Confidence) {
-    let (zone, last) = (case.zone().unwrap_or(alias), case.last_name());
-    let somebodys = case.soa.filter(|soa| shadows(case.target, soa));
-    let who = somebodys.map_or_else(
-        || "the public side".to_owned(),
-        |soa| format!("a zone {} of {}", soa.owner, soa.mname),
+    add(
+        Reason::DnsNameNotFound,
+        Confidence::High,
+        not_found(case, negative),
     );
-    let at = if alias == last {
-        String::new()
-    } else {
-        format!(" for {last}")
-    };
-    let detail =
-        format!("the alias {alias} leads nowhere ({rcode}{at}), and {who} answers for {zone}");
-    (detail, sure_if(somebodys.is_none()))
 }
 
-fn missing(case: &Case<'_>, name: &str, zone: &str, rcode: &str) -> String {
-    let seen = match (case.authority, case.soa) {
+/// Every family was answered with less than an answer.
+fn incomplete(case: &Case<'_>, findings: &mut Findings) {
+    let resolution = &case.observation.resolution;
+    let reason = Reason::DnsIncompleteAnswer;
+    if resolution.queries.iter().all(|query| query.flags.referral) {
+        return findings.add(reason, None, [Fact::Referral]);
+    }
+    let mut facts = vec![Fact::NotChased {
+        alias: case.last_name().to_owned(),
+    }];
+    let unchased = resolution.unchased.as_ref();
+    facts.extend(unchased.map(|evidence| {
+        let address = evidence.addresses.first().copied();
+        Fact::AskedForItself(address.ok_or(evidence.outcome))
+    }));
+    // Some caches leave the SOA out of negative answers; then there is nothing to chase.
+    let chaseable = unchased.is_some_and(|evidence| !evidence.addresses.is_empty());
+    findings.add_as(reason, reason.severity(), sure_if(chaseable), None, facts);
+}
+
+fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (Fact, Confidence) {
+    let last = case.last_name();
+    let other_zone = case.soa.filter(|soa| shadows(case.target, soa));
+    let fact = Fact::AliasDangles {
+        alias: alias.to_owned(),
+        negative,
+        last: (alias != last).then(|| last.to_owned()),
+        other_zone: other_zone.map(|soa| (soa.owner.clone(), soa.mname.clone())),
+        zone: case.zone().unwrap_or(alias).to_owned(),
+    };
+    (fact, sure_if(other_zone.is_none()))
+}
+
+fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<Fact> {
+    let answers = match (case.authority, case.soa) {
         (ZoneAuthority::Private, Some(soa)) if !is_azures(soa) => {
-            format!("the zone {zone} is served by {} here, and", soa.mname)
+            ZoneAnswers::ServedBy(soa.mname.clone())
         }
-        (ZoneAuthority::Private, _) => format!("the zone {zone} is linked here, but"),
-        (_, Some(soa)) if is_azures(soa) => format!(
-            "the private zone {} is linked here and answers in place of {zone}, and",
-            soa.owner
-        ),
-        (_, Some(soa)) => format!(
-            "{} answers for {zone}, be it privately or not, and",
-            soa.mname
-        ),
-        (_, None) => format!("the zone {zone} does not say who answers for it, and"),
+        (ZoneAuthority::Private, _) => ZoneAnswers::Linked,
+        (_, Some(soa)) if is_azures(soa) => ZoneAnswers::InPlace(soa.owner.clone()),
+        (_, Some(soa)) => ZoneAnswers::Unknown(soa.mname.clone()),
+        (_, None) => ZoneAnswers::Silent,
     };
     let last = case.last_name();
-    let mut detail = if last == name {
-        format!("{seen} has no record for {name} ({rcode})")
-    } else {
-        format!("{seen} has no address for {name}: it leads on to {last} ({rcode})")
-    };
-    if let Some(evidence) = &case.observation.resolution.mistaken
-        && !evidence.addresses.is_empty()
-    {
-        detail.push_str(&format!(
-            "; {} has one: the record was made in the wrong zone",
-            evidence.name
-        ));
-    }
-    detail
+    let mut facts = vec![Fact::RecordMissing {
+        zone: case.zone().unwrap_or(name).to_owned(),
+        answers,
+        name: name.to_owned(),
+        leads_to: (last != name).then(|| last.to_owned()),
+        negative,
+    }];
+    let mistaken = case.observation.resolution.mistaken.as_ref();
+    facts.extend(
+        mistaken
+            .filter(|evidence| !evidence.addresses.is_empty())
+            .map(|evidence| Fact::RecordInOtherZone {
+                name: evidence.name.clone(),
+                ip: None,
+            }),
+    );
+    facts
 }
 
-fn shadowed(soa: &Soa, rcode: &str) -> String {
-    let by = if is_azures(soa) {
-        String::new()
-    } else {
-        format!(" of {}", soa.mname)
-    };
-    format!(
-        "the private zone {}{by} answers for it here ({rcode}) and hides the public name",
-        soa.owner
-    )
+fn not_found(case: &Case<'_>, negative: Negative) -> Vec<Fact> {
+    let resolution = &case.observation.resolution;
+    let mut facts = vec![Fact::NoAddress {
+        negative,
+        name: case.last_name().to_owned(),
+        server: resolution.server(),
+    }];
+    facts.extend(
+        catalogue::doubt(case.host()).map(|doubt| Fact::ProbablyMeant {
+            instead: doubt.instead().to_owned(),
+        }),
+    );
+    let mut soas = resolution.queries.iter().filter_map(|q| q.soa.as_ref());
+    let azures = soas.find(|soa: &&Soa| is_azures(soa));
+    facts.extend(azures.map(|soa| Fact::SaidByPrivateZone {
+        owner: soa.owner.clone(),
+    }));
+    facts
 }
 
-/// Answered, but not as smoothly as it looks: a warning of its own.
+/// Answered, and not without loss: a warning of its own.
 fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
     let queries = || resolution.queries.iter();
     let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
-    for told in described(failed) {
-        let detail = format!("{told}; some clients then fail the whole name");
-        findings.add(Reason::DnsDegraded, None, detail);
+    for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
+        let fact = Fact::FamilyFails { families, query };
+        findings.add(Reason::DnsDegraded, None, [fact]);
     }
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
-    let late = late.map(|query| {
-        let why = query.detail.as_deref().unwrap_or("an earlier try was lost");
-        // The retry without EDNS is not counted as a try.
-        let how = match query.tries {
-            ..=1 => "when asked again".to_owned(),
-            tries => format!("at try {tries}"),
+    // The retry without EDNS is not counted as a try.
+    let late = late.map(|query| (query.family, (query.tries.max(1), query.detail.clone())));
+    for (families, (at_try, lost)) in by_family(late) {
+        let fact = Fact::AnsweredLate {
+            families,
+            at_try,
+            lost,
         };
-        (query, format!("answered only {how}: {why}"))
-    });
-    for (families, told) in told_once(late) {
-        findings.add(Reason::DnsDegraded, None, format!("{families} {told}"));
+        findings.add(Reason::DnsDegraded, None, [fact]);
     }
 }
 
-/// `A and AAAA: timeout (10.0.0.10:53, 2 tries)`: once for all families of which the same is true.
-fn described<'a>(queries: impl Iterator<Item = &'a Query>) -> impl Iterator<Item = String> {
-    told_once(queries.map(|query| (query, story(query))))
-        .into_iter()
-        .map(|(families, story)| format!("{families}: {story}"))
-}
-
-/// What is told of each family, once where it is the same: `A and AAAA` with it.
-fn told_once<'a>(told: impl Iterator<Item = (&'a Query, String)>) -> Vec<(String, String)> {
-    let mut once: Vec<(String, String)> = Vec::new();
-    for (query, text) in told {
-        let family = query.family.record_type();
-        match once.iter_mut().find(|(_, known)| *known == text) {
-            Some((families, _)) => families.push_str(&format!(" and {family}")),
-            None => once.push((family.to_owned(), text)),
+/// What is true of each family, once for all families of which it is the same.
+fn by_family<T: PartialEq>(facts: impl Iterator<Item = (Family, T)>) -> Vec<(Vec<Family>, T)> {
+    let mut once: Vec<(Vec<Family>, T)> = Vec::new();
+    for (family, fact) in facts {
+        match once.iter_mut().find(|(_, known)| *known == fact) {
+            Some((families, _)) => families.push(family),
+            None => once.push((vec![family], fact)),
         }
     }
     once
 }
 
-/// `timeout (10.0.0.10:53, 2 tries)`.
-fn story(query: &Query) -> String {
-    let detail = query.detail.as_deref();
-    if let (QueryOutcome::Truncated, Some(detail)) = (query.outcome, detail) {
-        // It says what was truncated, and which server is at fault.
-        return detail.to_owned();
+fn failed_query(query: &Query) -> FailedQuery {
+    let is = |outcome| query.outcome == outcome;
+    // The detail of a truncated answer says what was truncated, and which server is at fault.
+    let server = query
+        .server
+        .filter(|_| !(is(QueryOutcome::Truncated) && query.detail.is_some()));
+    FailedQuery {
+        outcome: query.outcome,
+        rcode: query.rcode.filter(|_| is(QueryOutcome::ServerFailure)),
+        server: server.map(|server| (server, query.tries)),
+        detail: query.detail.clone(),
     }
-    let mut text = match query.rcode {
-        Some(rcode) if query.outcome == QueryOutcome::ServerFailure => rcode.to_string(),
-        _ => query.outcome.to_string(),
-    };
-    if let Some(server) = query.server {
-        let plural = if query.tries == 1 { "try" } else { "tries" };
-        text.push_str(&format!(" ({server}, {} {plural})", query.tries));
-    }
-    if let Some(detail) = detail {
-        text.push_str(&format!(": {detail}"));
-    }
-    text
 }
 
-fn sure_if(told: bool) -> Confidence {
-    if told {
+fn sure_if(is_certain: bool) -> Confidence {
+    if is_certain {
         Confidence::High
     } else {
         Confidence::Medium

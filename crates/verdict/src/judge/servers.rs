@@ -3,19 +3,17 @@
 
 use std::net::SocketAddr;
 
-use super::{Case, list};
-use crate::observation::{QueryOutcome, ServerAnswer};
-
-/// The most servers that are told.
-pub(super) const MOST: usize = 4;
+use super::Case;
+use crate::fact::{AddressList, DifferenceSource, Fact, LISTED, ServerSaid, Servers};
+use crate::observation::ServerAnswer;
 
 /// Whether the servers, or one of them from one time to the next, gave different classes.
-pub(super) fn differ(case: &Case<'_>) -> bool {
+pub(crate) fn differ(case: &Case<'_>) -> bool {
     ServerAnswer::differ(case.observation.resolution.servers.iter())
 }
 
 /// The servers asked, in their order.
-pub(super) fn asked(case: &Case<'_>) -> Vec<SocketAddr> {
+pub(crate) fn asked(case: &Case<'_>) -> Vec<SocketAddr> {
     let mut servers: Vec<SocketAddr> = Vec::new();
     for answer in &case.observation.resolution.servers {
         if !servers.contains(&answer.server) {
@@ -25,41 +23,39 @@ pub(super) fn asked(case: &Case<'_>) -> Vec<SocketAddr> {
     servers
 }
 
-/// Where a difference that was seen from probe to probe comes from; `None` where nobody was asked.
-pub(super) fn source(case: &Case<'_>) -> Option<String> {
+/// Where a difference that was seen from probe to probe comes from; `None` where no server was asked
+/// alone.
+pub(super) fn source(case: &Case<'_>) -> Option<Fact> {
     let servers = asked(case);
     let is_unsteady = |server: &&SocketAddr| ServerAnswer::differ(of(case, **server));
     let unsteady: Vec<&SocketAddr> = servers.iter().filter(is_unsteady).collect();
-    Some(match (servers.as_slice(), unsteady.as_slice()) {
+    let source = match (servers.as_slice(), unsteady.as_slice()) {
         ([], _) => return None,
-        ([only], []) => format!(
-            "{}: it is the only server asked, so its upstreams differ, or the record itself changes",
-            said(case, *only)
-        ),
-        ([only], _) => format!(
-            "{} by turns, and is the only server asked: its upstreams differ",
-            said(case, *only)
-        ),
-        (_, []) if differ(case) => each(case),
-        (_, []) => format!(
-            "{}; asked alone they agree, so what lies behind them differs, or the record itself \
-             changes",
-            each(case)
-        ),
-        (_, [one]) => format!("{}; what lies behind {one} differs", each(case)),
-        (_, _) => format!("{}; what lies behind them differs", each(case)),
-    })
+        ([_], []) => DifferenceSource::BehindTheOnlyServer,
+        ([_], _) => DifferenceSource::TheOnlyServer,
+        (_, []) if differ(case) => DifferenceSource::TheServers,
+        (_, []) => DifferenceSource::BehindTheServers,
+        (_, [one]) => DifferenceSource::Behind(**one),
+        (_, _) => DifferenceSource::BehindSeveral,
+    };
+    let servers = each(case);
+    Some(Fact::ServersAskedAlone { servers, source })
 }
 
-/// `10.0.0.4:53 gives 10.1.2.3 (private), 10.0.0.5:53 gives 52.1.2.3 (public)`.
-pub(super) fn each(case: &Case<'_>) -> String {
+/// What each server said.
+pub(super) fn each(case: &Case<'_>) -> Servers {
     let servers = asked(case);
-    let shown = servers.iter().take(MOST).map(|server| said(case, *server));
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if servers.len() > MOST {
-        text.push_str(&format!(" and {} more servers", servers.len() - MOST));
+    let said = |server: &SocketAddr| ServerSaid {
+        server: *server,
+        answers: of(case, *server)
+            .map(|answer| (answer.outcome(), AddressList::of(&answer.addresses)))
+            .collect(),
+        times: of(case, *server).map(|answer| answer.times).sum(),
+    };
+    Servers {
+        first: servers.iter().take(LISTED).map(said).collect(),
+        more: servers.len().saturating_sub(LISTED),
     }
-    text
 }
 
 fn of<'a>(
@@ -68,23 +64,4 @@ fn of<'a>(
 ) -> impl Iterator<Item = &'a ServerAnswer> + Clone + use<'a> {
     let answers = case.observation.resolution.servers.iter();
     answers.filter(move |answer| answer.server == server)
-}
-
-fn said(case: &Case<'_>, server: SocketAddr) -> String {
-    let answers: Vec<String> = of(case, server).map(told).collect();
-    let times: u32 = of(case, server).map(|answer| answer.times).sum();
-    let times = match (answers.len(), times) {
-        (1, 2..) => format!(" each of {times} times"),
-        _ => String::new(),
-    };
-    format!("{server} gives {}{times}", answers.join(" and "))
-}
-
-fn told(answer: &ServerAnswer) -> String {
-    match answer.outcome() {
-        Some(QueryOutcome::Answer) => list(&answer.addresses),
-        Some(outcome) if outcome.is_failure() => format!("no answer ({outcome})"),
-        Some(outcome) => format!("no address ({outcome})"),
-        None => "no answer".to_owned(),
-    }
 }

@@ -1,8 +1,11 @@
 //! Service findings: what the service's own reply, or its refusal, proves of the path to it.
 
+use std::net::IpAddr;
+
 use super::{Case, Findings};
 use crate::address::Class;
-use crate::observation::{Connection, Handshake, Refusal, ServiceReply, TcpOutcome, Trust};
+use crate::fact::Fact;
+use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
 use crate::service::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome, request};
 use crate::target::Expectation;
@@ -10,11 +13,14 @@ use crate::verdict::Confidence;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
+        let ip = connection.ip;
         if let Some(reply) = &connection.service {
             judge(case, connection, reply, findings);
         }
         if let Some(refusal) = connection.refusal {
-            refused(connection, refusal, findings);
+            let said = connection.handshake_detail.clone();
+            let fact = Fact::RefusedByProtocol { ip, refusal, said };
+            findings.add(Reason::AccessDenied, Some(ip), [fact]);
         }
     }
     unverified(case, findings);
@@ -24,8 +30,11 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     let ip = connection.ip;
     let private = case.target.rules.classify(ip).is_private();
     let Some(proof) = reply.proof(case.target.service_slug()) else {
-        let detail = format!("{ip} gave no reply: {}", reply.failure());
-        return findings.add(Reason::HttpTimeout, Some(ip), detail);
+        if let Err(why) = reply.reply {
+            let fact = Fact::NoReply { ip, why };
+            findings.add(Reason::HttpTimeout, Some(ip), [fact]);
+        }
+        return;
     };
     let Proof {
         outcome,
@@ -35,51 +44,55 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     } = proof;
     let seen_public = seen_from.filter(|from| case.target.rules.classify(*from) == Class::Public);
     if let Some(from) = seen_public.filter(|_| private) {
-        let detail =
-            format!("dialled at {ip}, the service saw the request come from {from}: {evidence}");
-        findings.add(Reason::PublicPathSeen, Some(ip), detail);
+        let evidence = evidence.clone();
+        let fact = Fact::SeenFrom { ip, from, evidence };
+        findings.add(Reason::PublicPathSeen, Some(ip), [fact]);
     }
     match outcome {
         ReplyOutcome::Denied if private => {
-            // Two stories fit a denial that names a public address; the finding above tells the other.
-            let (confidence, besides) = if let Some(from) = seen_public {
-                let besides = format!("; it saw {from}, so the path may turn public in between");
-                (Confidence::Medium, besides)
-            } else if is_inspected(case, connection) {
-                let besides = "; TLS is inspected on this path, by a device that may have resolved \
-                               the name anew";
-                (Confidence::Medium, besides.to_owned())
-            } else {
-                (Confidence::High, String::new())
-            };
-            let detail = format!("the service behind {ip} denies this path: {evidence}{besides}");
-            let reason = Reason::WrongPrivateEndpoint;
-            findings.add_as(reason, reason.severity(), confidence, Some(ip), detail);
+            path_denied(case, connection, seen_public, evidence, findings);
         }
         ReplyOutcome::Denied => {
-            let besides = if PUBLIC_ACCESS_OFF.contains(&evidence.as_str()) {
-                "; public access is off altogether, so no rule helps"
-            } else {
-                ""
-            };
-            findings.add(
-                Reason::AccessDenied,
-                Some(ip),
-                format!("the service denies access over {ip}: {evidence}{besides}"),
-            );
+            let off = PUBLIC_ACCESS_OFF.contains(&evidence.as_str());
+            let mut facts = vec![Fact::AccessDenied { ip, evidence }];
+            facts.extend(off.then_some(Fact::PublicAccessOff));
+            findings.add(Reason::AccessDenied, Some(ip), facts);
         }
         ReplyOutcome::Other => findings.add(
             Reason::UnexpectedResponder,
             Some(ip),
-            format!("what answers at {ip} is not the service: {evidence}"),
+            [Fact::NotTheService { ip, evidence }],
         ),
         ReplyOutcome::Arrived if busy => findings.add(
             Reason::ServiceError,
             Some(ip),
-            format!("the service at {ip} has trouble of its own: {evidence}"),
+            [Fact::ServiceTrouble { ip, evidence }],
         ),
         ReplyOutcome::Arrived | ReplyOutcome::NoReply => {}
     }
+}
+
+/// A denial at a private address. Where it names a public one, or TLS is inspected, two readings fit.
+fn path_denied(
+    case: &Case<'_>,
+    connection: &Connection,
+    seen_public: Option<IpAddr>,
+    evidence: String,
+    findings: &mut Findings,
+) {
+    let ip = connection.ip;
+    let other_reading = match seen_public {
+        Some(from) => Some(Fact::DenialNamesPublic { from }),
+        None => is_inspected(case, connection).then_some(Fact::TlsInspected),
+    };
+    let confidence = match other_reading {
+        Some(_) => Confidence::Medium,
+        None => Confidence::High,
+    };
+    let mut facts = vec![Fact::PathDenied { ip, evidence }];
+    facts.extend(other_reading);
+    let reason = Reason::WrongPrivateEndpoint;
+    findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);
 }
 
 /// Whether somebody else than the service presents the certificate of this address.
@@ -89,20 +102,7 @@ fn is_inspected(case: &Case<'_>, connection: &Connection) -> bool {
     case.target.service.is_some() && certificate.is_some_and(|c| foreign(&c.trust))
 }
 
-/// Turned away by a rule of the protocol, over whatever address.
-fn refused(connection: &Connection, refusal: Refusal, findings: &mut Findings) {
-    let ip = connection.ip;
-    let words = connection
-        .handshake_detail
-        .as_deref()
-        .unwrap_or(match refusal {
-            Refusal::HostBlocked => "the server has blocked this host",
-            Refusal::HostNotAllowed => "the server lets nobody in from this host",
-        });
-    findings.add(Reason::AccessDenied, Some(ip), format!("{ip}: {words}"));
-}
-
-/// A service endpoint is proven by being let in over the public address, and here nobody asked.
+/// A service endpoint is proven by being let in over the public address, and nothing was asked.
 fn unverified(case: &Case<'_>, findings: &mut Findings) {
     let connections = &case.observation.connections;
     let public = case
@@ -121,11 +121,8 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .iter()
         .any(|connection| connection.service.is_some());
     if case.expect == Expectation::ServiceEndpoint && public && answered && !asked {
-        let detail = if request(case.target.service_slug()).is_none() {
-            "the service can be asked nothing before login: whether it lets this subnet in is not known"
-        } else {
-            "the service was not asked (http is off): whether it lets this subnet in is not known"
-        };
-        findings.add(Reason::AccessUnverified, None, detail);
+        let could_be_asked = request(case.target.service_slug()).is_some();
+        let fact = Fact::AccessUnknown { could_be_asked };
+        findings.add(Reason::AccessUnverified, None, [fact]);
     }
 }

@@ -7,7 +7,8 @@ use crate::alias::{alias, zone_of};
 use crate::catalogue;
 use crate::name::is_within;
 use crate::observation::{Observation, Resolution, Soa};
-use crate::target::{Target, words};
+use crate::target::Target;
+use crate::words::words;
 
 /// The `mname` of every zone that Azure Private DNS serves; the sovereign clouds' are inferred.
 const AZURE_PRIVATE_DNS: [&str; 3] = [
@@ -57,7 +58,7 @@ fn private_name<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<(&
 /// The SOA that tells who answers for the zone: of the answer where it is the private zone's, else
 /// the one asked for, else whatever came with the answer. Beside public addresses that is the public
 /// side's, even where a private zone is linked and falls back to the internet.
-pub(super) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
+pub(crate) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a Soa> {
     let answered = answered_soa(target, resolution);
     let is_private = |soa: &&Soa| {
         private_name(target, resolution)
@@ -68,7 +69,7 @@ pub(super) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Optio
 }
 
 /// Whether Azure Private DNS serves the zone.
-pub(super) fn is_azures(soa: &Soa) -> bool {
+pub(crate) fn is_azures(soa: &Soa) -> bool {
     AZURE_PRIVATE_DNS.contains(&soa.mname.as_str())
 }
 

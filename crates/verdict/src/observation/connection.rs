@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Certificate;
 use crate::service::{Proof, Reply, ReplyOutcome, prove};
-use crate::target::words;
+use crate::words::words;
 
 words! {
     /// How connecting to one address ended.

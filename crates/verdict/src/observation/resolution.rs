@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::ServerAnswer;
 use crate::address::{Class, ClassSet, Family};
-use crate::target::words;
+use crate::words::words;
 
 /// What one resolver answered to A and AAAA of one name, with the evidence asked for on trouble.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -370,9 +370,9 @@ fn an_answer_without_end_makes_no_detail_without_end() {
     let addresses: [String; 600] =
         std::array::from_fn(|n| format!("127.1.{}.{}", n / 256, n % 256));
     let case = Case::of(VAULT).resolves_to(addresses.each_ref().map(String::as_str));
+    assert_eq!(case.verdict().findings[0].facts.len(), 16);
     let detail = case.finding(Reason::ReservedAddress).detail;
-    assert!((1024..1200).contains(&detail.len()), "{detail}");
-    assert!(detail.ends_with(" is a loopback address, and was not dialled"));
+    assert!(detail.len() < 1024, "{detail}");
 }
 
 #[test]

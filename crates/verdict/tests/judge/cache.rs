@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use privatelink_verdict::fact::Fact;
 use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::{Observation, Query};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::surroundings::Surroundings;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS};
+use crate::case::{Case, VAULT, VAULT_ALIAS, told};
 use crate::words::answer;
 
 const PRIVATE: &[&str] = &["10.1.2.3"];
@@ -58,7 +59,9 @@ fn fallback<const N: usize>(probes: [Case; N]) -> String {
         &history,
         &Surroundings::default(),
     );
-    let mut findings = verdict.findings.into_iter();
+    let mut findings = told(&case.target, &observation, &verdict)
+        .findings
+        .into_iter();
     let found = findings.find(|finding| finding.reason == Reason::PublicFallback);
     found.expect("a public fallback").detail
 }
@@ -169,7 +172,8 @@ fn the_time_that_connecting_took_is_not_the_answers() {
         &history,
         &Surroundings::default(),
     );
-    says(&verdict.findings[0].detail, Some(FALLS));
+    let facts = &verdict.findings[0].facts;
+    assert!(facts.contains(&Fact::Cached { seconds: 900 }), "{facts:?}");
 }
 
 #[test]
@@ -184,7 +188,9 @@ fn answers_that_are_forgotten_prove_nothing() {
         &history,
         &Surroundings::default(),
     );
-    says(&verdict.findings[0].detail, None);
+    let facts = &verdict.findings[0].facts;
+    let says = |fact: &Fact| matches!(fact, Fact::Cached { .. } | Fact::TtlStays);
+    assert!(!facts.iter().any(says), "{facts:?}");
 }
 
 #[test]

@@ -12,10 +12,11 @@ use privatelink_verdict::observation::{
     Address, AgentFault, Comparison, Observation, Query, QueryOutcome, Resolution, Soa, Timing,
     ZoneEvidence,
 };
+use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::surroundings::{Companion, Neighbour, Surroundings};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
-use privatelink_verdict::verdict::{Finding, Outcome, Verdict};
+use privatelink_verdict::verdict::{Confidence, Finding, Outcome, Verdict};
 
 use crate::words::{Change, connected, nodata, undialled};
 
@@ -363,24 +364,66 @@ impl Case {
         )
     }
 
+    /// The verdict in words.
+    pub(crate) fn told(&self) -> Told {
+        told(&self.target, &self.observation(), &self.verdict())
+    }
+
     /// Every finding's reason and severity, in the verdict's order.
     pub(crate) fn findings(&self) -> Vec<(Reason, Severity)> {
         let findings = self.verdict().findings;
         findings.iter().map(|f| (f.reason, f.severity)).collect()
     }
 
-    /// The finding of `reason`, which there must be.
-    pub(crate) fn finding(&self, reason: Reason) -> Finding {
-        let verdict = self.verdict();
-        let found = verdict.findings.iter().find(|f| f.reason == reason);
+    /// The finding of `reason`, which there must be, in words.
+    pub(crate) fn finding(&self, reason: Reason) -> ToldFinding {
+        let told = self.told();
+        let found = told.findings.iter().find(|f| f.reason == reason);
         found
             .cloned()
-            .unwrap_or_else(|| panic!("no {reason} in {verdict:#?}"))
+            .unwrap_or_else(|| panic!("no {reason} in {told:#?}"))
     }
 
     pub(crate) fn authority(&self) -> ZoneAuthority {
         zone_authority(&self.target, &self.observation())
     }
+}
+
+/// `verdict` in words.
+pub(crate) fn told(target: &Target, observation: &Observation, verdict: &Verdict) -> Told {
+    let prose = Prose::of(target, observation, verdict);
+    let told = |finding: &Finding| ToldFinding {
+        reason: finding.reason,
+        address: finding.address,
+        confidence: finding.confidence,
+        detail: prose.detail(finding),
+        command: prose.command(finding),
+    };
+    Told {
+        outcome: verdict.outcome,
+        reason: verdict.reason,
+        findings: verdict.findings.iter().map(told).collect(),
+        summary: prose.summary(),
+    }
+}
+
+/// A verdict in words.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: Reason,
+    pub(crate) findings: Vec<ToldFinding>,
+    pub(crate) summary: String,
+}
+
+/// A finding in words.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldFinding {
+    pub(crate) reason: Reason,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) confidence: Confidence,
+    pub(crate) detail: String,
+    pub(crate) command: Option<String>,
 }
 
 pub(crate) fn ip(text: &str) -> IpAddr {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use privatelink_verdict::fact::Fact;
 use privatelink_verdict::observation::Trust;
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::Outcome;
@@ -28,17 +29,16 @@ fn a_certificate_that_ends_within_the_warning_is_expiring() {
     let soon = ending(fortnight - 1);
     assert_eq!(soon.reason, Reason::TlsCertificateExpiring);
     assert_eq!(soon.outcome, Outcome::Warn);
+    let (ip, seconds) = (crate::case::ip("10.1.2.3"), fortnight - 1);
     assert_eq!(
-        soon.findings[0].detail,
-        "the certificate of 10.1.2.3 ends in 13 days"
+        soon.findings[0].facts,
+        [Fact::CertificateEnds { ip, seconds }]
     );
     // The last second of validity counts (RFC 5280 section 4.1.2.5).
     assert_eq!(ending(0).reason, Reason::TlsCertificateExpiring);
     assert_eq!(ending(-1).reason, Reason::TlsCertificateExpired);
-    assert_eq!(
-        ending(-1).findings[0].detail,
-        "the certificate of 10.1.2.3 expired 1 second ago"
-    );
+    let expired = Fact::CertificateExpired { ip, seconds: 1 };
+    assert_eq!(ending(-1).findings[0].facts, [expired]);
 }
 
 #[test]

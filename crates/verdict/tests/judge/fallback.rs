@@ -10,7 +10,7 @@ use Severity::Fail;
 #[test]
 fn a_fallback_tells_where_the_private_address_is_after_all() {
     let detail = |case: &Case| {
-        let finding = case.verdict().findings.swap_remove(0);
+        let finding = case.told().findings.swap_remove(0);
         finding.detail
     };
     let wrong = "kv-prod.privatelink.vault.azure.net";

@@ -9,7 +9,7 @@ use crate::words::{Told, certificate_of, nxdomain, private_soa};
 #[test]
 fn every_command_is_whole_and_a_shell_reads_it() {
     let cases = crate::summary::every_story();
-    let verdicts: Vec<_> = cases.iter().map(Case::verdict).collect();
+    let verdicts: Vec<_> = cases.iter().map(Case::told).collect();
     let findings = verdicts.iter().flat_map(|verdict| &verdict.findings);
     let commands: Vec<&str> = findings
         .filter_map(|found| found.command.as_deref())

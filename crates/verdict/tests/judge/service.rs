@@ -319,7 +319,7 @@ fn a_fallback_that_the_service_denies_is_noticed_and_told_so() {
         case.findings(),
         [(Reason::PublicFallback, Fail), (Reason::AccessDenied, Fail)]
     );
-    let summary = case.verdict().summary;
+    let summary = case.told().summary;
     assert!(
         summary.starts_with(
             "kv-prod.vault.azure.net falls back to its public address, where the service denies \
@@ -327,7 +327,7 @@ fn a_fallback_that_the_service_denies_is_noticed_and_told_so() {
         ),
         "{summary}"
     );
-    let open = Case::public_vault().everywhere(arrives_publicly).verdict();
+    let open = Case::public_vault().everywhere(arrives_publicly).told();
     assert!(
         open.summary.contains(", which still answers: "),
         "{}",

@@ -11,7 +11,7 @@ use crate::words::{
 };
 
 fn summary(case: &Case) -> String {
-    case.verdict().summary
+    case.told().summary
 }
 
 /// A case for every kind of sentence, and then some.
@@ -79,7 +79,7 @@ fn every_summary_is_one_sentence_that_names_the_host() {
 #[test]
 fn every_finding_has_a_detail() {
     for case in every_story() {
-        for finding in case.verdict().findings {
+        for finding in case.told().findings {
             assert!(!finding.detail.is_empty(), "{}", finding.reason);
         }
     }
@@ -182,7 +182,7 @@ fn a_fallback_is_told_with_why_nobody_notices() {
 #[test]
 fn every_stage_has_its_own_opening() {
     let opening = |case: Case, reason: Reason, words: &str| {
-        let verdict = case.verdict();
+        let verdict = case.told();
         assert_eq!(verdict.reason, reason);
         assert!(
             verdict.summary.starts_with(&format!("{VAULT}{words}")),

@@ -14,7 +14,7 @@ fn a_healthy_target_tells_of_a_companion_that_fails_and_stays_healthy() {
         Outcome::Fail,
         Reason::PublicFallback,
     );
-    let verdict = case.verdict();
+    let verdict = case.told();
     assert_eq!(
         (verdict.outcome, verdict.reason),
         (Outcome::Pass, Reason::Ok)
@@ -30,13 +30,13 @@ fn a_healthy_target_tells_of_a_companion_that_fails_and_stays_healthy() {
 
 #[test]
 fn a_companion_that_passes_or_warns_is_not_mentioned() {
-    let alone = Case::healthy_vault().verdict().summary;
+    let alone = Case::healthy_vault().told().summary;
     for (outcome, reason) in [
         (Outcome::Pass, Reason::Ok),
         (Outcome::Warn, Reason::DnsDegraded),
     ] {
         let beside = Case::healthy_vault().beside_companion("dfs", outcome, reason);
-        assert_eq!(beside.verdict().summary, alone);
+        assert_eq!(beside.told().summary, alone);
     }
 }
 

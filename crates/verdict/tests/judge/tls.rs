@@ -4,7 +4,7 @@ use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust}
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::Outcome;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, ip};
+use crate::case::{Case, VAULT, VAULT_ALIAS, ip, told};
 use crate::words::{Change, DAY, NOW, certificate, certificate_of, refuses};
 use Severity::{Fail, Info};
 
@@ -145,7 +145,9 @@ fn names_are_listed_up_to_five() {
             &case.history(),
             &privatelink_verdict::surroundings::Surroundings::default(),
         );
-        verdict.findings[0].detail.clone()
+        told(&case.target, &observation, &verdict).findings[0]
+            .detail
+            .clone()
     };
     assert_eq!(
         named(5),

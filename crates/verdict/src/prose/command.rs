@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::zone::is_azures;
-use super::{Case, ZoneAuthority, servers};
 use crate::address::Family;
+use crate::case::Case;
+use crate::fact::LISTED;
+use crate::judge::{ZoneAuthority, is_azures, servers};
 use crate::observation::{Comparison, QueryOutcome};
+use crate::protocol::Protocol;
 use crate::reason::Reason;
 use crate::service::request;
-use crate::target::Protocol;
 use crate::verdict::Finding;
 
 /// The command that would settle `finding`, where there is one.
@@ -174,7 +175,7 @@ fn each_server(case: &Case<'_>) -> Option<String> {
         [] => None,
         [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),
         several => {
-            let asked = several.iter().take(servers::MOST).map(ask);
+            let asked = several.iter().take(LISTED).map(ask);
             Some(asked.collect::<Vec<_>>().join("; "))
         }
     }

@@ -1,0 +1,187 @@
+//! Summary: the story of a verdict in one sentence.
+
+use super::detail::{certificate, clause, joined, list, no_address, sentence};
+use crate::address::Class;
+use crate::case::Case;
+use crate::fact::{AddressList, Fact};
+use crate::observation::{Connection, TcpOutcome, TlsOutcome};
+use crate::reason::{Reason, Severity};
+use crate::service::ReplyOutcome;
+use crate::target::{Expectation, Protocol};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn summary(case: &Case<'_>, verdict: &Verdict) -> String {
+    let story = match verdict.primary() {
+        Some(finding) => story(case, finding),
+        None => healthy(case),
+    };
+    // What a library or a peer said may end its own sentence.
+    let mut summary = story.trim_end_matches('.').to_owned();
+    for fact in &verdict.context {
+        summary.push_str("; ");
+        summary.push_str(&clause(fact));
+    }
+    summary.push('.');
+    summary
+}
+
+/// The primary finding as a sentence about the host, without a full stop.
+fn story(case: &Case<'_>, finding: &Finding) -> String {
+    let host = case.host();
+    let detail = || {
+        // Too little for the summary: it says only what the cache is not.
+        let facts = finding.facts.iter().filter(|fact| **fact != Fact::TtlStays);
+        sentence(facts)
+    };
+    match finding.reason {
+        Reason::PublicFallback | Reason::PublicFallbackZoneLinked => format!(
+            "{host} falls back to its public address{}: {}",
+            at_the_public_address(case),
+            detail()
+        ),
+        Reason::NoPrivateEndpoint => {
+            let mut certificates = case.observation.certificates();
+            let unnoticed = if certificates.any(|(_, certificate)| !certificate.covers_name) {
+                ", and what answers is not the service, by its certificate"
+            } else if answers(case) > 0 {
+                ", though its public address answers"
+            } else {
+                ""
+            };
+            format!("{host} has no private endpoint{unnoticed}: it {}", detail())
+        }
+        Reason::MixedAddresses => {
+            let unreachable = if finding.severity == Severity::Warn {
+                "; pods have no route to the odd ones"
+            } else {
+                ""
+            };
+            format!(
+                "{host} resolves to private and public addresses at once: {}{unreachable}",
+                addresses(case)
+            )
+        }
+        Reason::ConnectTimeout
+        | Reason::ConnectRefused
+        | Reason::ConnectUnreachable
+        | Reason::ConnectReset
+        | Reason::PortBlocked => format!(
+            "{host} does not answer on port {}: {}",
+            case.target.port,
+            detail()
+        ),
+        Reason::AgentError => format!("{host} could not be probed: {}", detail()),
+        Reason::DnsTimeout
+        | Reason::DnsServerUnreachable
+        | Reason::DnsServerFailure
+        | Reason::DnsTcpFailed
+        | Reason::DnsInvalidAnswer => format!("{host} cannot be resolved: {}", detail()),
+        Reason::DnsNameNotFound => {
+            let facts = finding.facts.iter().map(|fact| about_host(host, fact));
+            format!("{host} is not known to DNS here: {}", joined(facts, "; "))
+        }
+        Reason::TlsNameMismatch => {
+            let facts = finding.facts.iter().map(|fact| about_host(host, fact));
+            format!(
+                "{host} gets a certificate for other names: {}",
+                joined(facts, "; ")
+            )
+        }
+        Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => {
+            format!("{host} connects, but completes no handshake: {}", detail())
+        }
+        Reason::AccessDenied if past_its_endpoint(case) => format!(
+            "{host} resolves to its public address, past its private endpoint's alias, and there {}",
+            detail()
+        ),
+        Reason::DnsDegraded => format!("{host} resolves, but not without trouble: {}", detail()),
+        Reason::AddressFlapping => format!(
+            "{host} resolves now to one class of address, now to another: {}",
+            detail()
+        ),
+        _ if is_about(host, finding) => detail(),
+        _ => format!("{host}: {}", detail()),
+    }
+}
+
+/// A fact in words, without the host's name, which the sentence begins with.
+fn about_host(host: &str, fact: &Fact) -> String {
+    match fact {
+        Fact::NoAddress {
+            negative,
+            name,
+            server,
+        } if name == host => no_address(*negative, None, *server),
+        Fact::OtherNames {
+            wanted,
+            ip,
+            presented,
+        } if wanted == host => format!("{ip} presents {}", certificate(presented)),
+        fact => clause(fact),
+    }
+}
+
+/// Whether the finding's first fact is a sentence that begins with the host.
+fn is_about(host: &str, finding: &Finding) -> bool {
+    matches!(finding.facts.first(), Some(Fact::PrivatelinkName { wanted, .. }) if wanted == host)
+}
+
+/// Whether there is an alias, and the addresses are public all the same.
+fn past_its_endpoint(case: &Case<'_>) -> bool {
+    let public = case.observation.classes().contains(Class::Public);
+    public && case.alias.is_some() && case.expect != Expectation::ServiceEndpoint
+}
+
+/// Whether the public address works, so that nothing but this probe shows the fallback.
+fn at_the_public_address(case: &Case<'_>) -> &'static str {
+    let slug = case.target.service_slug();
+    let mut connections = case.observation.connections.iter();
+    let denies = |connection: &Connection| {
+        let reply = connection.service.as_ref();
+        let proof = reply.and_then(|reply| reply.proof(slug));
+        connection.refusal.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
+    };
+    if connections.any(denies) {
+        ", where the service denies access"
+    } else if answers(case) > 0 {
+        ", which still answers"
+    } else {
+        ""
+    }
+}
+
+/// How many addresses answer as the service does.
+fn answers(case: &Case<'_>) -> usize {
+    let well = |c: &&Connection| {
+        let tls = matches!(c.tls(), TlsOutcome::Ok | TlsOutcome::NotApplicable);
+        c.tcp == TcpOutcome::Ok && tls
+    };
+    case.observation.connections.iter().filter(well).count()
+}
+
+fn addresses(case: &Case<'_>) -> String {
+    list(&AddressList::of(&case.observation.resolution.addresses))
+}
+
+fn healthy(case: &Case<'_>) -> String {
+    // Without a demand the address has no meaning: a host that may be public can be private too.
+    let as_what = match case.expect {
+        Expectation::PrivateEndpoint => "its private endpoint, ",
+        Expectation::ServiceEndpoint => "its public address, as a service endpoint keeps it, ",
+        Expectation::Public | Expectation::Auto => "",
+    };
+    let mut text = format!("{} resolves to {as_what}{}", case.host(), addresses(case));
+    if answers(case) > 0 {
+        text.push_str(&format!(", and answers on port {}", case.target.port));
+        if case.target.protocol != Protocol::Tcp && case.observation.certificates().next().is_some()
+        {
+            text.push_str(" with the right certificate");
+        }
+    } else if case.target.dns_only {
+        text.push_str(
+            ", and was not dialled, since the server counts that against this host: write its protocol to \
+             probe it",
+        );
+    }
+    text
+}
