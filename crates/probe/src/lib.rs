@@ -26,7 +26,6 @@ use privatelink_verdict::observation::{
     AgentFault, Connection, Handshake, Observation, Resolution, Skip, TcpOutcome, Timing,
 };
 use privatelink_verdict::resolver::Resolver;
-use privatelink_verdict::service::request;
 use privatelink_verdict::target::{Protocol, Target};
 use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
@@ -255,10 +254,11 @@ impl Prober {
         let Some(mut stream) = shaken.stream else {
             return connection;
         };
-        if let Some(request) = request(target.service_slug()).filter(|_| budget.asks_service) {
+        if let Some(evidence) = target.evidence().filter(|_| budget.asks_service) {
             let asked = Instant::now();
             let until = asked + (target.timeout / 2).min(MAX_SERVICE_TIME);
-            let reply = service::ask(&mut stream, &target.server_name, request, until).await;
+            let reply =
+                service::ask(&mut stream, &target.server_name, evidence.request, until).await;
             connection.service = Some(reply);
             connection.service_elapsed = Some(asked.elapsed());
         }

@@ -10,7 +10,7 @@ use std::io;
 use std::time::SystemTime;
 
 use privatelink_verdict::observation::{NoReply, ServiceReply};
-use privatelink_verdict::service::{HEADERS, Reply, Request};
+use privatelink_verdict::service_evidence::{HEADERS, Reply, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 

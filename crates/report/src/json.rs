@@ -13,7 +13,7 @@ use privatelink_verdict::address::Class;
 use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
-use privatelink_verdict::service::ReplyOutcome;
+use privatelink_verdict::service_evidence::ReplyOutcome;
 use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
 use schemars::JsonSchema;

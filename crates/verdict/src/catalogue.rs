@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 
 use crate::name::{ancestry, fits, is_within, privatelink_zone};
 use crate::protocol::Protocol;
+use crate::service_evidence::ServiceEvidence;
 use crate::words::words;
 
 pub use doubt::{Doubt, doubt};
@@ -25,6 +26,40 @@ words! {
         UsGov = "usgov",
         /// Azure operated by 21Vianet.
         China = "china",
+    }
+}
+
+words! {
+    /// When a service is asked before login.
+    Asked {
+        /// Where the target says `http: true`.
+        OnRequest = "on-request",
+        /// By default, at port 443.
+        ByDefault = "default",
+        /// By default, where the host is a public name: its private zone holds names of other services
+        /// too.
+        ByDefaultAtPublicName = "default-public-name",
+    }
+}
+
+words! {
+    /// What of a cluster uses a service, where that decides the path: the words of `pathFor`.
+    Usage {
+        /// Image pulls: the container runtime.
+        Registries = "registries",
+        /// Mounts: kubelet and the CSI drivers.
+        Volumes = "volumes",
+    }
+}
+
+words! {
+    /// Who issues the certificates of a service.
+    Issuer {
+        /// A public CA.
+        Public = "public",
+        /// A CA of each instance's own: an API server's is its cluster's (Kubernetes documentation, "PKI
+        /// certificates and requirements").
+        Own = "own",
     }
 }
 
@@ -53,6 +88,14 @@ pub struct Service {
     pub only_hosts: Vec<&'static str>,
     /// Its ports, the default one first; never empty.
     pub ports: Vec<ServicePort>,
+    /// What it may be asked before login, and what its reply proves.
+    pub evidence: Option<&'static ServiceEvidence>,
+    /// When it is asked.
+    pub asked: Asked,
+    /// What of a cluster uses it, where that decides the path.
+    pub usage: Option<Usage>,
+    /// Who issues its certificates.
+    pub issuer: Issuer,
     /// What there is to know besides.
     pub notes: &'static str,
 }
@@ -224,6 +267,16 @@ pub fn data_endpoint(login_host: &str, region: &str) -> Option<String> {
 }
 
 impl Service {
+    /// Whether it is asked by default, where the host ends in `suffix`.
+    pub fn is_asked_by_default(&self, suffix: &str) -> bool {
+        let is_public = || self.suffixes.iter().any(|pattern| fits(suffix, pattern));
+        match self.asked {
+            Asked::OnRequest => false,
+            Asked::ByDefault => true,
+            Asked::ByDefaultAtPublicName => is_public(),
+        }
+    }
+
     /// The port that is probed unless the target names another.
     pub fn default_port(&self) -> ServicePort {
         self.ports[0]

@@ -17,7 +17,7 @@ mod protocol;
 pub mod reason;
 pub mod resolver;
 pub mod sanitize;
-pub mod service;
+pub mod service_evidence;
 pub mod suggest;
 pub mod surroundings;
 pub mod target;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::address::{Family, Rules};
 use crate::catalogue::Service;
 pub use crate::protocol::Protocol;
+use crate::service_evidence::ServiceEvidence;
 use crate::words::words;
 
 /// One host and port to probe, with everything the judge holds it to.
@@ -55,6 +56,11 @@ impl Target {
     /// The catalogue's slug, `custom` outside the catalogue.
     pub fn service_slug(&self) -> &'static str {
         self.service.map_or("custom", |service| service.slug)
+    }
+
+    /// What its service may be asked before login, and what the reply proves.
+    pub fn evidence(&self) -> Option<&'static ServiceEvidence> {
+        self.service?.evidence
     }
 
     /// Whether it is SQL Server asked for strict encryption (TDS 8): TLS from the first byte, at the

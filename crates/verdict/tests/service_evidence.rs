@@ -1,7 +1,6 @@
 //! The table of service evidence: whatever is asked of a service has its row there, and its source.
 
-use privatelink_verdict::catalogue;
-use privatelink_verdict::service::request;
+use privatelink_verdict::service_evidence::ServiceEvidence;
 
 const EVIDENCE: &str = include_str!("../../../docs/service-evidence.md");
 
@@ -27,10 +26,7 @@ fn every_row_says_what_proves_arrival_and_denial_and_where_that_is_written() {
 #[test]
 fn every_request_that_is_sent_to_a_service_stands_in_a_row() {
     let rows = rows();
-    let slugs = catalogue::services().iter().map(|service| service.slug);
-    let requests: Vec<_> = slugs.filter_map(request).collect();
-    assert!(!requests.is_empty());
-    for request in requests {
+    for request in ServiceEvidence::ALL.iter().map(|kind| kind.request) {
         let (path, _) = request
             .path
             .split_once("?api-version")

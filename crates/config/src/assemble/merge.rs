@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use privatelink_verdict::target::{Source as Declared, Target};
 use serde_json::Value;
 
-use crate::assemble::resolvers::{USAGES, Usage, bad_name};
+use crate::assemble::resolvers::{USAGES, bad_name};
 use crate::assemble::target::{self, Group};
 use crate::assemble::{Globals, admit, values};
 use crate::later::Later;
@@ -16,6 +16,7 @@ use crate::raw::RawTarget;
 use crate::read;
 use crate::text::{self, NameText};
 use crate::written::{Place, Written};
+use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::suggest::nearest;
 
 /// How many refused targets are named; the rest is only counted.

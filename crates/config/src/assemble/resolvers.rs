@@ -8,17 +8,9 @@ use crate::problem::{Complaint, Problems, quoted};
 use crate::raw::RawResolver;
 use crate::text::{self, NameText};
 use crate::written::{Origin, Written};
+use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::resolver::{Resolver, Servers};
 use privatelink_verdict::suggest::nearest;
-
-/// Who uses a target, where that decides its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Usage {
-    /// Image pulls: the container runtime.
-    Registries,
-    /// Mounts: kubelet and the CSI drivers.
-    Volumes,
-}
 
 /// The words of `pathFor`.
 pub(super) const USAGES: [(&str, Usage); 2] = [

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use privatelink_verdict::address::{Overrides, Rules};
-use privatelink_verdict::catalogue::{self, Match};
+use privatelink_verdict::catalogue::{self, Match, Usage};
 use privatelink_verdict::target::{Expectation, Protocol, Source as Declared, Target};
 
-use crate::assemble::resolvers::{Usage, bad_name};
+use crate::assemble::resolvers::bad_name;
 use crate::assemble::{Globals, admit, shown, values};
 use crate::problem::{Complaint, Problems, quoted};
 use crate::raw::RawTarget;
@@ -86,7 +86,7 @@ pub(super) fn read(
         &rules,
         problems,
     );
-    let usage = usage.or_else(|| known.as_ref().and_then(usage_of));
+    let usage = usage.or_else(|| known.as_ref().and_then(|known| known.service.usage));
     let target = Target {
         name: String::new(),
         host: host.clone().unwrap_or_default(),
@@ -111,7 +111,12 @@ pub(super) fn read(
             .or_else(|| host.clone())
             .unwrap_or_default(),
         http: raw.http.as_ref().map_or_else(
-            || port == 443 && known.as_ref().is_some_and(answers_unauthenticated),
+            || {
+                port == 443
+                    && known
+                        .as_ref()
+                        .is_some_and(|known| known.service.is_asked_by_default(&known.suffix))
+            },
             |http| http.value,
         ),
         private_zone: name_like(raw.private_zone.as_ref(), "privateZone", problems),
@@ -335,29 +340,5 @@ pub(super) fn doubt_expected(
                 .help("if it is meant, name it under `classify.private` too"),
             );
         }
-    }
-}
-
-/// Whether the catalogue knows something to ask of the service without a login: ACR login servers
-/// (not their data endpoints), Key Vault, Storage.
-fn answers_unauthenticated(known: &Match) -> bool {
-    match known.service.slug {
-        "key-vault" | "storage-blob" | "storage-file" | "storage-queue" | "storage-table"
-        | "storage-dfs" | "storage-web" => true,
-        "container-registry" => {
-            let host = format!("registry.{}", known.suffix);
-            catalogue::data_endpoint(&host, "westeurope").is_some()
-        }
-        _ => false,
-    }
-}
-
-fn usage_of(known: &Match) -> Option<Usage> {
-    match known.service.slug {
-        "container-registry" | "container-registry-data" | "container-registry-geo" => {
-            Some(Usage::Registries)
-        }
-        "storage-file" => Some(Usage::Volumes),
-        _ => None,
     }
 }

@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
-use privatelink_verdict::service::request;
+use privatelink_verdict::service_evidence::ServiceEvidence;
 use proptest::prelude::*;
 use tokio::io::duplex;
 
 use super::*;
 
+/// What a kind of service is asked.
+fn request(word: &str) -> Request {
+    let mut kinds = ServiceEvidence::ALL.iter();
+    kinds
+        .find(|kind| kind.word() == word)
+        .expect("a kind")
+        .request
+}
+
 /// What `ask` makes of `bytes`, sent in pieces of `piece` and followed by silence.
-async fn replied(slug: &str, bytes: &[u8], piece: usize) -> Result<Reply, NoReply> {
+async fn replied(kind: &str, bytes: &[u8], piece: usize) -> Result<Reply, NoReply> {
     let (mut ours, mut theirs) = duplex(64 * 1024);
     let bytes = bytes.to_vec();
     let peer = tokio::spawn(async move {
@@ -26,7 +35,7 @@ async fn replied(slug: &str, bytes: &[u8], piece: usize) -> Result<Reply, NoRepl
         asked
     });
     let deadline = Instant::now() + Duration::from_millis(200);
-    let request = request(slug).expect("a request");
+    let request = request(kind);
     let asked = ask(&mut ours, "kv.vault.azure.net", request, deadline).await;
     peer.abort();
     asked.reply
@@ -171,7 +180,7 @@ async fn a_byte_a_second_ends_at_the_deadline() {
     });
     let started = Instant::now();
     let deadline = started + Duration::from_millis(2500);
-    let request = request("key-vault").expect("a request");
+    let request = request("key-vault");
     let asked = ask(&mut ours, "kv.vault.azure.net", request, deadline).await;
     peer.abort();
     assert_eq!(asked.reply, Err(NoReply::Timeout));
@@ -188,7 +197,7 @@ async fn a_connection_that_ends_within_the_head_gave_no_reply() {
             drop((asked, theirs));
         });
         let deadline = Instant::now() + Duration::from_secs(1);
-        let request = request("key-vault").expect("a request");
+        let request = request("key-vault");
         let asked = ask(&mut ours, "kv.vault.azure.net", request, deadline).await;
         peer.await.expect("it ended");
         assert_eq!(asked.reply, Err(NoReply::Closed));
@@ -197,14 +206,8 @@ async fn a_connection_that_ends_within_the_head_gave_no_reply() {
 
 #[test]
 fn a_request_carries_no_credentials_and_names_the_host_not_the_alias() {
-    for slug in [
-        "container-registry",
-        "key-vault",
-        "storage-blob",
-        "storage-dfs",
-        "cosmos-db",
-    ] {
-        let text = written("kv.vault.azure.net", request(slug).expect("a request"));
+    for kind in ServiceEvidence::ALL {
+        let text = written("kv.vault.azure.net", kind.request);
         assert!(text.contains("\r\nHost: kv.vault.azure.net\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n"), "{text}");
         assert!(

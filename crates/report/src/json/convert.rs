@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{
     Address, Certificate, Comparison, Connection, Query, ServerAnswer, ServiceReply,
 };
 use privatelink_verdict::prose::Prose;
-use privatelink_verdict::service::ReplyOutcome;
+use privatelink_verdict::service_evidence::{ReplyOutcome, ServiceEvidence};
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Finding;
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
@@ -121,7 +121,7 @@ impl TargetReport {
     fn filled(self, probed: &Probed) -> Self {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
         let comparisons = observation.comparisons.iter();
-        let slug = probed.target.service_slug();
+        let evidence = probed.target.evidence();
         let prose = probed.prose();
         let connections = observation.connections.iter().take(2 * ADDRESSES);
         Self {
@@ -143,7 +143,7 @@ impl TargetReport {
                 .map(|comparison| ResolverReport::of(probed, comparison))
                 .collect(),
             connections: connections
-                .map(|connection| ConnectionReport::of(connection, slug))
+                .map(|connection| ConnectionReport::of(connection, evidence))
                 .collect(),
             ..self
         }
@@ -245,8 +245,7 @@ impl ResolverReport {
 }
 
 impl ConnectionReport {
-    /// `slug` is what the catalogue calls the service.
-    fn of(connection: &Connection, slug: &str) -> Self {
+    fn of(connection: &Connection, evidence: Option<&ServiceEvidence>) -> Self {
         Self {
             ip: connection.ip,
             port: connection.port,
@@ -258,14 +257,14 @@ impl ConnectionReport {
             http: connection
                 .service
                 .as_ref()
-                .map(|reply| HttpReport::of(reply, slug)),
+                .map(|reply| HttpReport::of(reply, evidence)),
         }
     }
 }
 
 impl HttpReport {
-    fn of(service: &ServiceReply, slug: &str) -> Self {
-        let proof = service.proof(slug);
+    fn of(service: &ServiceReply, evidence: Option<&ServiceEvidence>) -> Self {
+        let proof = service.proof(evidence);
         let evidence = match &proof {
             Some(proof) => proof.evidence.clone(),
             None => service.failure().to_owned(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use privatelink_verdict::observation::QueryOutcome;
-use privatelink_verdict::service::ReplyOutcome;
+use privatelink_verdict::service_evidence::ReplyOutcome;
 
 use super::markup::{Breakable, Chip, Text};
 use super::{Page, html};

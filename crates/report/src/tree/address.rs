@@ -6,7 +6,7 @@ use std::time::Duration;
 use privatelink_verdict::observation::{
     Certificate, Connection, Observation, ServiceReply, Skip, TcpOutcome, TlsOutcome,
 };
-use privatelink_verdict::service::ReplyOutcome;
+use privatelink_verdict::service_evidence::{ReplyOutcome, ServiceEvidence};
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Outcome;
 
@@ -24,7 +24,7 @@ pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node>
             let mut connections = observation.connections.iter();
             let connection = connections.find(|one| one.ip == address.ip);
             let became =
-                connection.map(|connection| self::connection(connection, target.service_slug()));
+                connection.map(|connection| self::connection(connection, target.evidence()));
             Node::new(format!("{}  {ttl}", classified(address))).with(became.into_iter().flatten())
         })
         .collect();
@@ -34,7 +34,7 @@ pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node>
     nodes
 }
 
-fn connection(connection: &Connection, slug: &str) -> Vec<Node> {
+fn connection(connection: &Connection, evidence: Option<&ServiceEvidence>) -> Vec<Node> {
     let dialled = format!("tcp {}", connection.port);
     let width = dialled.len();
     let ok = connection.tcp == TcpOutcome::Ok;
@@ -69,13 +69,13 @@ fn connection(connection: &Connection, slug: &str) -> Vec<Node> {
         connection
             .service
             .as_ref()
-            .map(|reply| service(reply, slug)),
+            .map(|reply| service(reply, evidence)),
     );
     nodes
 }
 
-fn service(reply: &ServiceReply, slug: &str) -> Node {
-    let proof = reply.proof(slug);
+fn service(reply: &ServiceReply, evidence: Option<&ServiceEvidence>) -> Node {
+    let proof = reply.proof(evidence);
     let outcome = proof
         .as_ref()
         .map_or(ReplyOutcome::NoReply, |proof| proof.outcome);

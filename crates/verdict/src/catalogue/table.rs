@@ -3,15 +3,16 @@
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
-use super::{Cloud, Service, ServicePort};
+use super::{Asked, Cloud, Issuer, Service, ServicePort, Usage};
 use crate::protocol::Protocol;
+use crate::service_evidence::ServiceEvidence;
 
 /// Every row. Panics on first use if the data file is malformed, which a test would have told.
 pub(super) static SERVICES: LazyLock<Vec<Service>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 
 /// The columns, separated by tabs; those that hold several values separate them by `;`.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 16] = [
     "cloud",
     "service",
     "slug",
@@ -23,6 +24,10 @@ const COLUMNS: [&str; 12] = [
     "private_only",
     "only_hosts",
     "default_ports",
+    "evidence",
+    "asked",
+    "usage",
+    "issuer",
     "notes",
 ];
 
@@ -48,6 +53,10 @@ fn service(line: &'static str) -> Service {
             private_only,
             only_hosts,
             ports,
+            evidence,
+            asked,
+            usage,
+            issuer,
             notes,
         ],
     ) = <[&'static str; COLUMNS.len()]>::try_from(fields)
@@ -68,8 +77,20 @@ fn service(line: &'static str) -> Service {
         private_only: list(private_only),
         only_hosts: list(only_hosts),
         ports,
+        evidence: optional(evidence, |evidence| {
+            word(ServiceEvidence::ALL, ServiceEvidence::word, evidence)
+        }),
+        asked: optional(asked, |asked| word(Asked::ALL, Asked::as_str, asked))
+            .unwrap_or(Asked::OnRequest),
+        usage: optional(usage, |usage| word(Usage::ALL, Usage::as_str, usage)),
+        issuer: optional(issuer, |issuer| word(Issuer::ALL, Issuer::as_str, issuer))
+            .unwrap_or(Issuer::Public),
         notes,
     }
+}
+
+fn optional<T>(field: &'static str, read: impl Fn(&'static str) -> T) -> Option<T> {
+    (!field.is_empty()).then(|| read(field))
 }
 
 fn service_port(text: &str) -> ServicePort {
@@ -99,7 +120,7 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "cloud\tservice\tslug\tresource_type\tsubresource\tprivate_zone\t\
-        public_suffix\tprimary\tprivate_only\tonly_hosts\tdefault_ports\tnotes";
+        public_suffix\tprimary\tprivate_only\tonly_hosts\tdefault_ports\tevidence\tasked\tusage\tissuer\tnotes";
 
     fn parse_row(row: &str) -> Vec<Service> {
         parse(format!("{HEADER}\n{row}\n").leak())
@@ -107,7 +128,9 @@ mod tests {
 
     #[test]
     fn a_row_keeps_its_lists_in_order() {
-        let rows = parse_row("china\tT\ts\tR\tg;h\tz\ta.b;c.d\ta.b\t\t\t445/tcp;443/tls\tn; m");
+        let rows = parse_row(
+            "china\tT\ts\tR\tg;h\tz\ta.b;c.d\ta.b\t\t\t445/tcp;443/tls\tkey-vault\tdefault\tvolumes\t\tn; m",
+        );
         let [row] = rows.as_slice() else {
             panic!("one row, not {}", rows.len())
         };
@@ -116,6 +139,9 @@ mod tests {
         assert_eq!(row.suffixes, ["a.b", "c.d"]);
         assert!(row.private_only.is_empty());
         assert_eq!(row.notes, "n; m");
+        assert_eq!(row.evidence.map(ServiceEvidence::word), Some("key-vault"));
+        assert_eq!(row.usage, Some(Usage::Volumes));
+        assert_eq!((row.asked, row.issuer), (Asked::ByDefault, Issuer::Public));
         assert_eq!(
             row.ports,
             [
@@ -134,19 +160,19 @@ mod tests {
     #[test]
     #[should_panic(expected = "`moon` is none of")]
     fn an_unknown_cloud_is_refused() {
-        parse_row("moon\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443/tls\t");
+        parse_row("moon\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443/tls\t\t\t\t\t");
     }
 
     #[test]
     #[should_panic(expected = "`443` is not a port and a protocol")]
     fn a_port_without_protocol_is_refused() {
-        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443\t");
+        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443\t\t\t\t\t");
     }
 
     #[test]
     #[should_panic(expected = "no port")]
     fn a_row_without_port_is_refused() {
-        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t");
+        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t\t\t\t\t");
     }
 
     #[test]

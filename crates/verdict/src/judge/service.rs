@@ -7,7 +7,7 @@ use crate::address::Class;
 use crate::fact::Fact;
 use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
-use crate::service::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome, request};
+use crate::service_evidence::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
 
@@ -29,7 +29,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
 fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, findings: &mut Findings) {
     let ip = connection.ip;
     let private = case.target.rules.classify(ip).is_private();
-    let Some(proof) = reply.proof(case.target.service_slug()) else {
+    let Some(proof) = reply.proof(case.target.evidence()) else {
         if let Err(why) = reply.reply {
             let fact = Fact::NoReply { ip, why };
             findings.add(Reason::HttpTimeout, Some(ip), [fact]);
@@ -121,7 +121,7 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .iter()
         .any(|connection| connection.service.is_some());
     if case.expect == Expectation::ServiceEndpoint && public && answered && !asked {
-        let could_be_asked = request(case.target.service_slug()).is_some();
+        let could_be_asked = case.target.evidence().is_some();
         let fact = Fact::AccessUnknown { could_be_asked };
         findings.add(Reason::AccessUnverified, None, [fact]);
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Case, Findings};
+use crate::catalogue::Issuer;
 use crate::fact::{Fact, Presented};
 use crate::name::privatelink_zone;
 use crate::observation::{Certificate, Handshake, Trust};
@@ -12,9 +13,6 @@ use crate::reason::Reason;
 const NAMES: usize = 5;
 /// Names of a certificate that an observation keeps (section 4).
 const KEPT: usize = 20;
-/// The one service whose certificates no public CA issues: each cluster has a CA of its own
-/// (Kubernetes documentation, "PKI certificates and requirements").
-const OWN_CA: &str = "kubernetes-api";
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
@@ -47,7 +45,8 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
 
 /// Whether each instance of the target's service has a CA of its own.
 fn has_own_ca(case: &Case<'_>) -> bool {
-    case.target.service_slug() == OWN_CA
+    let service = case.target.service;
+    service.is_some_and(|service| service.issuer == Issuer::Own)
 }
 
 /// One finding for all addresses of an Azure service whose chains end in a configured root.

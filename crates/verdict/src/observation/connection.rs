@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Certificate;
-use crate::service::{Proof, Reply, ReplyOutcome, prove};
+use crate::service_evidence::{Proof, Reply, ReplyOutcome, ServiceEvidence};
 use crate::words::words;
 
 words! {
@@ -126,10 +126,10 @@ words! {
 }
 
 impl ServiceReply {
-    /// What the reply proves of the service called `slug`; `None` where nothing came.
-    pub fn proof(&self, slug: &str) -> Option<Proof> {
+    /// What the reply proves, by what its service says of replies; `None` where nothing came.
+    pub fn proof(&self, evidence: Option<&ServiceEvidence>) -> Option<Proof> {
         match &self.reply {
-            Ok(reply) => Some(prove(slug, reply)),
+            Ok(reply) => Some(evidence?.prove(reply)),
             // Somebody spoke, and it was not the service.
             Err(NoReply::Unreadable) => Some(Proof {
                 outcome: ReplyOutcome::Other,

@@ -9,7 +9,6 @@ use crate::judge::{ZoneAuthority, is_azures, servers};
 use crate::observation::{Comparison, QueryOutcome};
 use crate::protocol::Protocol;
 use crate::reason::Reason;
-use crate::service::request;
 use crate::verdict::Finding;
 
 /// The command that would settle `finding`, where there is one.
@@ -233,7 +232,7 @@ fn handshake(case: &Case<'_>, ip: IpAddr) -> String {
 fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
     let asked = case.observation.connections.iter();
     let asked = { asked }.any(|connection| connection.ip == ip && connection.service.is_some());
-    let request = request(case.target.service_slug()).filter(|_| asked)?;
+    let request = case.target.evidence().filter(|_| asked)?.request;
     let show = if request.method == "HEAD" {
         "-sSI"
     } else {

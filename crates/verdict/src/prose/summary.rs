@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::fact::{AddressList, Fact};
 use crate::observation::{Connection, TcpOutcome, TlsOutcome};
 use crate::reason::{Reason, Severity};
-use crate::service::ReplyOutcome;
+use crate::service_evidence::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
 use crate::verdict::{Finding, Verdict};
 
@@ -134,11 +134,11 @@ fn past_its_endpoint(case: &Case<'_>) -> bool {
 
 /// Whether the public address works, so that nothing but this probe shows the fallback.
 fn at_the_public_address(case: &Case<'_>) -> &'static str {
-    let slug = case.target.service_slug();
+    let evidence = case.target.evidence();
     let mut connections = case.observation.connections.iter();
     let denies = |connection: &Connection| {
         let reply = connection.service.as_ref();
-        let proof = reply.and_then(|reply| reply.proof(slug));
+        let proof = reply.and_then(|reply| reply.proof(evidence));
         connection.refusal.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
     };
     if connections.any(denies) {

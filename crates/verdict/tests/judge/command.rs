@@ -6,7 +6,7 @@ use privatelink_verdict::observation::{
     Connection, Handshake, NoReply, Query, QueryOutcome, ServiceReply,
 };
 use privatelink_verdict::reason::Reason;
-use privatelink_verdict::service::Reply;
+use privatelink_verdict::service_evidence::Reply;
 use privatelink_verdict::target::Expectation;
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};

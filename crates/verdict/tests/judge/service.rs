@@ -6,7 +6,7 @@ use privatelink_verdict::observation::{
     Connection, Handshake, NoReply, Refusal, ServiceReply, TcpOutcome,
 };
 use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::service::{Reply, ReplyOutcome};
+use privatelink_verdict::service_evidence::{Reply, ReplyOutcome};
 use privatelink_verdict::target::{Expectation, Protocol};
 use privatelink_verdict::verdict::Outcome;
 
@@ -371,15 +371,19 @@ fn a_reply_proves_something_only_where_somebody_spoke() {
         checked_at: SystemTime::UNIX_EPOCH,
     };
     let arrived = told(Ok(reply(200, &[("x-ms-request-id", "1")], "")));
-    let proof = arrived.proof("key-vault").expect("a proof");
+    let proof = arrived
+        .proof(Case::of(VAULT).target.evidence())
+        .expect("a proof");
     assert_eq!(proof.outcome, ReplyOutcome::Arrived);
     assert_eq!(arrived.failure(), "");
     let unreadable = told(Err(NoReply::Unreadable));
-    let proof = unreadable.proof("key-vault").expect("a proof");
+    let proof = unreadable
+        .proof(Case::of(VAULT).target.evidence())
+        .expect("a proof");
     assert_eq!(proof.outcome, ReplyOutcome::Other);
     for failure in [NoReply::Timeout, NoReply::Closed] {
         let silent = told(Err(failure));
-        assert_eq!(silent.proof("key-vault"), None);
+        assert_eq!(silent.proof(Case::of(VAULT).target.evidence()), None);
         assert_eq!(silent.failure(), failure.as_str());
     }
 }
