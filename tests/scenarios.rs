@@ -1,168 +1,139 @@
-//! Scenarios: a scripted world in a data file, and the verdict that the real agent must come to.
+//! Scenarios: a scripted world in a data file, and the verdict that the agent must come to.
 //!
-//! Every file below `tests/scenarios/` is one story. `SCENARIO=part-of-a-path cargo test --test
-//! scenarios` runs only those that match.
+//! Every file below `tests/scenarios/` is a test case, named by its path: `cargo test --test scenarios
+//! key-vault/` runs those of one folder, `-- --list` names all. With `SCENARIO_REPORTS=DIR` each case
+//! also writes the report of `check -o json` to `DIR/<name>.json`.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::time::Instant;
 
-use futures_util::StreamExt;
-use futures_util::stream::iter;
+use libtest_mimic::{Arguments, Failed, Trial};
 use privatelink_board::Probed;
 use privatelink_config::plan::Plan;
-use privatelink_lab::{ExpectedVerdict, Scene, World};
+use privatelink_lab::{ExpectedVerdict, RunningWorld, Scene, World};
 use privatelink_machine::Machine;
 use privatelink_prober::agent::Agent;
 use privatelink_report::json::TargetReport;
 use privatelink_report::metrics::Histograms;
 use privatelink_verdict::reason::Reason;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// Worlds that are played side by side: they mostly wait.
+/// Cases that run side by side unless `--test-threads` says otherwise: they mostly wait.
 const AT_ONCE: usize = 12;
 
 /// Files that must promise a reason, and files that must deny it in a world one step away.
 const FEWEST: usize = 3;
 
-#[test]
-fn every_scenario_gets_the_verdict_its_file_promises() {
-    let wanted = std::env::var("SCENARIO").unwrap_or_default();
-    let files: Vec<PathBuf> = scenario_files()
-        .into_iter()
-        .filter(|file| file.to_string_lossy().contains(&wanted))
-        .collect();
-    assert!(!files.is_empty(), "no scenario matches {wanted:?}");
-    let started = Instant::now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let (complaints, again) = runtime.expect("a runtime").block_on(async {
-        let played = iter(&files).map(|file| async move { (file, play(file).await) });
-        let played: Vec<_> = played.buffer_unordered(AT_ONCE).collect().await;
-        let failed = played.iter().filter(|(_, wrong)| !wrong.is_empty());
-        let failed: Vec<&PathBuf> = failed.map(|(file, _)| *file).collect();
-        // A machine that is busy elsewhere misses deadlines; what is wrong is wrong when alone too.
-        let mut complaints = Vec::new();
-        for file in &failed {
-            complaints.extend(play(file).await);
-        }
-        (complaints, failed)
-    });
-    let (count, time) = (files.len(), started.elapsed());
-    let _ = writeln!(
-        std::io::stderr(),
-        "{count} scenarios played in {time:.1?}, {} of them twice: {again:?}",
-        again.len()
-    );
-    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
-}
-
-#[test]
-fn every_reason_has_three_scenarios_and_three_near_misses() {
-    let worlds: Vec<World> = scenario_files()
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let files = scenario_files();
+    let mut cases: Vec<Trial> = files
         .iter()
-        .map(|file| read(file).unwrap_or_else(|wrong| panic!("{wrong}")))
+        .map(|(name, file)| {
+            let (name, file) = (name.clone(), file.clone());
+            Trial::test(name.clone(), move || run(&name, &file))
+        })
         .collect();
-    let files_where = |holds: &dyn Fn(&ExpectedVerdict) -> bool| {
-        let told = |world: &&World| world.scenes.iter().any(|scene| holds(&scene.verdict));
-        worlds.iter().filter(told).count()
-    };
-    let mut table = format!("{} scenario files\n", worlds.len());
-    let mut lacking = Vec::new();
-    for reason in Reason::ALL.iter().filter(|reason| **reason != Reason::Ok) {
-        let is_it = |word: &String| word == reason.as_str();
-        let promised = files_where(&|verdict| {
-            is_it(&verdict.reason) || verdict.findings.iter().flatten().any(is_it)
-        });
-        let denied = files_where(&|verdict| verdict.absent.iter().any(is_it));
-        table += &format!("{reason:<30} promised by {promised:>3}, denied by {denied:>3}\n");
-        if promised < FEWEST || denied < FEWEST {
-            lacking.push(reason.as_str());
-        }
-    }
-    let _ = write!(std::io::stderr(), "{table}");
-    assert!(
-        lacking.is_empty(),
-        "fewer than {FEWEST} scenarios or near misses: {lacking:?}\n{table}"
-    );
+    let all = files.clone();
+    cases.push(Trial::test(
+        "every_reason_has_three_scenarios_and_three_near_misses",
+        move || enough_scenarios(&all),
+    ));
+    cases.push(Trial::test("every_word_for_a_reason_is_one", move || {
+        known_reasons(&files)
+    }));
+    libtest_mimic::run(&arguments, cases).exit_code()
 }
 
-#[test]
-fn every_word_for_a_reason_is_one() {
-    for file in scenario_files() {
-        let world = read(&file).unwrap_or_else(|wrong| panic!("{wrong}"));
-        for verdict in world.scenes.iter().map(|scene| &scene.verdict) {
-            let findings = verdict.findings.iter().flatten();
-            for word in findings.chain(&verdict.absent).chain([&verdict.reason]) {
-                let known = Reason::ALL.iter().any(|reason| reason.as_str() == word);
-                // A slip in `absent` would hold for ever.
-                assert!(known, "{}: there is no reason `{word}`", file.display());
-            }
-        }
-    }
-}
-
-fn scenario_files() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")];
+/// Every file, by its name.
+fn scenario_files() -> BTreeMap<String, PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files = BTreeMap::new();
+    let mut directories = vec![root.clone()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).expect("a directory of scenarios") {
             let path = entry.expect("a directory entry").path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "yaml")
-            {
-                files.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "yaml") {
+                let name = path.strip_prefix(&root).expect("a path below it");
+                files.insert(name.with_extension("").display().to_string(), path);
             }
         }
     }
-    files.sort();
     files
 }
 
-fn read(file: &Path) -> Result<World, String> {
-    let text = fs::read_to_string(file).map_err(|error| said(file, error))?;
-    World::parse(&text).map_err(|error| said(file, error))
+fn read(file: &Path) -> Result<World, Failed> {
+    let wrong = |error: &dyn Display| Failed::from(format!("{}: {error}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    World::parse(&text).map_err(|error| wrong(&error))
 }
 
-fn said(file: &Path, error: impl Display) -> String {
-    format!("{}: {error}", file.display())
-}
-
-/// Plays one file; returns what is not as it promises, or why it cannot be played.
-async fn play(file: &Path) -> Vec<String> {
-    played(file).await.unwrap_or_else(|wrong| vec![wrong])
-}
-
-async fn played(file: &Path) -> Result<Vec<String>, String> {
+/// Runs one file, once.
+fn run(name: &str, file: &Path) -> Result<(), Failed> {
     let world = read(file)?;
-    let running = world.start().await.map_err(|error| said(file, error))?;
-    let name = file.display().to_string();
-    let plan = privatelink_config::load_text(&name, &world.configuration(&running))
-        .map_err(|error| said(file, error))?;
-    let probed = probe(running.machine.clone(), &plan, world.rounds).await;
-    running.stop().await;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let probed = runtime.block_on(probe(&world))?;
+    if let Ok(directory) = std::env::var("SCENARIO_REPORTS") {
+        write_report(&Path::new(&directory).join(name), &probed)?;
+    }
+    let differences = differences_from(&world, &probed);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}\n{}", file.display(), differences.join("\n")).into())
+}
 
-    let mut complaints = Vec::new();
+/// What the agent makes of the world: the latest probe of every target.
+async fn probe(world: &World) -> Result<Vec<Arc<Probed>>, Failed> {
+    let running = RunningWorld::start(world).await?;
+    let plan = privatelink_config::load_text("the world", &world.configuration(&running))?;
+    let probed = rounds(running.machine.clone(), &plan, world.rounds).await?;
+    running.stop().await;
+    Ok(probed)
+}
+
+async fn rounds(machine: Machine, plan: &Plan, count: u32) -> Result<Vec<Arc<Probed>>, Failed> {
+    let mut agent = Agent::new(machine, "scenario".to_owned(), plan, Histograms::Off)?;
+    for _ in 0..count {
+        agent.round(|_| {}).await;
+    }
+    Ok(agent.latest())
+}
+
+fn write_report(path: &Path, probed: &[Arc<Probed>]) -> Result<(), Failed> {
+    let targets = probed.iter().map(|probed| TargetReport::from(&**probed));
+    let report = json!({"targets": targets.collect::<Vec<_>>()});
+    let path = path.with_extension("json");
+    fs::create_dir_all(path.parent().unwrap_or(&path))?;
+    fs::write(&path, format!("{report:#}\n"))?;
+    Ok(())
+}
+
+/// Every way in which the verdicts are not those that the world promises.
+fn differences_from(world: &World, probed: &[Arc<Probed>]) -> Vec<String> {
+    let mut told = Vec::new();
     for scene in &world.scenes {
-        let mine = probed
+        let mut mine = probed
             .iter()
-            .filter(|probed| belongs(probed, scene, &world))
-            .collect::<Vec<_>>();
-        if mine.is_empty() {
-            complaints.push(format!("{name}: no target called {}", scene.name()));
+            .filter(|probed| belongs(probed, scene, world))
+            .peekable();
+        if mine.peek().is_none() {
+            told.push(format!("no target called {}", scene.name()));
         }
         for probed in mine {
             let differences = differences(probed, scene);
             if !differences.is_empty() {
-                complaints.push(format!(
-                    "{name}: {}\n  story: {}\n  {}\n  seen: {:?} {} {}\n  findings: {:#?}",
+                told.push(format!(
+                    "target: {}\n  story: {}\n  {}\n  seen: {} {}: {}\n  findings: {:#?}",
                     probed.target.name,
                     scene.story,
                     differences.join("\n  "),
@@ -174,17 +145,7 @@ async fn played(file: &Path) -> Result<Vec<String>, String> {
             }
         }
     }
-    Ok(complaints)
-}
-
-/// Lets the agent probe every target of `plan` so many times; what came of the last time.
-async fn probe(machine: Machine, plan: &Plan, rounds: u32) -> Vec<Arc<Probed>> {
-    let node = "scenario".to_owned();
-    let mut agent = Agent::new(machine, node, plan, Histograms::Off).expect("metrics");
-    for _ in 0..rounds {
-        agent.round(|_| {}).await;
-    }
-    agent.latest()
+    told
 }
 
 /// A scene's own target, and the data endpoints that the configuration makes of it, unless they have
@@ -192,7 +153,7 @@ async fn probe(machine: Machine, plan: &Plan, rounds: u32) -> Vec<Arc<Probed>> {
 fn belongs(probed: &Probed, scene: &Scene, world: &World) -> bool {
     let name = &probed.target.name;
     let has_its_own = || world.scenes.iter().any(|scene| scene.name() == name);
-    name == scene.name() || (scene.begets(name) && !has_its_own())
+    name == scene.name() || (scene.owns(name) && !has_its_own())
 }
 
 fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
@@ -238,4 +199,49 @@ fn differences(probed: &Probed, scene: &Scene) -> Vec<String> {
         }
     }
     differences
+}
+
+fn enough_scenarios(files: &BTreeMap<String, PathBuf>) -> Result<(), Failed> {
+    let worlds: Vec<World> = files
+        .values()
+        .map(|file| read(file))
+        .collect::<Result<_, _>>()?;
+    let files_where = |holds: &dyn Fn(&ExpectedVerdict) -> bool| {
+        let told = |world: &&World| world.scenes.iter().any(|scene| holds(&scene.verdict));
+        worlds.iter().filter(told).count()
+    };
+    let mut lacking = Vec::new();
+    for reason in Reason::ALL.iter().filter(|reason| **reason != Reason::Ok) {
+        let is_it = |word: &String| word == reason.as_str();
+        let promised = files_where(&|verdict| {
+            is_it(&verdict.reason) || verdict.findings.iter().flatten().any(is_it)
+        });
+        let denied = files_where(&|verdict| verdict.absent.iter().any(is_it));
+        if promised < FEWEST || denied < FEWEST {
+            lacking.push(format!(
+                "{reason}: promised by {promised}, denied by {denied}"
+            ));
+        }
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let lacking = lacking.join("\n");
+    Err(format!("fewer than {FEWEST} scenarios or near misses:\n{lacking}").into())
+}
+
+/// A misspelt reason in `absent` would hold for ever.
+fn known_reasons(files: &BTreeMap<String, PathBuf>) -> Result<(), Failed> {
+    for (name, file) in files {
+        let world = read(file)?;
+        for verdict in world.scenes.iter().map(|scene| &scene.verdict) {
+            let findings = verdict.findings.iter().flatten();
+            for word in findings.chain(&verdict.absent).chain([&verdict.reason]) {
+                if !Reason::ALL.iter().any(|reason| reason.as_str() == word) {
+                    return Err(format!("{name}: there is no reason `{word}`").into());
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The agent's loop over time, with probes that are played.
+//! The agent's loop over time, with a prober that is a fake.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -18,28 +18,28 @@ const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);
 const FOREVER: Duration = Duration::MAX;
 
-/// Plays the network: no sockets, so that the clock can be paused.
+/// Stands for the network without sockets, so that the clock can be paused.
 #[derive(Clone, Debug, Default)]
-struct Played(Arc<Mutex<Play>>);
+struct FakeProber(Arc<Mutex<FakeState>>);
 
 #[derive(Debug, Default)]
-struct Play {
+struct FakeState {
     /// What becomes of a target's probes; a healthy answer at once unless it is written here.
-    acts: HashMap<String, Act>,
-    heard: Vec<Heard>,
+    behaviours: HashMap<String, Behaviour>,
+    starts: Vec<Start>,
     running: usize,
     most_running: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Act {
+enum Behaviour {
     Takes(Duration),
     Observes(Box<Observation>),
     Panics,
 }
 
 #[derive(Clone, Debug)]
-struct Heard {
+struct Start {
     target: String,
     at: Instant,
     /// Whether the memory was that of a target never probed.
@@ -48,23 +48,23 @@ struct Heard {
     flaps: bool,
 }
 
-impl Played {
-    fn lock(&self) -> MutexGuard<'_, Play> {
-        self.0.lock().expect("the play")
+impl FakeProber {
+    fn lock(&self) -> MutexGuard<'_, FakeState> {
+        self.0.lock().expect("the state")
     }
 
-    fn act(&self, target: &str, act: Act) {
-        self.lock().acts.insert(target.to_owned(), act);
+    fn behave(&self, target: &str, behaviour: Behaviour) {
+        self.lock().behaviours.insert(target.to_owned(), behaviour);
     }
 
-    fn heard(&self, target: &str) -> Vec<Heard> {
-        let play = self.lock();
-        let of_target = play.heard.iter().filter(|heard| heard.target == target);
+    fn starts(&self, target: &str) -> Vec<Start> {
+        let state = self.lock();
+        let of_target = state.starts.iter().filter(|start| start.target == target);
         of_target.cloned().collect()
     }
 }
 
-impl Probe for Played {
+impl Probe for FakeProber {
     fn renewed(&self, _plan: &Plan) -> Self {
         self.clone()
     }
@@ -72,25 +72,25 @@ impl Probe for Played {
     async fn ready(&self) {}
 
     async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
-        let act = {
-            let mut play = self.lock();
+        let behaviour = {
+            let mut state = self.lock();
             let fresh = format!("{memory:?}") == format!("{:?}", Memory::default());
-            play.heard.push(Heard {
+            state.starts.push(Start {
                 target: target.name.clone(),
                 at: Instant::now(),
                 fresh,
                 flaps: format!("{memory:?}").contains("flaps: true"),
             });
-            play.running += 1;
-            play.most_running = play.most_running.max(play.running);
-            play.acts.get(&target.name).cloned()
+            state.running += 1;
+            state.most_running = state.most_running.max(state.running);
+            state.behaviours.get(&target.name).cloned()
         };
         memory.judged_otherwise();
         let mut observation = fixtures::healthy().observation;
-        match act {
-            Some(Act::Takes(time)) => sleep(time).await,
-            Some(Act::Observes(observed)) => observation = *observed,
-            Some(Act::Panics) => panic!("as written"),
+        match behaviour {
+            Some(Behaviour::Takes(time)) => sleep(time).await,
+            Some(Behaviour::Observes(observed)) => observation = *observed,
+            Some(Behaviour::Panics) => panic!("as written"),
             None => {}
         }
         self.lock().running -= 1;
@@ -101,15 +101,15 @@ impl Probe for Played {
 /// An agent at work.
 struct Running {
     board: SharedBoard,
-    played: Played,
+    prober: FakeProber,
     plans: UnboundedSender<Plan>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    fn start(plan: &Plan, played: Played) -> Self {
-        let (board, agent) = agent(plan, played.clone());
+    fn start(plan: &Plan, prober: FakeProber) -> Self {
+        let (board, agent) = agent(plan, prober.clone());
         let (plans, receiver) = unbounded_channel();
         let shutdown = CancellationToken::new();
         let plans_of = unfold(receiver, |mut receiver| async move {
@@ -119,7 +119,7 @@ impl Running {
         let task = tokio::spawn(agent.follow(plans_of, shutdown.clone()));
         Self {
             board,
-            played,
+            prober,
             plans,
             shutdown,
             task,
@@ -141,10 +141,10 @@ impl Running {
         self.entry(target).counters.outcomes.iter().sum()
     }
 
-    /// Waits until the target was probed `times` in all, begun and perhaps not ended.
-    async fn heard(&self, target: &str, times: usize) {
+    /// Waits until the probe of the target was started `times` in all, begun and perhaps not ended.
+    async fn started(&self, target: &str, times: usize) {
         let enough = async {
-            while self.played.heard(target).len() < times {
+            while self.prober.starts(target).len() < times {
                 sleep(Duration::from_millis(100)).await;
             }
         };
@@ -153,11 +153,11 @@ impl Running {
     }
 }
 
-fn agent(plan: &Plan, played: Played) -> (SharedBoard, Agent<Played>) {
+fn agent(plan: &Plan, prober: FakeProber) -> (SharedBoard, Agent<FakeProber>) {
     let board = Board::new("aks-a-0".to_owned(), plan, SystemTime::now());
     let board = SharedBoard::new(board);
     let metrics = Metrics::new(board.clone(), Histograms::On).expect("metrics");
-    let agent = Agent::with(played, plan, board.clone(), metrics);
+    let agent = Agent::with(prober, plan, board.clone(), metrics);
     (board, agent)
 }
 
@@ -174,13 +174,13 @@ fn plan(names: &[&str]) -> Plan {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_probe_is_counted_and_stops_nothing() {
-    let played = Played::default();
-    played.act("a", Act::Panics);
-    let agent = Running::start(&plan(&["a", "b"]), played);
-    agent.heard("a", 3).await;
-    agent.heard("b", 3).await;
+    let prober = FakeProber::default();
+    prober.behave("a", Behaviour::Panics);
+    let agent = Running::start(&plan(&["a", "b"]), prober);
+    agent.started("a", 3).await;
+    agent.started("b", 3).await;
     let panics = agent.board.lock().scheduler.panics;
-    assert_eq!(panics, agent.played.heard("a").len() as u64);
+    assert_eq!(panics, agent.prober.starts("a").len() as u64);
     assert!(agent.entry("a").latest.is_none());
     assert!(agent.probes("b") >= 2);
     assert_eq!(agent.board.lock().scheduler.in_flight, 0);
@@ -194,17 +194,17 @@ async fn a_round_probes_every_target_once_and_is_judged_as_a_whole() {
         ..target("a")
     };
     let plan = fixtures::plan([Arc::new(companion), Arc::new(target("b"))]);
-    let played = Played::default();
+    let prober = FakeProber::default();
     // The companion's probe ends last, and its verdict is in the first one's summary all the same.
     let observation = Box::new(fixtures::dns_timeout().observation);
-    played.act("b", Act::Observes(observation));
-    let (board, mut agent) = agent(&plan, played.clone());
+    prober.behave("b", Behaviour::Observes(observation));
+    let (board, mut agent) = agent(&plan, prober.clone());
     let mut gathered = Vec::new();
     agent
         .round(|target| gathered.push(target.name.clone()))
         .await;
     assert_eq!(gathered.len(), 2);
-    assert_eq!(played.lock().heard.len(), 2);
+    assert_eq!(prober.lock().starts.len(), 2);
     let board = board.lock();
     let latest = board.entry("a").and_then(|entry| entry.latest.clone());
     let summary = latest.expect("it was probed").prose().summary();
@@ -213,9 +213,9 @@ async fn a_round_probes_every_target_once_and_is_judged_as_a_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_round_is_counted_and_the_others_are_completed() {
-    let played = Played::default();
-    played.act("a", Act::Panics);
-    let (board, mut agent) = agent(&plan(&["a", "b"]), played);
+    let prober = FakeProber::default();
+    prober.behave("a", Behaviour::Panics);
+    let (board, mut agent) = agent(&plan(&["a", "b"]), prober);
     agent.round(|_| {}).await;
     let board = board.lock();
     assert_eq!(board.scheduler.panics, 1);
@@ -225,12 +225,12 @@ async fn a_panic_in_a_round_is_counted_and_the_others_are_completed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_beat_that_comes_while_its_probe_runs_is_skipped_and_counted() {
-    let played = Played::default();
-    played.act("slow", Act::Takes(25 * SECOND));
-    let agent = Running::start(&plan(&["slow"]), played);
-    agent.heard("slow", 2).await;
-    let heard = agent.played.heard("slow");
-    let between = (heard[1].at - heard[0].at).as_secs_f64();
+    let prober = FakeProber::default();
+    prober.behave("slow", Behaviour::Takes(25 * SECOND));
+    let agent = Running::start(&plan(&["slow"]), prober);
+    agent.started("slow", 2).await;
+    let starts = agent.prober.starts("slow");
+    let between = (starts[1].at - starts[0].at).as_secs_f64();
     assert!((29.9..30.1).contains(&between), "{between}");
     assert_eq!(agent.board.lock().scheduler.skipped, 2);
     assert_eq!(agent.probes("slow"), 1);
@@ -238,19 +238,26 @@ async fn a_beat_that_comes_while_its_probe_runs_is_skipped_and_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_knows_of_its_target_that_the_answers_flap_until_they_are_steady_again() {
-    let played = Played::default();
+    let prober = FakeProber::default();
     let name = "kv-prod.vault.azure.net";
-    let agent = Running::start(&plan(&[name]), played.clone());
+    let agent = Running::start(&plan(&[name]), prober.clone());
     let (private, public) = (fixtures::healthy(), fixtures::public_fallback());
     for (round, probed) in [&private, &public, &private, &private]
         .into_iter()
         .enumerate()
     {
-        played.act(name, Act::Observes(Box::new(probed.observation.clone())));
-        agent.heard(name, round + 1).await;
+        prober.behave(
+            name,
+            Behaviour::Observes(Box::new(probed.observation.clone())),
+        );
+        agent.started(name, round + 1).await;
     }
-    agent.heard(name, 12).await;
-    let flaps: Vec<bool> = played.heard(name).iter().map(|heard| heard.flaps).collect();
+    agent.started(name, 12).await;
+    let flaps: Vec<bool> = prober
+        .starts(name)
+        .iter()
+        .map(|start| start.flaps)
+        .collect();
     // Known from the third answer, the second change, until the first has left the window of ten.
     let expected = [&[false; 3][..], &[true; 8], &[false]].concat();
     assert_eq!(flaps, expected);
@@ -258,19 +265,19 @@ async fn a_probe_knows_of_its_target_that_the_answers_flap_until_they_are_steady
 
 #[tokio::test(start_paused = true)]
 async fn the_agent_is_ready_once_every_target_was_probed() {
-    let agent = Running::start(&plan(&["a", "b"]), Played::default());
-    agent.heard("a", 1).await;
-    agent.heard("b", 1).await;
+    let agent = Running::start(&plan(&["a", "b"]), FakeProber::default());
+    agent.started("a", 1).await;
+    agent.started("b", 1).await;
     sleep(Duration::from_millis(10)).await;
     assert!(agent.board.lock().scheduler.ready);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_agent_is_ready_after_a_minute_and_stays_so_whatever_comes() {
-    let played = Played::default();
-    played.act("stuck", Act::Takes(FOREVER));
-    played.act("new", Act::Takes(FOREVER));
-    let agent = Running::start(&plan(&["a", "stuck"]), played);
+    let prober = FakeProber::default();
+    prober.behave("stuck", Behaviour::Takes(FOREVER));
+    prober.behave("new", Behaviour::Takes(FOREVER));
+    let agent = Running::start(&plan(&["a", "stuck"]), prober);
     sleep(59 * SECOND).await;
     assert!(!agent.board.lock().scheduler.ready);
     sleep(7 * SECOND).await;
@@ -290,16 +297,18 @@ async fn a_reload_keeps_counters_and_what_auto_latched() {
         };
         fixtures::plan([Arc::new(target)])
     };
-    let agent = Running::start(&auto(None), Played::default());
+    let agent = Running::start(&auto(None), FakeProber::default());
     let name = "kv-prod.vault.azure.net";
-    agent.heard(name, 2).await;
+    agent.started(name, 2).await;
     sleep(SECOND).await;
     let public = fixtures::public_fallback().observation;
-    agent.played.act(name, Act::Observes(Box::new(public)));
+    agent
+        .prober
+        .behave(name, Behaviour::Observes(Box::new(public)));
     agent.reload(auto(Some("payments"))).await;
-    let (before, probes) = (agent.played.heard(name).len(), agent.probes(name));
+    let (before, probes) = (agent.prober.starts(name).len(), agent.probes(name));
     assert!(probes >= 2);
-    agent.heard(name, before + 1).await;
+    agent.started(name, before + 1).await;
     sleep(Duration::from_millis(10)).await;
     let latest = agent.entry(name).latest.expect("it was probed");
     assert_eq!(latest.verdict.reason, Reason::PublicFallback);
@@ -309,12 +318,12 @@ async fn a_reload_keeps_counters_and_what_auto_latched() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_moves_the_beat_of_no_target_that_stays() {
-    let agent = Running::start(&plan(&["a"]), Played::default());
-    agent.heard("a", 1).await;
+    let agent = Running::start(&plan(&["a"]), FakeProber::default());
+    agent.started("a", 1).await;
     agent.reload(plan(&["b", "a"])).await;
-    agent.heard("a", 3).await;
-    let heard = agent.played.heard("a");
-    for (before, after) in heard.iter().zip(&heard[1..]) {
+    agent.started("a", 3).await;
+    let starts = agent.prober.starts("a");
+    for (before, after) in starts.iter().zip(&starts[1..]) {
         let between = (after.at - before.at).as_secs_f64();
         assert!((9.9..10.1).contains(&between), "{between}");
     }
@@ -322,14 +331,14 @@ async fn a_reload_moves_the_beat_of_no_target_that_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_of_a_target_that_left_or_changed_meanwhile_is_discarded() {
-    let played = Played::default();
+    let prober = FakeProber::default();
     for name in ["leaves", "changes"] {
-        played.act(name, Act::Takes(20 * SECOND));
+        prober.behave(name, Behaviour::Takes(20 * SECOND));
     }
-    let agent = Running::start(&plan(&["leaves", "changes"]), played);
-    agent.heard("leaves", 1).await;
-    agent.heard("changes", 1).await;
-    agent.played.act("changes", Act::Takes(FOREVER));
+    let agent = Running::start(&plan(&["leaves", "changes"]), prober);
+    agent.started("leaves", 1).await;
+    agent.started("changes", 1).await;
+    agent.prober.behave("changes", Behaviour::Takes(FOREVER));
     let changed = Target {
         port: 8443,
         ..target("changes")
@@ -346,29 +355,29 @@ async fn a_result_of_a_target_that_left_or_changed_meanwhile_is_discarded() {
 #[tokio::test(start_paused = true)]
 async fn evidence_lasts_as_long_as_the_resolvers() {
     let mut plan = plan(&["a"]);
-    let agent = Running::start(&plan, Played::default());
-    agent.heard("a", 2).await;
+    let agent = Running::start(&plan, FakeProber::default());
+    agent.started("a", 2).await;
     plan.http_interval *= 2;
     agent.reload(plan.clone()).await;
-    agent.heard("a", 3).await;
+    agent.started("a", 3).await;
     plan.resolvers[0].servers = Servers::Listed(vec!["10.0.0.11:53".parse().expect("one")]);
     agent.reload(plan).await;
-    agent.heard("a", 5).await;
-    let fresh: Vec<bool> = agent.played.heard("a").iter().map(|h| h.fresh).collect();
+    agent.started("a", 5).await;
+    let fresh: Vec<bool> = agent.prober.starts("a").iter().map(|h| h.fresh).collect();
     assert_eq!(fresh, [true, false, false, true, false]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_under_way_brings_no_evidence_of_former_resolvers() {
     let mut plan = plan(&["a"]);
-    let played = Played::default();
-    played.act("a", Act::Takes(3 * SECOND));
-    let agent = Running::start(&plan, played);
-    agent.heard("a", 1).await;
+    let prober = FakeProber::default();
+    prober.behave("a", Behaviour::Takes(3 * SECOND));
+    let agent = Running::start(&plan, prober);
+    agent.started("a", 1).await;
     plan.resolvers[0].must_agree = false;
     agent.reload(plan).await;
-    agent.heard("a", 3).await;
-    let fresh: Vec<bool> = agent.played.heard("a").iter().map(|h| h.fresh).collect();
+    agent.started("a", 3).await;
+    let fresh: Vec<bool> = agent.prober.starts("a").iter().map(|h| h.fresh).collect();
     assert_eq!(fresh, [true, true, false]);
     assert!(agent.probes("a") >= 2, "its result counts all the same");
 }
@@ -376,13 +385,13 @@ async fn a_probe_under_way_brings_no_evidence_of_former_resolvers() {
 #[tokio::test(start_paused = true)]
 async fn probes_of_the_plan_before_count_towards_the_limit() {
     let names = ["a", "b", "c", "d"];
-    let played = Played::default();
+    let prober = FakeProber::default();
     for name in names {
-        played.act(name, Act::Takes(25 * SECOND));
+        prober.behave(name, Behaviour::Takes(25 * SECOND));
     }
     let mut plan = plan(&names);
     plan.limits.max_concurrent = 2;
-    let agent = Running::start(&plan, played);
+    let agent = Running::start(&plan, prober);
     for timeout in 20..30 {
         let target = |name: &&str| Target {
             timeout: timeout * SECOND,
@@ -392,15 +401,15 @@ async fn probes_of_the_plan_before_count_towards_the_limit() {
         agent.reload(plan.clone()).await;
         sleep(INTERVAL).await;
     }
-    assert_eq!(agent.played.lock().most_running, 2);
+    assert_eq!(agent.prober.lock().most_running, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_waits_a_second_for_probes_and_no_longer() {
-    let played = Played::default();
-    played.act("stuck", Act::Takes(FOREVER));
-    let agent = Running::start(&plan(&["stuck"]), played);
-    agent.heard("stuck", 1).await;
+    let prober = FakeProber::default();
+    prober.behave("stuck", Behaviour::Takes(FOREVER));
+    let agent = Running::start(&plan(&["stuck"]), prober);
+    agent.started("stuck", 1).await;
     let told = Instant::now();
     agent.shutdown.cancel();
     agent.task.await.expect("the agent ends");
@@ -409,7 +418,7 @@ async fn shutdown_waits_a_second_for_probes_and_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn the_heart_beats_without_targets() {
-    let agent = Running::start(&plan(&[]), Played::default());
+    let agent = Running::start(&plan(&[]), FakeProber::default());
     for _ in 0..60 {
         sleep(SECOND).await;
         let age = agent.board.lock().scheduler.heartbeat_age();
@@ -419,7 +428,7 @@ async fn the_heart_beats_without_targets() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_of_the_first_round_and_of_a_targets_first_probe_are_not_logged() {
-    let (board, _agent) = agent(&plan(&["a"]), Played::default());
+    let (board, _agent) = agent(&plan(&["a"]), FakeProber::default());
     let (known, probed) = (target("a"), fixtures::named("a", fixtures::healthy()));
     assert!(is_first_round(&board, &known));
     board.lock().scheduler.ready = true;

@@ -132,7 +132,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     let node_name = std::env::var("NODE_NAME").ok();
     runtime()?.block_on(async {
         let node = node::name(node_name.as_deref());
-        let mut agent = Agent::new(Machine::own(), node, &plan, Histograms::Off)?;
+        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::Off)?;
         let mut stop = pin!(told_to_stop());
         let mut code = EXIT_OK.into();
         for number in 1_u64.. {

@@ -15,6 +15,7 @@ use super::{EXIT_OK, Failure, runtime};
 use crate::agent::Agent;
 use crate::http;
 use privatelink_config::reload::Watcher;
+use privatelink_lab::RunningWorld;
 use privatelink_machine::Machine;
 use privatelink_report::log;
 use privatelink_report::metrics::Histograms;
@@ -65,14 +66,14 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         };
         let stop = told_to_stop();
         let world = privatelink_lab::demo()?;
-        let running = world.start().await?;
+        let running = RunningWorld::start(&world).await?;
         let file = running.directory().join("config.yaml");
         std::fs::write(&file, world.configuration(&running))?;
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let began = SystemTime::now();
         let node = "demo".to_owned();
-        let mut agent = Agent::new(Machine::own(), node, &plan, Histograms::On)?;
+        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::On)?;
         // Some verdicts need more than one probe.
         let rounds = async {
             for number in 1..=world.rounds.into() {

@@ -72,7 +72,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;
         let node = node::name(node_name.as_deref());
-        let agent = Agent::new(Machine::own(), node, &plan, histograms)?;
+        let agent = Agent::new(Machine::real(), node, &plan, histograms)?;
         let cause = serve(agent, &plan, listener, watcher).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())

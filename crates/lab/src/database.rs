@@ -19,7 +19,7 @@ use super::tls::Tls;
 /// How a database server meets a client that wants TLS.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Manner {
+pub(super) enum TlsBehaviour {
     /// Agrees.
     Tls(Tls),
     /// Offers no TLS.

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::database::{Manner, mysql, postgres, serve_tls, tds};
+use super::database::{TlsBehaviour, mysql, postgres, serve_tls, tds};
 use super::tasks::Tasks;
 use super::tls::{Delivery, Tls, Version};
 
@@ -54,11 +54,11 @@ pub(super) enum Endpoint {
     /// Says one byte a second of a reply that never ends.
     Trickle,
     /// `PostgreSQL`: answers `SSLRequest` with one byte, then speaks TLS.
-    Postgres(Manner),
+    Postgres(TlsBehaviour),
     /// `MySQL` or `MariaDB`: greets first.
-    Mysql(Manner),
+    Mysql(TlsBehaviour),
     /// SQL Server up to TDS 7: TLS inside packets.
-    Tds(Manner),
+    Tds(TlsBehaviour),
     /// SQL Server that demands strict encryption (TDS 8): TLS first, and by name.
     TdsStrict(Tls),
 }
@@ -101,10 +101,10 @@ impl Endpoint {
         match self {
             Self::Tls(tls)
             | Self::TdsStrict(tls)
-            | Self::Postgres(Manner::Tls(tls))
-            | Self::Mysql(Manner::Tls(tls)) => Some(tls.clone()),
+            | Self::Postgres(TlsBehaviour::Tls(tls))
+            | Self::Mysql(TlsBehaviour::Tls(tls)) => Some(tls.clone()),
             // No TLS 1.3 inside packets.
-            Self::Tds(Manner::Tls(tls)) => Some(Tls {
+            Self::Tds(TlsBehaviour::Tls(tls)) => Some(Tls {
                 versions: vec![Version::Tls12],
                 ..tls.clone()
             }),
@@ -250,9 +250,9 @@ impl Behaviour {
                 None => serve_tls(tls, stream).await,
                 Some(reply) => reply_over_tls(tls, stream, &reply, described.delivery).await,
             },
-            Endpoint::Postgres(manner) => postgres::meet(&manner, tls, stream).await,
-            Endpoint::Mysql(manner) => mysql::meet(&manner, tls, stream).await,
-            Endpoint::Tds(manner) => tds::meet(&manner, tls, stream).await,
+            Endpoint::Postgres(behaviour) => postgres::meet(&behaviour, tls, stream).await,
+            Endpoint::Mysql(behaviour) => mysql::meet(&behaviour, tls, stream).await,
+            Endpoint::Tds(behaviour) => tds::meet(&behaviour, tls, stream).await,
             Endpoint::TdsStrict(_) => tds::meet_strictly(tls, stream).await,
             Endpoint::Plain => {
                 hello(&mut stream).await?;

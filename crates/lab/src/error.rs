@@ -28,7 +28,7 @@ pub enum LabError {
         /// What the system said.
         source: io::Error,
     },
-    /// The data file says something that cannot be played.
+    /// The data file says something that cannot be simulated.
     World(String),
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for LabError {
                 "cannot write the lab's files to {}: set TMPDIR to a directory that can be written",
                 path.display()
             ),
-            Self::World(wrong) => write!(f, "the lab's world cannot be played: {wrong}"),
+            Self::World(wrong) => write!(f, "the lab's world cannot be simulated: {wrong}"),
         }
     }
 }

@@ -16,7 +16,7 @@ mod endpoint;
 mod error;
 mod expected;
 mod fault;
-mod places;
+mod listeners;
 mod records;
 mod recursor;
 mod resolv_conf;
@@ -106,7 +106,7 @@ mod tests {
                 place.ip
             );
         }
-        let running = world.start().await.expect("a running world");
+        let running = RunningWorld::start(&world).await.expect("a running world");
         assert_eq!(running.dns.len(), 1);
         assert!(world.configuration(&running).contains("public-fallback"));
         running.stop().await;

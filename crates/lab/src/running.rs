@@ -15,14 +15,14 @@ use super::directory::Directory;
 use super::dns::Question;
 use super::endpoint::{self, Behaviour, Connections};
 use super::error::{LabError, open_error};
-use super::places::{Places, Taken};
+use super::listeners::{Listener, Listeners};
 use super::records::Line;
 use super::recursor::Recursor;
 use super::resolv_conf;
 use super::serve;
 use super::tasks::Tasks;
 use super::world::World;
-use privatelink_machine::{Machine, Way};
+use privatelink_machine::{Machine, Route};
 
 /// A world that can be probed.
 #[derive(Debug)]
@@ -43,20 +43,21 @@ pub struct RunningWorld {
 }
 
 impl RunningWorld {
-    pub(super) async fn start(world: &World) -> Result<Self, LabError> {
+    /// Starts the servers and services of `world`, on the current Tokio runtime.
+    pub async fn start(world: &World) -> Result<Self, LabError> {
         let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
         let ca_pem = authorities.pem();
-        let Places {
+        let Listeners {
             port,
             taken,
-            mut played,
-        } = Places::take(world)?;
+            mut simulation,
+        } = Listeners::take(world)?;
         let connections = taken.iter().map(|place| (place.at, AtomicU64::new(0)));
         // Whole from the start, so that an error on the way takes down what is up.
         let mut running = Self {
             dns: Vec::new(),
             port,
-            machine: Machine::own(),
+            machine: Machine::real(),
             recursors: Vec::new(),
             resolv_confs: BTreeMap::new(),
             connections: Arc::new(connections.collect()),
@@ -80,15 +81,15 @@ impl RunningWorld {
                 path: path.clone(),
                 source,
             })?;
-            let ways = servers.into_iter().map(|(at, to)| (at, Way::To(to)));
-            played.ways.extend(ways);
+            let routes = servers.into_iter().map(|(at, to)| (at, Route::To(to)));
+            simulation.routes.extend(routes);
             running.resolv_confs.insert(resolver.clone(), path);
         }
-        played.variables.clone_from(&world.environment);
-        running.machine = Machine::played(played);
+        simulation.variables.clone_from(&world.environment);
+        running.machine = Machine::simulated(simulation);
 
         let mut opening = Vec::new();
-        for Taken {
+        for Listener {
             socket,
             at,
             endpoint,
@@ -216,13 +217,11 @@ mod tests {
     use super::*;
 
     async fn start(endpoints: &str) -> RunningWorld {
-        World::parse(&format!(
+        let world = World::parse(&format!(
             "story: x\ntarget: {{host: kv.test}}\nverdict: {{outcome: pass}}\n{endpoints}"
-        ))
-        .expect("a world")
-        .start()
-        .await
-        .expect("a running world")
+        ));
+        let running = RunningWorld::start(&world.expect("a world")).await;
+        running.expect("a running world")
     }
 
     async fn connect(running: &RunningWorld, ip: &str) -> io::Result<TcpStream> {
@@ -340,7 +339,7 @@ mod tests {
              endpoints: {{\"{at}\": silent}}}}"
         ))
         .expect("a world");
-        let error = world.start().await.expect_err("taken");
+        let error = RunningWorld::start(&world).await.expect_err("taken");
         assert_eq!(
             error.to_string(),
             format!("cannot open the endpoint {at} for the lab")

@@ -23,6 +23,7 @@
 //!   127.0.1.12: noRoute
 //! resolvConf: {system: "search corp.example\noptions ndots:5 edns0"}
 //! environment: {HTTPS_PROXY: "http://proxy.corp.example:3128", NO_PROXY: .svc}
+//! rounds: 3                                   # probes of each target; the last one counts
 //! ```
 //!
 //! What is simulated: an address that is none of loopback's, and a port below 1024, are served by a
@@ -44,7 +45,6 @@ use serde_json::{Map, Value, json};
 use self::file::File;
 use super::dns::Server;
 use super::endpoint::{Endpoint, Place};
-use super::error::LabError;
 use super::expected::ExpectedVerdict;
 use super::running::RunningWorld;
 
@@ -91,11 +91,6 @@ impl World {
         let file: File = serde_saphyr::from_str_with_options(yaml, options)
             .map_err(|error| WorldError(error.to_string()))?;
         file.check().map_err(WorldError)
-    }
-
-    /// Starts the servers and services, on the current Tokio runtime.
-    pub async fn start(&self) -> Result<RunningWorld, LabError> {
-        RunningWorld::start(self).await
     }
 
     /// The agent's configuration for this world, as JSON, which is YAML too: its resolvers,
@@ -152,7 +147,7 @@ impl Scene {
     }
 
     /// Whether the configuration makes the target called `name` of this one.
-    pub fn begets(&self, name: &str) -> bool {
+    pub fn owns(&self, name: &str) -> bool {
         let rest = name.strip_prefix(self.name());
         rest.is_some_and(|rest| rest.starts_with(":data:"))
     }
@@ -279,7 +274,7 @@ mod tests {
              resolvers: {node: {mustAgree: true}}\n",
         )
         .expect("a world");
-        let running = world.start().await.expect("a running world");
+        let running = RunningWorld::start(&world).await.expect("a running world");
         let configuration: Value =
             serde_json::from_str(&world.configuration(&running)).expect("JSON");
         let dns: Vec<String> = running.dns.iter().map(ToString::to_string).collect();

@@ -32,7 +32,7 @@ pub(super) fn candidates(
     addresses: &[Address],
 ) -> Vec<Candidate> {
     let dialable = |ip| target.rules.may_dial(ip);
-    let routeless: Vec<Family> = [Family::Ipv4, Family::Ipv6]
+    let unroutable: Vec<Family> = [Family::Ipv4, Family::Ipv6]
         .into_iter()
         .filter(|family| {
             let mut of_family = addresses
@@ -50,7 +50,7 @@ pub(super) fn candidates(
             let count = &mut dialled[family as usize];
             let skip = if !dialable(*ip) {
                 Some(Skip::Reserved)
-            } else if routeless.contains(&family) {
+            } else if unroutable.contains(&family) {
                 Some(Skip::NoRoute)
             } else if target.dns_only {
                 Some(Skip::DnsOnly)

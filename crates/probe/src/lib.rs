@@ -149,7 +149,7 @@ impl Prober {
         let load = |r: &Resolver| {
             let mut nameservers = Nameservers::load(&r.servers)?;
             for server in &mut nameservers.servers {
-                *server = self.machine.leads(*server);
+                *server = self.machine.destination(*server);
             }
             Ok(nameservers)
         };

@@ -176,7 +176,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_plan_refills_no_bucket() {
         let mut plan = plan();
-        let old = Prober::new(Machine::own(), settings(&plan));
+        let old = Prober::new(Machine::real(), settings(&plan));
         for _ in 0..plan.limits.max_dns_qps {
             old.pace.spend();
         }
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn zones_are_remembered_until_the_resolvers_change() {
         let mut plan = plan();
-        let old = Prober::new(Machine::own(), settings(&plan));
+        let old = Prober::new(Machine::real(), settings(&plan));
         assert!(Arc::ptr_eq(&old.zones, &old.renewed(settings(&plan)).zones));
         plan.resolvers[0].servers = Servers::Listed(vec!["10.0.0.10:53".parse().expect("one")]);
         assert!(!Arc::ptr_eq(

@@ -227,11 +227,8 @@ mod tests {
         let world = World::parse(&format!(
             "{{story: x, target: {{host: {HOST}}}, verdict: {{outcome: pass}}, dns: {dns}}}"
         ));
-        world
-            .expect("a world")
-            .start()
-            .await
-            .expect("a running world")
+        let running = RunningWorld::start(&world.expect("a world")).await;
+        running.expect("a running world")
     }
 
     fn nameservers(world: &RunningWorld, search: &[&str]) -> Nameservers {

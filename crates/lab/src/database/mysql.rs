@@ -6,19 +6,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Manner, broken, listen, serve_tls, trickle};
+use super::{TlsBehaviour, broken, listen, serve_tls, trickle};
 
 /// What a server of version 8 can do, with `CLIENT_SSL`.
 const CAPABILITIES: u32 = 0xdfff_ffff;
 const TLS: u32 = 0x0800;
 
 pub(crate) async fn meet(
-    manner: &Manner,
+    behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
 ) -> io::Result<()> {
-    match manner {
-        Manner::Tls(_) => {
+    match behaviour {
+        TlsBehaviour::Tls(_) => {
             stream.write_all(&packet(&greeting(CAPABILITIES))).await?;
             // `SSLRequest` is the start of a login: 32 bytes, packet number 1.
             let mut request = [0; 36];
@@ -29,21 +29,21 @@ pub(crate) async fn meet(
             }
             serve_tls(tls, stream).await
         }
-        Manner::NoTls => {
+        TlsBehaviour::NoTls => {
             let greeting = greeting(CAPABILITIES & !TLS);
             stream.write_all(&packet(&greeting)).await?;
             listen(stream).await
         }
-        Manner::Error { code, text } => {
+        TlsBehaviour::Error { code, text } => {
             let code = code.to_le_bytes();
             let error = [&[0xff], &code[..], text.as_bytes()].concat();
             stream.write_all(&packet(&error)).await
         }
-        Manner::LyingLength => {
+        TlsBehaviour::LyingLength => {
             stream.write_all(b"\xa0\x0f\0\0\x0a8.0").await?;
             listen(stream).await
         }
-        Manner::Trickle => trickle(stream, &packet(&greeting(CAPABILITIES))).await,
+        TlsBehaviour::Trickle => trickle(stream, &packet(&greeting(CAPABILITIES))).await,
     }
 }
 

@@ -6,34 +6,34 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Manner, broken, listen, serve_tls, trickle};
+use super::{TlsBehaviour, broken, listen, serve_tls, trickle};
 
 const SSL_REQUEST: (u32, u32) = (8, 80_877_103);
 
 pub(crate) async fn meet(
-    manner: &Manner,
+    behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
 ) -> io::Result<()> {
     if (stream.read_u32().await?, stream.read_u32().await?) != SSL_REQUEST {
         return Err(broken("not SSLRequest"));
     }
-    match manner {
-        Manner::Tls(_) => {
+    match behaviour {
+        TlsBehaviour::Tls(_) => {
             stream.write_all(b"S").await?;
             serve_tls(tls, stream).await
         }
-        Manner::NoTls => {
+        TlsBehaviour::NoTls => {
             // The client may go on in the clear; ours does not.
             stream.write_all(b"N").await?;
             listen(stream).await
         }
-        Manner::Error { code, text } => stream.write_all(&error(*code, text)).await,
-        Manner::LyingLength => {
+        TlsBehaviour::Error { code, text } => stream.write_all(&error(*code, text)).await,
+        TlsBehaviour::LyingLength => {
             stream.write_all(b"E\0\0\x0f\xa0SFATAL\0").await?;
             listen(stream).await
         }
-        Manner::Trickle => trickle(stream, &error(53300, &"slow ".repeat(100))).await,
+        TlsBehaviour::Trickle => trickle(stream, &error(53300, &"slow ".repeat(100))).await,
     }
 }
 

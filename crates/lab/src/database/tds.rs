@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use super::{Manner, broken, listen, trickle};
+use super::{TlsBehaviour, broken, listen, trickle};
 
 const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;
@@ -22,7 +22,7 @@ const MAX_PACKET: usize = 4096;
 const HEADER: usize = 8;
 
 pub(crate) async fn meet(
-    manner: &Manner,
+    behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
 ) -> io::Result<()> {
@@ -31,25 +31,25 @@ pub(crate) async fn meet(
     if request.first() != Some(&0) {
         return Err(broken("not PRELOGIN"));
     }
-    match manner {
-        Manner::Tls(_) => {
+    match behaviour {
+        TlsBehaviour::Tls(_) => {
             write_message(&mut stream, REPLY, &prelogin(ENCRYPT_ON)).await?;
             serve_tls_in_packets(tls, stream).await
         }
-        Manner::NoTls => {
+        TlsBehaviour::NoTls => {
             write_message(&mut stream, REPLY, &prelogin(ENCRYPT_NOT_SUP)).await?;
             listen(stream).await
         }
-        Manner::Error { code, text } => {
+        TlsBehaviour::Error { code, text } => {
             write_message(&mut stream, REPLY, &error(*code, text)).await
         }
-        Manner::LyingLength => {
+        TlsBehaviour::LyingLength => {
             stream
                 .write_all(&[REPLY, END_OF_MESSAGE, 0x0f, 0xa0, 0, 0, 1, 0, 0])
                 .await?;
             listen(stream).await
         }
-        Manner::Trickle => trickle(stream, &packets(REPLY, &prelogin(ENCRYPT_ON))).await,
+        TlsBehaviour::Trickle => trickle(stream, &packets(REPLY, &prelogin(ENCRYPT_ON))).await,
     }
 }
 

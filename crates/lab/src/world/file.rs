@@ -108,8 +108,8 @@ impl File {
         }
         let mut names = BTreeSet::new();
         for scene in &scenes {
-            let begotten = || scenes.iter().any(|other| other.begets(scene.name()));
-            if !scene.is_written() && !begotten() {
+            let owned = || scenes.iter().any(|other| other.owns(scene.name()));
+            if !scene.is_written() && !owned() {
                 return Err("a target has no `host`".to_owned());
             }
             if !names.insert(scene.name()) {

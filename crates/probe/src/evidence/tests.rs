@@ -21,7 +21,7 @@ impl Probes {
     async fn of(world: &str) -> Self {
         let world = format!("{{story: x, verdict: {{outcome: pass}}, {world}}}");
         let world = World::parse(&world).expect("a world");
-        let running = world.start().await.expect("a running world");
+        let running = RunningWorld::start(&world).await.expect("a running world");
         let plan = load_text("config.yaml", &world.configuration(&running)).expect("a plan");
         Self {
             prober: Prober::new(running.machine.clone(), settings(&plan)),

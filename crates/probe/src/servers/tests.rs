@@ -156,7 +156,7 @@ async fn start(servers: &str) -> RunningWorld {
         "{{story: x, target: {{host: {HOST}}}, verdict: {{outcome: pass}}, servers: {servers}}}"
     ));
     let world = world.expect("a world");
-    world.start().await.expect("a running world")
+    RunningWorld::start(&world).await.expect("a running world")
 }
 
 async fn asked(world: &RunningWorld, times: u32) -> Vec<ServerAnswer> {

@@ -1,4 +1,4 @@
-//! Places: where each endpoint of a world really listens, and the ways that lead there.
+//! Listeners: where each endpoint of a world really listens, and the routes that lead there.
 //!
 //! An endpoint at a loopback address has that address. One that cannot, since its address is none of
 //! loopback's or its port is below 1024, gets a stand-in on 127.0.0.1, and a way for the machine
@@ -14,26 +14,26 @@ use super::dns::Server;
 use super::endpoint::{Endpoint, Place, Share, bind, one_port};
 use super::error::{LabError, open_error};
 use super::world::World;
-use privatelink_machine::{Played, Way};
+use privatelink_machine::{Route, Simulation};
 
 /// Everything that is dialled in a world.
-pub(super) struct Places {
+pub(super) struct Listeners {
     /// The service port of every endpoint whose place names none.
     pub(super) port: u16,
-    pub(super) taken: Vec<Taken>,
-    /// What of it only a played machine sees.
-    pub(super) played: Played,
+    pub(super) taken: Vec<Listener>,
+    /// What of it only the simulated machine sees.
+    pub(super) simulation: Simulation,
 }
 
 /// An endpoint and the port it has got.
-pub(super) struct Taken {
+pub(super) struct Listener {
     pub(super) socket: TcpSocket,
     /// Where the data file has it.
     pub(super) at: SocketAddr,
     pub(super) endpoint: Endpoint,
 }
 
-impl Places {
+impl Listeners {
     /// Takes a port for every endpoint of the data file, and a closed one for every loopback address
     /// that a record leads to and nobody serves.
     pub(super) fn take(world: &World) -> Result<Self, LabError> {
@@ -59,7 +59,7 @@ impl Places {
         let mut places = Self {
             port,
             taken: Vec::new(),
-            played: Played::default(),
+            simulation: Simulation::default(),
         };
         for ((ip, endpoint), socket) in at_service_port.into_iter().zip(sockets) {
             places.add(socket, SocketAddr::new(ip, port), endpoint);
@@ -81,21 +81,23 @@ impl Places {
         }
         let socket = bind((Ipv4Addr::LOCALHOST, 0).into(), Share::Never)?;
         let stand_in = socket.local_addr()?;
-        self.played.ways.insert(at, Way::To(stand_in));
+        self.simulation.routes.insert(at, Route::To(stand_in));
         Ok(socket)
     }
 
     fn add(&mut self, socket: TcpSocket, at: SocketAddr, endpoint: Endpoint) {
         match &endpoint {
             Endpoint::Errno(errno) => {
-                self.played.ways.insert(at, Way::Fails(errno.number()));
+                self.simulation
+                    .routes
+                    .insert(at, Route::Fails(errno.number()));
             }
             Endpoint::NoRoute => {
-                self.played.routeless.insert(at.ip());
+                self.simulation.unroutable.insert(at.ip());
             }
             _ => {}
         }
-        self.taken.push(Taken {
+        self.taken.push(Listener {
             socket,
             at,
             endpoint,
