@@ -23,7 +23,7 @@ use privatelink_config::plan::Plan;
 use privatelink_config::problem::ConfigError;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
-use privatelink_probe::{Memory, Prober, Settings};
+use privatelink_probe::{EvidenceCache, Prober, Settings};
 use privatelink_report::events::{
     AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbePanicked,
 };
@@ -60,7 +60,7 @@ pub trait Probe: Send + Sync + 'static {
     fn probe(
         &self,
         target: &Target,
-        memory: &mut Memory,
+        cache: &mut EvidenceCache,
     ) -> impl Future<Output = Observation> + Send;
 }
 
@@ -88,7 +88,7 @@ pub struct Agent<P: Probe = Prober> {
 struct Gathered {
     target: Arc<Target>,
     observation: Observation,
-    memory: Box<Memory>,
+    cache: Box<EvidenceCache>,
     /// How long the probe waited for the limits; `None` in the first round, in which all targets wait.
     wait: Option<Wait>,
 }
@@ -282,7 +282,7 @@ impl<P: Probe> Agent<P> {
     /// Starts the probe of the target in `slot`, unless it is being probed.
     fn start(&mut self, slot: usize) -> bool {
         let slot = &mut self.slots[slot];
-        let Some(mut memory) = slot.take_memory() else {
+        let Some(mut cache) = slot.take_cache() else {
             return false;
         };
         let target = Arc::clone(&slot.target);
@@ -299,11 +299,11 @@ impl<P: Probe> Agent<P> {
                 pace: permitted.elapsed(),
             };
             let _in_flight = InFlight::new(board);
-            let observation = prober.probe(&target, &mut memory).await;
+            let observation = prober.probe(&target, &mut cache).await;
             Gathered {
                 target,
                 observation,
-                memory,
+                cache,
                 wait: counts_wait.then_some(wait),
             }
         });
@@ -339,7 +339,7 @@ impl<P: Probe> Agent<P> {
             self.limit_waits.count(wait);
         }
         self.slots[index].state = State::Idle(if valid {
-            gathered.memory
+            gathered.cache
         } else {
             Box::default()
         });
@@ -360,10 +360,10 @@ impl<P: Probe> Agent<P> {
         match completed {
             Ok(completed) => {
                 for completed in completed {
-                    if let Some(memory) = self.slots[completed.slot].memory() {
-                        memory.flapping(completed.flaps);
+                    if let Some(cache) = self.slots[completed.slot].cache() {
+                        cache.set_flapping(completed.flaps);
                         if completed.changed {
-                            memory.judged_otherwise();
+                            cache.verdict_changed();
                         }
                     }
                 }
@@ -424,8 +424,8 @@ impl Probe for Prober {
         Self::ready(self).await;
     }
 
-    async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
-        Self::probe(self, target, memory).await
+    async fn probe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
+        Self::probe(self, target, cache).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use privatelink_verdict::target::Target;
 use tokio::task::Id;
 
-use privatelink_probe::Memory;
+use privatelink_probe::EvidenceCache;
 
 /// A target's place in the schedule.
 #[derive(Debug)]
@@ -16,10 +16,10 @@ pub(super) struct Slot {
 
 #[derive(Debug)]
 pub(super) enum State {
-    Idle(Box<Memory>),
+    Idle(Box<EvidenceCache>),
     Probing {
         task: Id,
-        /// Whether the memory that the task brings back is still evidence.
+        /// Whether the cache that the task brings back is still evidence.
         valid: bool,
     },
 }
@@ -32,15 +32,15 @@ impl Slot {
         }
     }
 
-    /// The memory for the next probe; `None` while the target is being probed.
-    pub(super) fn take_memory(&mut self) -> Option<Box<Memory>> {
-        self.memory().map(std::mem::take)
+    /// The cache for the next probe; `None` while the target is being probed.
+    pub(super) fn take_cache(&mut self) -> Option<Box<EvidenceCache>> {
+        self.cache().map(std::mem::take)
     }
 
     /// What the latest probe left for the next one; `None` while the target is being probed.
-    pub(super) fn memory(&mut self) -> Option<&mut Box<Memory>> {
+    pub(super) fn cache(&mut self) -> Option<&mut Box<EvidenceCache>> {
         match &mut self.state {
-            State::Idle(memory) => Some(memory),
+            State::Idle(cache) => Some(cache),
             State::Probing { .. } => None,
         }
     }
@@ -48,7 +48,7 @@ impl Slot {
     /// Forgets what other resolvers said, also what a probe under way brings back.
     pub(super) fn forget_evidence(&mut self) {
         match &mut self.state {
-            State::Idle(memory) => **memory = Memory::default(),
+            State::Idle(cache) => **cache = EvidenceCache::default(),
             State::Probing { valid, .. } => *valid = false,
         }
     }

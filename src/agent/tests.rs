@@ -42,9 +42,9 @@ enum Behaviour {
 struct Start {
     target: String,
     at: Instant,
-    /// Whether the memory was that of a target never probed.
+    /// Whether the cache was that of a target never probed.
     fresh: bool,
-    /// Whether the memory was told that the answers flap.
+    /// Whether the cache was told that the answers flap.
     flaps: bool,
 }
 
@@ -71,21 +71,21 @@ impl Probe for FakeProber {
 
     async fn ready(&self) {}
 
-    async fn probe(&self, target: &Target, memory: &mut Memory) -> Observation {
+    async fn probe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
         let behaviour = {
             let mut state = self.lock();
-            let fresh = format!("{memory:?}") == format!("{:?}", Memory::default());
+            let fresh = format!("{cache:?}") == format!("{:?}", EvidenceCache::default());
             state.starts.push(Start {
                 target: target.name.clone(),
                 at: Instant::now(),
                 fresh,
-                flaps: format!("{memory:?}").contains("flaps: true"),
+                flaps: format!("{cache:?}").contains("flaps: true"),
             });
             state.running += 1;
             state.most_running = state.most_running.max(state.running);
             state.behaviours.get(&target.name).cloned()
         };
-        memory.judged_otherwise();
+        cache.verdict_changed();
         let mut observation = fixtures::healthy().observation;
         match behaviour {
             Some(Behaviour::Takes(time)) => sleep(time).await,

@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use self::failure::Failure;
 use super::message::{Question, Received, Reply};
 use super::nameserver::Nameservers;
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 
 /// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
 const MAX_DATAGRAM: usize = 4096;
@@ -46,7 +46,7 @@ pub(super) struct Ask<'a> {
     /// Until when.
     pub deadline: Instant,
     /// What counts the messages.
-    pub pace: &'a Pace,
+    pub rate_limit: &'a RateLimit,
 }
 
 /// How an exchange ended.
@@ -178,7 +178,7 @@ impl Ask<'_> {
             transport = Transport::Tcp;
             meanwhile.over_tcp.fetch_add(1, Ordering::Relaxed);
             // A share of its own, since the answer may have come at the end of its try's; it ends a
-            // little before everything does, so that its own failure is told, not silence.
+            // little before everything does, so that its own failure is reported, not silence.
             let left = self.deadline.saturating_duration_since(Instant::now());
             let until = Instant::now() + patience.min(left * 15 / 16);
             let fetched = timeout_at(until, self.tcp(server, &question)).await;
@@ -220,7 +220,7 @@ impl Ask<'_> {
         let wire = question.wire().map_err(Failure::ours)?;
         let socket = UdpSocket::bind(any).await?;
         socket.connect(server).await?;
-        self.pace.spend();
+        self.rate_limit.count();
         socket.send(&wire).await?;
         let mut buffer = vec![0; MAX_DATAGRAM];
         loop {
@@ -239,7 +239,7 @@ impl Ask<'_> {
     async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, String> {
         let told = |error: io::Error| error.to_string();
         let wire = question.wire()?;
-        self.pace.spend();
+        self.rate_limit.count();
         let mut stream = TcpStream::connect(server).await.map_err(told)?;
         let length = u16::try_from(wire.len()).map_err(|error| error.to_string())?;
         stream

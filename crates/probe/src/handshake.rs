@@ -1,69 +1,67 @@
 //! Handshake: TLS on an open connection, however the protocol begins it, up to the peer's certificate.
 //!
 //! Every certificate is accepted while the handshake runs and examined afterwards, so that its facts
-//! survive whatever is wrong with it. Nothing that needs trust is ever sent.
+//! are kept whatever is wrong with it. Nothing that needs trust is ever sent.
 
-mod oversized;
+mod chain_recorder;
+mod failure;
 mod tap;
-mod told;
 
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::observation::{Certificate, Handshake, Refusal};
 use privatelink_verdict::target::{Protocol, Target};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::ServerName;
+use rustls::{SupportedProtocolVersion, version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tracing::debug;
 
+use self::chain_recorder::ChainRecorder;
+use self::failure::{Failure, failure};
 use self::tap::Tap;
-use self::told::{Failure, failure};
 use super::certificate::examine;
+use super::roots::Roots;
 use super::starttls::{self, Begun, Channel};
-use crate::roots::Roots;
-
-/// Oversized certificates that are read at a time: each takes a megabyte or two while it is, and a
-/// name may have many addresses that present one.
-const MAX_OVERSIZED: usize = 2;
 
 /// What the handshakes of an agent share.
 #[derive(Clone, Debug)]
-pub(super) struct Shaker {
+pub(super) struct TlsDialer {
     provider: Arc<CryptoProvider>,
     roots: Arc<Roots>,
-    /// Permits to read an oversized certificate.
-    oversized: Arc<Semaphore>,
 }
 
 /// What became of one handshake.
 #[derive(Debug)]
-pub(super) struct Shaken {
-    /// The stream, if the handshake was completed; end it with [`take_leave`].
-    pub stream: Option<TlsStream<Box<dyn Channel>>>,
+pub(super) struct TlsAttempt {
+    /// The stream, if the handshake was completed; end it with [`close`].
+    pub stream: Option<Stream>,
     /// How it ended.
     pub outcome: Handshake,
     /// Time to the outcome.
     pub elapsed: Duration,
     /// What the peer or the library said.
     pub detail: Option<String>,
-    /// By which rule the peer turned us away before TLS.
+    /// By which rule the peer refused this host before TLS.
     pub refusal: Option<Refusal>,
     /// The leaf certificate, if one was received.
     pub certificate: Option<Certificate>,
 }
 
-impl Shaker {
+/// TLS on whatever carries it.
+pub(super) type Stream = TlsStream<Box<dyn Channel>>;
+
+const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
+
+impl TlsDialer {
     /// Verifies against `roots`.
     pub(super) fn new(roots: Arc<Roots>) -> Self {
         let mut provider = aws_lc_rs::default_provider();
@@ -77,102 +75,80 @@ impl Shaker {
         Self {
             provider: Arc::new(provider),
             roots,
-            oversized: Arc::new(Semaphore::new(MAX_OVERSIZED)),
         }
     }
 
-    /// Shakes hands as a client of `target`, with what its protocol says before, until `deadline`.
-    pub(super) async fn shake(
+    /// Makes one handshake over `stream` as a client of `target`, with what its protocol says before
+    /// TLS, until `deadline`.
+    pub(super) async fn attempt(
         &self,
         stream: TcpStream,
         target: &Target,
         deadline: Instant,
-    ) -> Shaken {
+    ) -> TlsAttempt {
         let started = Instant::now();
-        let peer = stream.peer_addr();
-        // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
-        let versions = match target.protocol {
-            Protocol::Tds => TLS12,
-            _ => rustls::DEFAULT_VERSIONS,
-        };
-        let mut attempt = self.attempt(stream, target, versions, deadline).await;
-        // TLS 1.3 hides the certificate that is too large to be read; 1.2 shows it. A MySQL server
-        // would count the second broken connection against this host.
-        if attempt.oversized
-            && attempt.chain.is_empty()
-            && target.protocol != Protocol::Mysql
-            && let Ok(peer) = peer
-            && let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(peer)).await
-        {
-            attempt.chain = self.attempt(stream, target, TLS12, deadline).await.chain;
-        }
-        let elapsed = started.elapsed();
-        let now = SystemTime::now();
-        let certificate = examine(&attempt.chain, &target.server_name, &self.roots, now);
-        let (stream, outcome, detail) = match attempt.result {
-            Ok(_) if certificate.is_none() => {
-                let detail = "the peer's certificate cannot be read".to_owned();
-                (None, Handshake::BadCertificate, Some(detail))
-            }
-            Ok(stream) => (Some(stream), Handshake::Ok, None),
-            Err((outcome, detail)) => (None, outcome, detail),
-        };
-        Shaken {
-            stream,
-            outcome,
-            elapsed,
-            detail,
-            refusal: attempt.refusal,
+        let recorder = Arc::new(ChainRecorder::new(Arc::clone(&self.provider)));
+        let ended = self.handshake(stream, target, &recorder, deadline).await;
+        let chain = recorder.take_chain();
+        let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
+        let mut attempt = TlsAttempt {
+            stream: None,
+            outcome: Handshake::Ok,
+            elapsed: started.elapsed(),
+            detail: None,
+            refusal: None,
             certificate,
+        };
+        match ended {
+            Ok(_) if attempt.certificate.is_none() => {
+                attempt.outcome = Handshake::BadCertificate;
+                attempt.detail = Some("the peer's certificate cannot be read".to_owned());
+            }
+            Ok(stream) => attempt.stream = Some(stream),
+            Err(ended) => {
+                // What the protocol's start left open explains a handshake without a certificate.
+                let caveat = ended.caveat.filter(|_| chain.is_empty());
+                attempt.outcome = caveat.map_or(ended.outcome, |_| Handshake::Failed);
+                attempt.detail = caveat.map(str::to_owned).or(ended.detail);
+                attempt.refusal = ended.refusal;
+            }
         }
+        attempt
     }
 
-    /// One handshake over `stream`, offering `versions`.
-    async fn attempt(
+    async fn handshake(
         &self,
         stream: TcpStream,
         target: &Target,
-        versions: &[&'static SupportedProtocolVersion],
+        recorder: &Arc<ChainRecorder>,
         deadline: Instant,
-    ) -> Attempt {
-        let mut attempt = Attempt {
-            result: Err((Handshake::Timeout, None)),
-            refusal: None,
-            chain: Vec::new(),
-            oversized: false,
+    ) -> Result<Stream, Ended> {
+        let begun = timeout_at(deadline, starttls::begin(target.protocol, stream)).await;
+        let Ok(begun) = begun else {
+            let missing = starttls::missing(target.protocol).to_owned();
+            return Err(Ended::of(Handshake::Timeout, Some(missing)));
         };
-        let begun = match timeout_at(deadline, starttls::begin(target.protocol, stream)).await {
-            Ok(Ok(begun)) => begun,
-            Ok(Err(none)) => {
-                attempt.refusal = none.refusal;
-                attempt.result = Err((none.outcome, Some(none.detail)));
-                return attempt;
-            }
-            Err(_) => {
-                let missing = starttls::missing(target.protocol);
-                attempt.result = Err((Handshake::Timeout, Some(missing.to_owned())));
-                return attempt;
-            }
-        };
-        let Begun { channel, caveat } = begun;
-        let seen = Arc::new(Seen {
-            provider: Arc::clone(&self.provider),
-            chain: Mutex::default(),
-            client_asked: AtomicBool::new(false),
-        });
-        let (connector, name) = match self.client(&seen, target, versions) {
-            Ok(client) => client,
-            Err(detail) => {
-                attempt.result = Err((Handshake::Failed, Some(detail)));
-                return attempt;
-            }
-        };
+        let Begun { channel, caveat } = begun.map_err(|none| Ended {
+            outcome: none.outcome,
+            detail: Some(none.detail),
+            refusal: none.refusal,
+            caveat: None,
+        })?;
+        let (connector, name) = self
+            .client(recorder, target)
+            .map_err(|error| Ended::of(Handshake::Failed, Some(error.to_string())))?;
         let tap: Box<dyn Channel> = Box::new(Tap::new(channel));
         let connecting = connector.connect(name, tap).into_fallible();
-        attempt.result = match timeout_at(deadline, connecting).await {
+        let (outcome, detail) = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.secured();
-                Ok(stream)
+                let session = stream.get_ref().1;
+                debug!(
+                    version = ?session.protocol_version(),
+                    cipher = ?session.negotiated_cipher_suite().map(|suite| suite.suite()),
+                    "handshake completed"
+                );
+                return Ok(stream);
             }
             Ok(Err((error, mut channel))) => {
                 if matches!(
@@ -186,55 +162,43 @@ impl Shaker {
                 let Failure {
                     outcome,
                     mut detail,
-                    oversized,
+                    too_large,
                 } = failure(&error, channel.heard());
-                if oversized {
-                    attempt.oversized = true;
-                    let read = async {
-                        let _turn = self.oversized.acquire().await;
-                        oversized::chain(channel.as_mut()).await
-                    };
-                    // Without it the handshake has failed all the same.
-                    attempt.chain = timeout_at(deadline, read).await.unwrap_or_default();
-                } else if seen.client_asked.load(Ordering::Relaxed) {
+                if recorder.client_asked() && !too_large {
                     detail.push_str(
                         "; it had asked for a client certificate, and the probe has none",
                     );
                 }
-                Err((outcome, Some(detail)))
+                (outcome, Some(detail))
             }
-            Err(_) => Err((Handshake::Timeout, None)),
+            Err(_) => (Handshake::Timeout, None),
         };
-        if attempt.chain.is_empty() {
-            attempt.chain = std::mem::take(&mut *seen.chain());
-        }
-        let unexplained = matches!(
-            attempt.result,
-            Err((
-                Handshake::Timeout | Handshake::Interrupted | Handshake::Failed,
-                _
-            ))
+        let is_unexplained = matches!(
+            outcome,
+            Handshake::Timeout | Handshake::Interrupted | Handshake::Failed
         );
-        if let Some(caveat) = caveat.filter(|_| unexplained && attempt.chain.is_empty()) {
-            attempt.result = Err((Handshake::Failed, Some(caveat.to_owned())));
-        }
-        attempt
+        Err(Ended {
+            caveat: caveat.filter(|_| is_unexplained),
+            ..Ended::of(outcome, detail)
+        })
     }
 
     fn client(
         &self,
-        seen: &Arc<Seen>,
+        recorder: &Arc<ChainRecorder>,
         target: &Target,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> Result<(TlsConnector, ServerName<'static>), String> {
-        let name = target.server_name.clone();
-        let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
+    ) -> Result<(TlsConnector, ServerName<'static>), ClientError> {
+        let name = ServerName::try_from(target.server_name.clone())?;
+        // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
+        let versions = match target.protocol {
+            Protocol::Tds => TLS12,
+            _ => rustls::DEFAULT_VERSIONS,
+        };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(versions)
-            .map_err(|error| error.to_string())?
+            .with_protocol_versions(versions)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(seen) as Arc<dyn ServerCertVerifier>)
-            .with_client_cert_resolver(Arc::clone(seen) as Arc<dyn ResolvesClientCert>);
+            .with_custom_certificate_verifier(Arc::clone(recorder) as Arc<dyn ServerCertVerifier>)
+            .with_client_cert_resolver(Arc::clone(recorder) as Arc<dyn ResolvesClientCert>);
         // Every probe really sees the certificate.
         config.resumption = Resumption::disabled();
         if target.is_strict_tds() {
@@ -245,99 +209,42 @@ impl Shaker {
     }
 }
 
-/// Says goodbye (`close_notify`, RFC 8446 section 6.1), so that the peer logs no error.
-pub(super) async fn take_leave(mut stream: TlsStream<Box<dyn Channel>>) {
+/// Ends a connection (`close_notify`, RFC 8446 section 6.1), so that the peer logs no error.
+pub(super) async fn close(mut stream: Stream) {
     let soon = Instant::now() + Duration::from_millis(100);
-    // It says nothing about the service whether the farewell was read.
+    // It says nothing about the service whether the notice was read.
     let _ = timeout_at(soon, stream.shutdown()).await;
 }
 
-/// TLS on whatever carries it.
-type Stream = TlsStream<Box<dyn Channel>>;
-
-/// What became of one attempt at a handshake.
-struct Attempt {
-    result: Result<Stream, (Handshake, Option<String>)>,
+/// How a handshake ended that was not completed.
+struct Ended {
+    outcome: Handshake,
+    detail: Option<String>,
     refusal: Option<Refusal>,
-    /// What the peer presented, leaf first.
-    chain: Vec<CertificateDer<'static>>,
-    /// A message of the peer is larger than is read.
-    oversized: bool,
+    /// What the protocol's start left open, where that explains the end.
+    caveat: Option<&'static str>,
 }
 
-const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
-
-/// Takes down the chain and accepts it; only the proof that the peer holds the key is checked.
-#[derive(Debug)]
-struct Seen {
-    provider: Arc<CryptoProvider>,
-    chain: Mutex<Vec<CertificateDer<'static>>>,
-    /// The peer asked for a client certificate.
-    client_asked: AtomicBool,
-}
-
-impl Seen {
-    fn chain(&self) -> std::sync::MutexGuard<'_, Vec<CertificateDer<'static>>> {
-        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+impl Ended {
+    fn of(outcome: Handshake, detail: Option<String>) -> Self {
+        Self {
+            outcome,
+            detail,
+            refusal: None,
+            caveat: None,
+        }
     }
 }
 
-impl ServerCertVerifier for Seen {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let whole = std::iter::once(end_entity).chain(intermediates);
-        *self.chain() = whole
-            .map(|certificate| certificate.clone().into_owned())
-            .collect();
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
-}
-
-impl ResolvesClientCert for Seen {
-    fn resolve(
-        &self,
-        _root_hint_subjects: &[&[u8]],
-        _sigschemes: &[SignatureScheme],
-    ) -> Option<Arc<CertifiedKey>> {
-        self.client_asked.store(true, Ordering::Relaxed);
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
-    }
+/// The client's side of a handshake could not be set up.
+#[derive(Debug, thiserror::Error)]
+enum ClientError {
+    /// The server name is no DNS name.
+    #[error("{0}")]
+    Name(#[from] rustls::pki_types::InvalidDnsNameError),
+    /// The library refuses the settings.
+    #[error("{0}")]
+    Settings(#[from] rustls::Error),
 }
 
 #[cfg(test)]

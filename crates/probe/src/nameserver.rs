@@ -17,7 +17,7 @@ const MAX_SERVERS: usize = 3;
 
 /// The name servers of a resolver and its options, defaults as in resolv.conf(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nameservers {
+pub(super) struct Nameservers {
     /// The servers, in the order they are asked. Never empty.
     pub servers: Vec<SocketAddr>,
     /// The longest wait for one answer.
@@ -36,7 +36,7 @@ pub struct Nameservers {
 
 impl Nameservers {
     /// Those of `servers`; a resolv.conf is read now.
-    pub fn load(servers: &Servers) -> Result<Self, AgentFault> {
+    pub(super) fn load(servers: &Servers) -> Result<Self, AgentFault> {
         match servers {
             Servers::Listed(servers) => Ok(Self {
                 servers: servers.clone(),

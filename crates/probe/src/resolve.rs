@@ -10,23 +10,25 @@ use privatelink_verdict::observation::{
     Address, AgentFault, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
 };
 use tokio::time::Instant;
+use tracing::debug;
+use tracing::field::display as display_value;
 
 use super::exchange::{Ask, Exchanged};
 use super::nameserver::Nameservers;
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 
 /// A resolver, ready to be asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Path<'a> {
+pub(super) struct ResolverClient<'a> {
     /// Its name.
     pub resolver: &'a str,
     /// Its servers and options.
     pub nameservers: &'a Nameservers,
     /// What counts the messages.
-    pub pace: &'a Pace,
+    pub rate_limit: &'a RateLimit,
 }
 
-impl Path<'_> {
+impl ResolverClient<'_> {
     /// Asks for the addresses of `host`, which is absolute if it has a dot; without one, it is
     /// completed from the search list, as the C library does.
     pub(super) async fn find(
@@ -80,14 +82,18 @@ impl Path<'_> {
             .zip(exchanged)
             .map(|(family, exchanged)| query(host, *family, exchanged))
             .collect();
-        let addresses = queries.iter().flat_map(|query| &query.addresses);
-        let addresses = addresses
+        let addresses: Vec<Address> = queries
+            .iter()
+            .flat_map(|query| &query.addresses)
             .map(|(ip, ttl)| Address {
                 ip: *ip,
                 class: rules.classify(*ip),
                 ttl: *ttl,
             })
             .collect();
+        for Address { ip, class, ttl } in &addresses {
+            debug!(resolver = self.resolver, %ip, class = class.as_str(), ttl, "address");
+        }
         Ok(Resolution {
             resolver: self.resolver.to_owned(),
             queries,
@@ -155,19 +161,34 @@ impl Path<'_> {
     }
 
     async fn ask(&self, name: &Name, kind: RecordType, edns: bool, deadline: Instant) -> Exchanged {
-        let Path {
-            nameservers, pace, ..
+        let ResolverClient {
+            nameservers,
+            rate_limit,
+            ..
         } = *self;
-        Ask {
+        let exchanged = Ask {
             name,
             kind,
             edns,
             nameservers,
             deadline,
-            pace,
+            rate_limit,
         }
         .exchange()
-        .await
+        .await;
+        debug!(
+            resolver = self.resolver,
+            name = %name,
+            kind = %kind,
+            outcome = exchanged.outcome.as_str(),
+            server = exchanged.server.map(display_value),
+            transport = exchanged.transport.as_str(),
+            tries = exchanged.tries,
+            seconds = exchanged.elapsed.as_secs_f64(),
+            detail = exchanged.detail.as_deref(),
+            "dns query"
+        );
+        exchanged
     }
 }
 
@@ -246,10 +267,10 @@ mod tests {
             ndots,
             ..nameservers(&world, search)
         };
-        let path = Path {
+        let path = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
-            pace: &Pace::new(50),
+            rate_limit: &RateLimit::new(50),
         };
         let known = [IpAddr::from([127, 0, 1, 1])];
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -294,10 +315,10 @@ mod tests {
     async fn asked_with_edns(dns: &str) -> Query {
         let world = start(dns).await;
         let nameservers = nameservers(&world, &[]);
-        let path = Path {
+        let path = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
-            pace: &Pace::new(50),
+            rate_limit: &RateLimit::new(50),
         };
         let rules = Rules::default();
         let deadline = Instant::now() + Duration::from_secs(5);

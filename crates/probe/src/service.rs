@@ -1,4 +1,4 @@
-//! Service: asking the service itself, over the connection that was just shaken, before any login.
+//! Service: asking the service itself, over the connection that was just attempt, before any login.
 //!
 //! One request, one reply, HTTP/1.1, nothing else: no credentials, no redirect followed, no second
 //! request, a bounded head and the beginning of the body. What may be asked is in the catalogue's
@@ -23,7 +23,7 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 256;
 /// Interim replies (1xx) that are passed over.
 const MAX_INTERIM: usize = 8;
-/// Bytes of a body that are kept: denials say who they are within these.
+/// Bytes of a body that are kept: a denial can be recognised within these.
 const MAX_BODY: usize = 2048;
 /// Bytes that are read for them, with the sizes of chunks in between.
 const MAX_RAW: usize = 16 * 1024;

@@ -40,7 +40,7 @@ impl fmt::Display for InitError {
             Self::Level { level, .. } => write!(
                 f,
                 "{level:?} is no log level; use error, warn, info, debug or trace, or a filter \
-                 such as info,privatelink_prober::probe=debug"
+                 such as info,privatelink_probe=debug"
             ),
             Self::Twice => f.write_str("the logs were set up before"),
         }

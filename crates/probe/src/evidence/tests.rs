@@ -5,7 +5,8 @@ use std::sync::Arc;
 use privatelink_verdict::observation::Observation;
 
 use super::*;
-use crate::settings;
+use crate::evidence_cache::NAME_PAUSE;
+use crate::{Prober, settings};
 use privatelink_config::load_text;
 use privatelink_lab::{RunningWorld, World};
 
@@ -14,7 +15,7 @@ struct Probes {
     world: RunningWorld,
     prober: Prober,
     target: Arc<Target>,
-    memory: Memory,
+    cache: EvidenceCache,
 }
 
 impl Probes {
@@ -26,13 +27,13 @@ impl Probes {
         Self {
             prober: Prober::new(running.machine.clone(), settings(&plan)),
             target: Arc::clone(&plan.targets[0]),
-            memory: Memory::default(),
+            cache: EvidenceCache::default(),
             world: running,
         }
     }
 
     async fn next(&mut self) -> Observation {
-        self.prober.probe(&self.target, &mut self.memory).await
+        self.prober.probe(&self.target, &mut self.cache).await
     }
 
     /// How many messages the servers have heard so far.
@@ -104,7 +105,7 @@ async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() 
     assert_eq!(asked(&probes), [1, 1]);
     assert_eq!(probes.costs(1).await, [2], "A and AAAA alone");
 
-    for evidence in &mut probes.memory.names {
+    for evidence in &mut probes.cache.names {
         evidence.checked_at -= NAME_PAUSE;
     }
     probes.next().await;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Ask, Exchanged};
 use crate::nameserver::Nameservers;
-use crate::pace::Pace;
+use crate::rate_limit::RateLimit;
 
 /// What a scripted server does with one question.
 #[derive(Clone, Copy)]
@@ -111,7 +111,7 @@ async fn asked(servers: &[SocketAddr], edns: bool, millis: u64) -> Exchanged {
         edns,
         nameservers: &nameservers,
         deadline: Instant::now() + Duration::from_millis(millis),
-        pace: &Pace::new(1000),
+        rate_limit: &RateLimit::new(1000),
     };
     ask.exchange().await
 }

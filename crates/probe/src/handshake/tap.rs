@@ -1,4 +1,4 @@
-//! Tap: keeps what a peer says during a handshake, so that what cannot be read can still be told.
+//! Tap: keeps what a peer says during a handshake, so that what cannot be read can still be described.
 
 use std::io;
 use std::pin::Pin;

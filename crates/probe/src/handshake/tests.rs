@@ -1,18 +1,19 @@
 //! Handshakes with a peer that presents more than a TLS library reads.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ResolvesServerCert;
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::*;
 use privatelink_config::load_text;
+
+use super::*;
 
 /// Names enough for more than 100 KiB.
 const NAMES: usize = 5000;
@@ -52,42 +53,19 @@ async fn serve(config: Arc<ServerConfig>) -> (SocketAddr, Arc<AtomicUsize>) {
     (at, connections)
 }
 
-async fn shaken(shaker: &Shaker, at: SocketAddr, millis: u64) -> Shaken {
+#[tokio::test]
+async fn a_certificate_of_thousands_of_names_fails_the_handshake_and_its_size_is_the_reason() {
     let plan = load_text("config.yaml", "targets: [{host: kv.test}]").expect("a plan");
-    let stream = TcpStream::connect(at).await.expect("a connection");
-    let deadline = Instant::now() + Duration::from_millis(millis);
-    shaker.shake(stream, &plan.targets[0], deadline).await
-}
-
-fn shaker() -> Shaker {
-    Shaker::new(Arc::new(Roots::new(&[])))
-}
-
-#[tokio::test]
-async fn a_certificate_of_thousands_of_names_fails_the_handshake_and_is_named_all_the_same() {
-    // TLS 1.3 hides it: one more connection shows it.
-    for (versions, expected) in [(rustls::ALL_VERSIONS, 2), (TLS12, 1)] {
+    let tls_dialer = TlsDialer::new(Arc::new(Roots::new(&[])));
+    for versions in [rustls::ALL_VERSIONS, TLS12] {
         let (at, connections) = serve(oversized(versions)).await;
-        let shaken = shaken(&shaker(), at, 5000).await;
-        assert_eq!(shaken.outcome, Handshake::Failed);
-        let detail = shaken.detail.expect("a detail");
+        let stream = TcpStream::connect(at).await.expect("a connection");
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let attempt = tls_dialer.attempt(stream, &plan.targets[0], deadline).await;
+        assert_eq!(attempt.outcome, Handshake::Failed);
+        let detail = attempt.detail.expect("a detail");
         assert!(detail.contains("more than the 64 KiB"), "{detail}");
-        let certificate = shaken.certificate.expect("its facts");
-        assert_eq!(certificate.names[0], "tenant-0.example.com");
-        assert!(!certificate.covers_name);
-        assert_eq!(connections.load(Ordering::Relaxed), expected);
+        assert_eq!(attempt.certificate, None, "none of its facts are known");
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
     }
-}
-
-#[tokio::test]
-async fn oversized_certificates_wait_for_their_turn_no_longer_than_the_handshake_may_last() {
-    let (at, _) = serve(oversized(TLS12)).await;
-    let shaker = shaker();
-    let others = shaker.oversized.acquire_many(2).await.expect("permits");
-    let waiting = shaken(&shaker, at, 1000).await;
-    assert_eq!(waiting.outcome, Handshake::Failed);
-    assert_eq!(waiting.certificate, None);
-    drop(others);
-    let served = shaken(&shaker, at, 5000).await;
-    assert!(served.certificate.is_some());
 }

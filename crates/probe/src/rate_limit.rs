@@ -1,4 +1,4 @@
-//! Pace: the cap on DNS messages a second. A probe waits before it starts, never while it runs.
+//! Rate limit: the cap on DNS messages a second. A probe waits before it starts, never while it runs.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,9 +10,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A token bucket that holds one second's worth, and may be overdrawn by probes that had started.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct RateLimit {
     bucket: Mutex<Bucket>,
-    /// Held by whoever is next to start: those who wait go one by one, in the order they came.
+    /// Held by the probe that starts next: probes that wait start one by one, in the order they came.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -25,9 +25,9 @@ struct Bucket {
     since: Instant,
 }
 
-impl Pace {
+impl RateLimit {
     /// At most `per_second` messages a second, on average.
-    pub fn new(per_second: u32) -> Self {
+    pub(super) fn new(per_second: u32) -> Self {
         let per_second = rate(per_second);
         Self {
             bucket: Mutex::new(Bucket {
@@ -41,7 +41,7 @@ impl Pace {
     }
 
     /// From now on at most `per_second` messages a second; what is overdrawn stays so.
-    pub fn set_rate(&self, per_second: u32) {
+    pub(super) fn set_rate(&self, per_second: u32) {
         self.refilled(|bucket| {
             bucket.per_second = rate(per_second);
             bucket.tokens = bucket.tokens.min(bucket.per_second);
@@ -49,7 +49,7 @@ impl Pace {
     }
 
     /// Waits until a probe may start, and reserves its first message.
-    pub async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         let _turn = self.turn.lock().await;
         while let Some(wait) = self.refilled(Bucket::reserve) {
             sleep(wait).await;
@@ -57,7 +57,7 @@ impl Pace {
     }
 
     /// Counts one message sent.
-    pub fn spend(&self) {
+    pub(super) fn count(&self) {
         self.refilled(|bucket| match bucket.reserved.checked_sub(1) {
             Some(left) => bucket.reserved = left,
             None => bucket.tokens -= 1.0,
@@ -76,7 +76,7 @@ impl Pace {
 
 impl Bucket {
     /// Reserves one message; the time until it is worth trying again where there is none to have.
-    /// Without the reservation all who wait for the same refill would start at once.
+    /// Without the reservation all probes that wait for the same refill would start at once.
     fn reserve(&mut self) -> Option<Duration> {
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
@@ -99,27 +99,27 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::Prober;
-    use crate::{Machine, settings};
+    use crate::{Prober, settings};
     use privatelink_config::load_text;
     use privatelink_config::plan::Plan;
+    use privatelink_machine::Machine;
     use privatelink_verdict::resolver::Servers;
 
     fn plan() -> Plan {
         load_text("config.yaml", "targets: [{host: kv.vault.azure.net}]").expect("a plan")
     }
 
-    fn overdrawn(per_second: u32, messages: u32) -> Pace {
-        let pace = Pace::new(per_second);
+    fn overdrawn(per_second: u32, messages: u32) -> RateLimit {
+        let rate_limit = RateLimit::new(per_second);
         for _ in 0..messages {
-            pace.spend();
+            rate_limit.count();
         }
-        pace
+        rate_limit
     }
 
-    async fn seconds_until_ready(pace: &Pace) -> f64 {
+    async fn seconds_until_ready(rate_limit: &RateLimit) -> f64 {
         let start = Instant::now();
-        pace.ready().await;
+        rate_limit.ready().await;
         start.elapsed().as_secs_f64()
     }
 
@@ -132,16 +132,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_bucket_does_not_wait() {
         let start = Instant::now();
-        Pace::new(10).ready().await;
+        RateLimit::new(10).ready().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_for_the_same_refill_start_one_after_the_other() {
-        let pace = overdrawn(10, 10);
+        let rate_limit = overdrawn(10, 10);
         let start = Instant::now();
         let waits = (0..8).map(|_| async {
-            pace.ready().await;
+            rate_limit.ready().await;
             Instant::now()
         });
         let ready = join_all(waits).await;
@@ -153,23 +153,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_message_of_a_probe_was_paid_for_when_it_started() {
-        let pace = Pace::new(10);
+        let rate_limit = RateLimit::new(10);
         for _ in 0..10 {
-            pace.ready().await;
-            pace.spend();
+            rate_limit.ready().await;
+            rate_limit.count();
         }
-        let waited = seconds_until_ready(&pace).await;
+        let waited = seconds_until_ready(&rate_limit).await;
         assert!((0.09..0.12).contains(&waited), "{waited}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_raised_rate_helps_those_who_wait_already() {
-        let pace = overdrawn(1, 100);
+        let rate_limit = overdrawn(1, 100);
         let raise = async {
             sleep(Duration::from_millis(1)).await;
-            pace.set_rate(100);
+            rate_limit.set_rate(100);
         };
-        let (waited, ()) = tokio::join!(seconds_until_ready(&pace), raise);
+        let (waited, ()) = tokio::join!(seconds_until_ready(&rate_limit), raise);
         assert!((1.0..3.0).contains(&waited), "{waited}");
     }
 
@@ -178,12 +178,12 @@ mod tests {
         let mut plan = plan();
         let old = Prober::new(Machine::real(), settings(&plan));
         for _ in 0..plan.limits.max_dns_qps {
-            old.pace.spend();
+            old.rate_limit.count();
         }
         plan.limits.max_dns_qps *= 2;
         let new = old.renewed(settings(&plan));
-        assert!(Arc::ptr_eq(&old.pace, &new.pace));
-        assert!(seconds_until_ready(&new.pace).await > 0.0);
+        assert!(Arc::ptr_eq(&old.rate_limit, &new.rate_limit));
+        assert!(seconds_until_ready(&new.rate_limit).await > 0.0);
     }
 
     #[tokio::test]

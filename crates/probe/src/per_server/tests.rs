@@ -7,7 +7,7 @@ use privatelink_verdict::observation::{Address, Flags, Query, Transport};
 use tokio::time::advance;
 
 use super::*;
-use crate::pace::Pace;
+use crate::rate_limit::RateLimit;
 use privatelink_config::load_text;
 use privatelink_lab::{RunningWorld, World};
 
@@ -78,8 +78,8 @@ const PUBLIC: [u8; 4] = [52, 1, 2, 3];
 #[tokio::test(start_paused = true)]
 async fn a_first_probe_asks_several_servers_once_and_a_single_one_not_at_all() {
     let found = resolution(Some(PRIVATE));
-    assert_eq!(Servers::default().times(&at(&ONE), &found, true), 0);
-    let mut servers = Servers::default();
+    assert_eq!(PerServer::default().times(&at(&ONE), &found, true), 0);
+    let mut servers = PerServer::default();
     assert_eq!(servers.times(&at(&TWO), &found, true), 1);
     servers.answers(
         &found,
@@ -92,8 +92,8 @@ async fn a_first_probe_asks_several_servers_once_and_a_single_one_not_at_all() {
 #[tokio::test(start_paused = true)]
 async fn servers_are_asked_while_the_answers_flap_though_at_most_once_a_minute() {
     let found = resolution(Some(PRIVATE));
-    let mut servers = Servers::default();
-    servers.flapping(true);
+    let mut servers = PerServer::default();
+    servers.set_flapping(true);
     assert_eq!(servers.times(&at(&ONE), &found, false), TIMES_ALONE);
     assert_eq!(servers.times(&at(&TWO), &found, false), TIMES);
     servers.answers(&found, Some(vec![gives(ONE[0], PRIVATE)]));
@@ -101,14 +101,14 @@ async fn servers_are_asked_while_the_answers_flap_though_at_most_once_a_minute()
     assert_eq!(servers.times(&at(&ONE), &found, true), 0);
     advance(PAUSE / 2).await;
     assert_eq!(servers.times(&at(&ONE), &found, false), TIMES_ALONE);
-    servers.flapping(false);
+    servers.set_flapping(false);
     assert_eq!(servers.times(&at(&ONE), &found, true), 0, "it is over");
 }
 
 #[tokio::test(start_paused = true)]
 async fn servers_that_differed_are_asked_again_when_resolvers_are_compared() {
     let found = resolution(Some(PRIVATE));
-    let mut servers = Servers::default();
+    let mut servers = PerServer::default();
     let differing = vec![gives(TWO[0], PRIVATE), gives(TWO[1], PUBLIC)];
     servers.answers(&found, Some(differing));
     advance(PAUSE).await;
@@ -118,8 +118,8 @@ async fn servers_that_differed_are_asked_again_when_resolvers_are_compared() {
 
 #[test]
 fn nobody_is_asked_where_no_server_answered_the_path() {
-    let mut servers = Servers::default();
-    servers.flapping(true);
+    let mut servers = PerServer::default();
+    servers.set_flapping(true);
     assert_eq!(servers.times(&at(&TWO), &resolution(None), true), 0);
     assert_eq!(servers.times(&at(&TWO), &Resolution::default(), true), 0);
 }
@@ -128,14 +128,14 @@ fn nobody_is_asked_where_no_server_answered_the_path() {
 async fn what_they_said_stays_until_the_addresses_or_the_servers_are_others() {
     let found = resolution(Some(PRIVATE));
     let said = vec![gives(TWO[0], PRIVATE), gives(TWO[1], PUBLIC)];
-    let mut servers = Servers::default();
+    let mut servers = PerServer::default();
     assert_eq!(servers.answers(&found, Some(said.clone())), said);
     assert_eq!(servers.answers(&resolution(Some(PUBLIC)), None), said);
     assert_eq!(servers.answers(&resolution(None), None), said);
-    servers.flapping(true);
+    servers.set_flapping(true);
     let other = resolution(Some([10, 9, 9, 9]));
     assert_eq!(servers.answers(&other, None), said, "it flaps");
-    servers.flapping(false);
+    servers.set_flapping(false);
     assert_eq!(servers.answers(&other, None), []);
 
     servers.answers(&found, Some(said));
@@ -146,7 +146,7 @@ async fn what_they_said_stays_until_the_addresses_or_the_servers_are_others() {
 #[tokio::test]
 async fn what_was_just_asked_counts_even_where_it_is_not_what_the_path_got() {
     let said = vec![gives(ONE[0], PUBLIC)];
-    let mut servers = Servers::default();
+    let mut servers = PerServer::default();
     let found = resolution(Some(PRIVATE));
     assert_eq!(servers.answers(&found, Some(said.clone())), said);
 }
@@ -164,10 +164,10 @@ async fn asked(world: &RunningWorld, times: u32) -> Vec<ServerAnswer> {
         servers: world.dns.clone(),
         ..Nameservers::default()
     };
-    let path = Path {
+    let path = ResolverClient {
         resolver: "pod",
         nameservers: &nameservers,
-        pace: &Pace::new(50),
+        rate_limit: &RateLimit::new(50),
     };
     let plan = load_text("config.yaml", &format!("targets: [{{host: {HOST}}}]"));
     let target = &plan.expect("a plan").targets[0];

@@ -1,4 +1,4 @@
-//! Servers: what each server of the path's resolver says when it is asked alone: evidence on which
+//! Per server: what each server of the path's resolver says when it is asked alone: evidence on which
 //! one differs from the others, where the target's answers flap.
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 
 use super::nameserver::Nameservers;
-use super::resolve::Path;
+use super::resolve::ResolverClient;
 
 /// The most servers of one resolver that are asked.
 const MOST: usize = 8;
@@ -25,15 +25,15 @@ const TIMES_ALONE: u32 = 4;
 
 /// What a target's servers said when they were asked alone, from one probe to the next.
 #[derive(Debug, Default)]
-pub(super) struct Servers {
+pub(super) struct PerServer {
     at: Option<Instant>,
     flaps: bool,
     answers: Vec<ServerAnswer>,
 }
 
-impl Servers {
-    /// Tells whether the target's answers flap.
-    pub(super) fn flapping(&mut self, flaps: bool) {
+impl PerServer {
+    /// Sets whether the target's answers flap.
+    pub(super) fn set_flapping(&mut self, flaps: bool) {
         self.flaps = flaps;
     }
 
@@ -92,7 +92,7 @@ impl Servers {
     }
 }
 
-impl Path<'_> {
+impl ResolverClient<'_> {
     /// Asks each server by itself, `times` times one after the other, all servers at once. One that
     /// gives no answer is not asked again.
     pub(super) async fn each_server(
@@ -118,7 +118,7 @@ impl Path<'_> {
             attempts: 1,
             ..self.nameservers.clone()
         };
-        let path = Path {
+        let path = ResolverClient {
             nameservers: &alone,
             ..self
         };

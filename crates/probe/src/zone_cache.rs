@@ -1,4 +1,4 @@
-//! Zones: who answers for each zone, by resolver, asked at most once a minute for all targets together.
+//! Zone cache: who answers for each zone, by resolver, asked at most once a minute for all targets together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,26 +7,27 @@ use std::time::Duration;
 use privatelink_verdict::observation::ZoneEvidence;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tracing::debug;
 
-use super::Path;
+use super::resolve::ResolverClient;
 
 /// A zone's SOA is asked at most so often per resolver.
 const PAUSE: Duration = Duration::from_mins(1);
 /// A zone's SOA that cannot be asked anew is believed for so long.
 const LASTS: Duration = Duration::from_mins(5);
-/// Zones that are remembered; more than a configuration can name.
+/// Zones that are remembered: more than a configuration can name.
 const MAX_ZONES: usize = 2048;
 
 /// The SOA of every zone asked for, per resolver.
 #[derive(Debug, Default)]
-pub(crate) struct Zones(std::sync::Mutex<HashMap<(String, String), Remembered>>);
+pub(crate) struct ZoneCache(std::sync::Mutex<HashMap<(String, String), Remembered>>);
 
-impl Zones {
+impl ZoneCache {
     /// The SOA of `zone` by this resolver, asked at most once a minute; what was learnt stays until
     /// something newer is.
     pub(super) async fn ask(
         &self,
-        path: Path<'_>,
+        path: ResolverClient<'_>,
         zone: &str,
         deadline: Instant,
     ) -> Option<ZoneEvidence> {
@@ -37,6 +38,7 @@ impl Zones {
         {
             return Some(evidence.clone());
         }
+        debug!(zone, "evidence: ask for the zone's SOA");
         let asked = path.zone(zone, deadline).await?;
         let older = known
             .take()

@@ -1,4 +1,4 @@
-//! Told: what a failed handshake looked like, in words for people.
+//! Failure: why a handshake failed, in words for people.
 
 use std::io;
 
@@ -15,8 +15,8 @@ const SHOWN: usize = 48;
 pub(super) struct Failure {
     pub(super) outcome: Handshake,
     pub(super) detail: String,
-    /// A message is larger than is read.
-    pub(super) oversized: bool,
+    /// A message, as a rule the certificate, is larger than a TLS client reads.
+    pub(super) too_large: bool,
 }
 
 /// What `error` means, after the peer said `heard`.
@@ -32,7 +32,7 @@ pub(super) fn failure(error: &io::Error, heard: &[u8]) -> Failure {
     Failure {
         outcome,
         detail: from_wire(&detail).into_owned(),
-        oversized: matches!(
+        too_large: matches!(
             inner.and_then(|inner| inner.downcast_ref()),
             Some(Error::InvalidMessage(
                 InvalidMessage::HandshakePayloadTooLarge
@@ -92,7 +92,7 @@ fn by_tls(error: &Error, heard: &[u8]) -> (Handshake, String) {
     (Handshake::Failed, detail)
 }
 
-/// The fatal alert in the clear that `heard` ends with: who sends one and closes at once may be
+/// The fatal alert in the clear that `heard` ends with: a peer that sends one and closes at once may be
 /// written to before it is read.
 fn last_alert(heard: &[u8]) -> Option<AlertDescription> {
     match heard.last_chunk()? {

@@ -1,0 +1,71 @@
+//! Service cache: what a target's service replied, kept from one probe to the next, and when it is
+//! asked again.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use privatelink_verdict::observation::{Connection, Resolution, ServiceReply};
+use privatelink_verdict::target::Target;
+use tokio::time::Instant;
+
+use super::evidence_cache::sorted_addresses;
+
+/// A service is asked at most so often, whatever changes.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// What a target's service replied.
+#[derive(Debug, Default)]
+pub(super) struct ServiceCache {
+    asked_at: Option<Instant>,
+    addresses: Vec<IpAddr>,
+    replies: Vec<(IpAddr, ServiceReply)>,
+    changed: bool,
+}
+
+impl ServiceCache {
+    /// Makes the service due once the pause is over.
+    pub(super) fn ask_again(&mut self) {
+        self.changed = true;
+    }
+
+    /// Step 5: whether the service is asked in this probe: every `interval`, and after a change of
+    /// the addresses or the verdict, though at most once a minute.
+    pub(super) fn is_due(
+        &mut self,
+        target: &Target,
+        resolution: &Resolution,
+        interval: Duration,
+    ) -> bool {
+        let addresses = sorted_addresses(resolution);
+        if addresses != self.addresses {
+            self.addresses = addresses;
+            self.replies.clear();
+            self.changed = true;
+        }
+        let wait = if self.changed { PAUSE } else { interval };
+        let due = self.asked_at.is_none_or(|at| at.elapsed() >= wait);
+        target.http && due && resolution.answered()
+    }
+
+    /// Keeps the replies that came, and gives the connections on which nothing was asked the reply of
+    /// last time.
+    pub(super) fn keep(&mut self, asked: bool, connections: &mut [Connection]) {
+        if asked
+            && connections
+                .iter()
+                .any(|connection| connection.service.is_some())
+        {
+            self.asked_at = Some(Instant::now());
+            self.changed = false;
+        }
+        for connection in connections {
+            let known = self.replies.iter_mut().find(|(ip, _)| *ip == connection.ip);
+            match (&connection.service, known) {
+                (Some(reply), Some(known)) => known.1 = reply.clone(),
+                (Some(reply), None) => self.replies.push((connection.ip, reply.clone())),
+                (None, Some((_, reply))) => connection.service = Some(reply.clone()),
+                (None, None) => {}
+            }
+        }
+    }
+}
