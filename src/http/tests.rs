@@ -92,7 +92,7 @@ impl Server {
 async fn every_path_of_the_contract_answers() {
     let server = Server::start().await;
     for (path, part) in [
-        ("/", "<!doctype html>"),
+        ("/", "<!DOCTYPE html>"),
         ("/?open=kv-prod.vault.azure.net", "class=\"more\""),
         ("/style.css", "color-scheme"),
         ("/metrics", "privatelink_build_info{"),
