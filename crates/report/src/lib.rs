@@ -9,5 +9,6 @@ pub mod metrics;
 pub mod page;
 pub mod runbook;
 pub mod schema;
-pub mod text;
+pub mod time;
 pub mod tree;
+pub mod version;

@@ -1,17 +1,14 @@
 //! Log: how log lines are written, and which. What they say is in [`crate::events`].
 
-use std::error::Error;
-use std::fmt;
 use std::io::{self, IsTerminal as _};
 
-use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object a line.
     #[default]
@@ -20,40 +17,23 @@ pub enum Format {
     Text,
 }
 
-/// The logs could not be set up.
-#[derive(Debug)]
+/// The log could not be set up.
+#[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// The level is none.
+    #[error(
+        "{level:?} is no log level; use error, warn, info, debug or trace, or a filter such as \
+         info,privatelink_prober::probe=debug"
+    )]
     Level {
         /// What was given.
         level: String,
         /// What is wrong with it.
         source: ParseError,
     },
-    /// Something else set them up before.
+    /// Something else set it up before.
+    #[error("the log was set up before")]
     Twice,
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Level { level, .. } => write!(
-                f,
-                "{level:?} is no log level; use error, warn, info, debug or trace, or a filter \
-                 such as info,privatelink_prober::probe=debug"
-            ),
-            Self::Twice => f.write_str("the logs were set up before"),
-        }
-    }
-}
-
-impl Error for InitError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Level { source, .. } => Some(source),
-            Self::Twice => None,
-        }
-    }
 }
 
 /// Sends log lines of `level` (or of a list of levels by module, see [`Targets`]) and above to stderr.

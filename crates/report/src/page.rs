@@ -11,13 +11,13 @@ mod target;
 use std::time::SystemTime;
 
 use maud::{DOCTYPE, Markup, html};
+use privatelink_board::Board;
+use privatelink_verdict::sanitize::sentence;
 
 use self::components::age;
 use self::rows::Rows;
-use crate::json::VERSION;
 use crate::json::summary::Counts;
-use crate::text::sentence;
-use privatelink_board::Board;
+use crate::version::VERSION;
 
 /// The page's style sheet, served beside it.
 pub const STYLE: &str = include_str!("page/style.css");
@@ -137,12 +137,12 @@ fn refused_configuration(board: &Board, now: SystemTime) -> Markup {
 mod tests {
     use std::time::Duration;
 
+    use privatelink_board::fixtures;
+    use privatelink_verdict::fact::Fact;
     use privatelink_verdict::observation::{NoReply, ServiceReply};
 
     use super::*;
     use crate::events::ConfigRefused;
-    use privatelink_board::fixtures;
-    use privatelink_verdict::fact::Fact;
 
     fn page(open: Option<&str>) -> String {
         render(

@@ -2,7 +2,6 @@
 //! no network.
 
 use privatelink_verdict::reason::Reason;
-
 use privatelink_verdict::suggest;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");

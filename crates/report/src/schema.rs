@@ -6,27 +6,27 @@ use privatelink_verdict::reason::{Reason, Severity, Stage};
 use schemars::schema_for;
 use serde::Serialize;
 
-use super::json::Report;
-use super::json::summary::Summary;
-use super::json::word::Word;
-use super::metrics::spec::{SPECS, Scope, Spec};
+use crate::json::Report;
+use crate::json::enums::Enum;
+use crate::json::summary::Summary;
+use crate::metrics::definition::{DEFINITIONS, Definition, Scope};
 
 /// One row of the table of reasons.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ReasonRow {
-    reason: Word<Reason>,
-    stage: Word<Stage>,
-    severity: Word<Severity>,
+    reason: Enum<Reason>,
+    stage: Enum<Stage>,
+    severity: Enum<Severity>,
     meaning: &'static str,
     remedy: &'static str,
 }
 
 fn reason_rows() -> impl Iterator<Item = ReasonRow> {
     Reason::ALL.iter().map(|&reason| ReasonRow {
-        reason: Word(reason),
-        stage: Word(reason.stage()),
-        severity: Word(reason.severity()),
+        reason: Enum(reason),
+        stage: Enum(reason.stage()),
+        severity: Enum(reason.severity()),
         meaning: reason.meaning(),
         remedy: reason.remedy(),
     })
@@ -94,15 +94,18 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
             out,
             "\n## {title}\n\n| metric | type | labels | meaning | exists |\n|---|---|---|---|---|"
         )?;
-        for spec in SPECS.iter().filter(|spec| spec.scope == scope) {
-            let Spec {
+        for definition in DEFINITIONS
+            .iter()
+            .filter(|definition| definition.scope == scope)
+        {
+            let Definition {
                 name,
                 kind,
                 labels,
                 help,
                 exists,
                 ..
-            } = spec;
+            } = definition;
             let (kind, labels) = (kind.as_str(), labels.join(", "));
             let (help, exists) = (cell(help), cell(exists));
             writeln!(out, "| `{name}` | {kind} | {labels} | {help} | {exists} |")?;
@@ -113,7 +116,7 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
 
 /// Every metric as a JSON array.
 pub fn metrics_json(out: &mut impl Write) -> io::Result<()> {
-    json(out, &SPECS)
+    json(out, &DEFINITIONS)
 }
 
 fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -128,10 +131,10 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use privatelink_board::fixtures;
     use serde_json::Value;
 
     use super::*;
-    use privatelink_board::fixtures;
 
     fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -144,9 +147,9 @@ mod tests {
         let reasons = printed(reasons_markdown);
         assert_eq!(reasons.lines().count(), Reason::ALL.len() + 2);
         let metrics = printed(metrics_markdown);
-        for spec in SPECS {
-            let row = format!("| `{}` |", spec.name);
-            assert_eq!(metrics.matches(&row).count(), 1, "{}", spec.name);
+        for definition in DEFINITIONS {
+            let row = format!("| `{}` |", definition.name);
+            assert_eq!(metrics.matches(&row).count(), 1, "{}", definition.name);
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use maud::{Markup, Render, display, html};
 
 use crate::json::AddressReport;
-use crate::json::word::{Vocabulary, Word};
-use crate::text::{long_duration, millis_utc};
+use crate::json::enums::{ClosedEnum, Enum};
+use crate::time::{long_duration, millis_utc};
 
 /// What stands where there is no value.
 pub(super) const NO_VALUE: &str = "—";
@@ -20,7 +20,7 @@ pub(super) fn address(address: &AddressReport) -> Markup {
 }
 
 /// An outcome or a severity as a coloured label; `value` is its CSS class too.
-pub(super) fn state<T: Vocabulary>(value: Word<T>) -> Markup {
+pub(super) fn state<T: ClosedEnum>(value: Enum<T>) -> Markup {
     html! { span class={"state " (value)} { (value) } }
 }
 
@@ -69,7 +69,7 @@ impl Render for Breakable<'_> {
     }
 }
 
-impl<T: Vocabulary> Render for Word<T> {
+impl<T: ClosedEnum> Render for Enum<T> {
     fn render_to(&self, html: &mut String) {
         self.0.word().render_to(html);
     }

@@ -7,8 +7,8 @@ use privatelink_verdict::verdict::Outcome;
 
 use super::components::{Breakable, address, age, age_with_time};
 use super::target::target;
+use crate::json::enums::Enum;
 use crate::json::summary::is_stale;
-use crate::json::word::Word;
 use crate::json::{HistoryReport, TargetReport};
 use privatelink_board::{Board, Entry};
 
@@ -51,9 +51,9 @@ impl Rows<'_> {
         let name = &report.target;
         let open = self.open == Some(name);
         let (class, state) = match report.outcome {
-            Some(Word(Outcome::Fail)) => ("fail", "Fail"),
-            Some(Word(Outcome::Warn)) => ("warn", "Warn"),
-            Some(Word(Outcome::Pass)) => ("pass", "Pass"),
+            Some(Enum(Outcome::Fail)) => ("fail", "Fail"),
+            Some(Enum(Outcome::Warn)) => ("warn", "Warn"),
+            Some(Enum(Outcome::Pass)) => ("pass", "Pass"),
             None => ("unknown", "—"),
         };
         html! {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use privatelink_board::fixtures;
 use privatelink_verdict::reason::Severity;
 use privatelink_verdict::verdict::Confidence;
 
 use super::*;
-use privatelink_board::fixtures;
 
 /// What is written when colours are off; the meaning's and remedy's words are a table of its own.
 fn plain(write: impl FnOnce(&mut anstream::StripStream<Vec<u8>>) -> io::Result<()>) -> String {

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::*;
 use privatelink_board::fixtures;
+use privatelink_verdict::observation::Comparison;
+
+use super::bounds::NAMES;
+use super::*;
 
 fn as_json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("serializable")
@@ -143,7 +146,7 @@ fn strings_from_the_wire_are_bounded_and_cannot_act() {
     let names = &report["connections"][0]["certificate"]["names"];
     for list in [&report["dns"]["chain"], names] {
         let list = list.as_array().expect("a list");
-        assert_eq!(list.len(), WIRE_NAMES);
+        assert_eq!(list.len(), NAMES);
         for name in list.iter().filter_map(Value::as_str) {
             assert!(name.len() <= privatelink_verdict::sanitize::WIRE_BYTES);
             assert!(!name.chars().any(char::is_control), "{name}");
