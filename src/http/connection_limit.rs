@@ -24,8 +24,8 @@ impl ConnectionLimit {
     /// peer that has the most is ended, and that peer's address returned.
     ///
     /// A new connection is never refused: it may be the kubelet's, which shares its address with
-    /// every pod on the node's network. A peer that opens very many ends its own; a peer with one
-    /// loses it only where as many peers as there are connections have one each.
+    /// every pod on the node's network. A peer that opens very many loses its own; a peer with one
+    /// loses it only when [`Self::MAX`] other peers have one each.
     pub(super) fn add(&mut self, peer: IpAddr, task: AbortHandle) -> Option<IpAddr> {
         // A socket that listens on IPv6 sees IPv4 peers as mapped addresses.
         let peer = peer.to_canonical();

@@ -1,8 +1,8 @@
 //! Page: the status page: every target on one page, the worst first, without a script.
 //!
-//! One target at a time is shown in full, named by the query `?open=NAME`: the page refreshes
-//! itself, which would close whatever only the browser had opened. Every link is relative, so that
-//! the page also works behind the API server's proxy.
+//! One target at a time is shown in full: the one that the query `?open=NAME` names. The page reloads
+//! itself every few seconds, and what a browser opens without a query would be closed again. Every link
+//! is relative, so that the page also works behind the proxy of the Kubernetes API server.
 
 mod components;
 mod rows;
@@ -37,7 +37,7 @@ pub fn render(board: &Board, open: Option<&str>, now: SystemTime) -> String {
         Counts { pass: 1.., .. } => ("all pass".to_owned(), "2e7d4f"),
         _ => ("nothing probed yet".to_owned(), "777777"),
     };
-    // A person reads the open target: the page stays longer before it is replaced.
+    // An open target takes longer to read.
     let refresh = if open.is_some() { 30 } else { 10 };
     let page = html! {
         (DOCTYPE)
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_configuration_is_impossible_to_miss() {
+    fn a_refused_configuration_is_shown_with_its_error() {
         let mut board = fixtures::board();
         let error = "config.yaml:3:1: unknown field `intervall`";
         ConfigRefused { error }.emit(&mut board.config);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_not_probed_any_more_says_so() {
+    fn a_target_whose_probes_stopped_shows_the_age_of_the_last_one() {
         let late = fixtures::now() + Duration::from_mins(10);
         let page = render(&fixtures::board(), None, late);
         assert!(page.contains("last probed 10 min ago"), "{page}");

@@ -101,9 +101,9 @@ impl Summary {
         }
     }
 
-    /// A weak entity tag (RFC 9110 section 8.8.1): equal as long as only `checkedAt` differs, so
-    /// that an observer's conditional request costs nothing while all verdicts stand. A prober
-    /// that no longer probes does not hide behind it: `stale` is part of the tag.
+    /// A weak entity tag (RFC 9110 section 8.8.1), equal as long as only `checkedAt` differs: while
+    /// no verdict changes, the reply to an observer's conditional request has no body. `stale` is part
+    /// of the tag, so that an observer also sees when probes stop.
     pub fn tag(&self) -> String {
         let mut hasher = DefaultHasher::new();
         (self.version, &self.node, &self.agent_started_at).hash(&mut hasher);
@@ -130,8 +130,8 @@ impl TargetSummary {
     }
 }
 
-/// Whether the latest probe of `entry` is older than three intervals and a minute, as the alert on
-/// staleness has it. A target that was never probed is measured from its beginning.
+/// Whether the latest probe of `entry` is older than three intervals and a minute, which is also the
+/// rule of the alert on staleness. Before the first probe, the age is that of the target.
 pub fn is_stale(entry: &Entry, now: SystemTime) -> bool {
     let last = entry
         .latest
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tag_stands_while_the_verdicts_stand() {
+    fn the_tag_stays_while_no_verdict_changes() {
         let mut board = fixtures::board();
         let before = Summary::of(&board, fixtures::now());
         let mut again = fixtures::public_fallback();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_changes_with_a_verdict_and_with_silence() {
+    fn the_tag_changes_with_a_verdict_and_when_probes_stop() {
         let mut board = fixtures::board();
         let before = Summary::of(&board, fixtures::now());
         let late = Summary::of(&board, fixtures::now() + Duration::from_secs(200));

@@ -117,7 +117,7 @@ fn a_stage_that_did_not_run_says_null_skipped_or_nothing() {
 }
 
 #[test]
-fn a_target_that_was_never_probed_claims_nothing() {
+fn a_target_that_was_never_probed_has_null_for_what_a_probe_would_say() {
     let report = as_json(&Report::of_board(&fixtures::board()));
     let never = &report["targets"][5];
     assert_eq!(never["target"], "kv-new.vault.azure.net");
@@ -136,7 +136,7 @@ fn a_target_that_was_never_probed_claims_nothing() {
 }
 
 #[test]
-fn strings_from_the_wire_are_bounded_and_cannot_act() {
+fn strings_from_the_wire_are_bounded_and_have_no_control_characters() {
     let mut hostile = fixtures::name_mismatch();
     let query = &mut hostile.observation.resolution.queries[0];
     query.chain = vec!["x".repeat(5_000); 40];

@@ -1,13 +1,11 @@
-//! Collect: the families as the board stands, built anew for every scrape, so that a series cannot
-//! outlive the fact it is about.
+//! Collect: every series but the histograms, built from the board at each scrape, so that none
+//! outlives the fact that it is about.
 
 use privatelink_board::{Board, Entry, Probed};
 use privatelink_config::plan::Detail;
 use privatelink_verdict::address::{Class, Family};
 use privatelink_verdict::judge::has_alias;
-use privatelink_verdict::observation::{
-    Connection, Observation, QueryOutcome, TcpOutcome, TlsOutcome,
-};
+use privatelink_verdict::observation::{Connection, Observation, TcpOutcome, TlsOutcome};
 use privatelink_verdict::reason::Stage;
 use privatelink_verdict::target::{Expectation, Source, Target};
 use privatelink_verdict::verdict::Outcome;
@@ -34,14 +32,14 @@ const TIMEOUT_STAGES: [Stage; 4] = [Stage::Dns, Stage::Connect, Stage::Tls, Stag
 /// The lower bits of the configuration's hash, as many as a float holds exactly.
 const HASH_BITS: u64 = (1 << 48) - 1;
 
-/// The families of one scrape, histograms excepted.
+/// The series of one scrape, by metric, in the order of [`DEFINITIONS`].
 pub(super) struct Families {
     metrics: Vec<Vec<Metric>>,
     detail: Detail,
 }
 
 impl Families {
-    /// What `board` knows.
+    /// Every series of what `board` knows.
     pub(super) fn of(board: &Board) -> Vec<MetricFamily> {
         let mut families = Self {
             metrics: vec![Vec::new(); DEFINITIONS.len()],
@@ -175,7 +173,7 @@ impl Families {
         }
         if resolution
             .outcome()
-            .is_some_and(|outcome: QueryOutcome| !outcome.is_failure())
+            .is_some_and(|outcome| !outcome.is_failure())
         {
             let alias = has_alias(&probed.target, observation);
             self.set(Id::DnsPrivatelinkAlias, &[name], flag(alias));

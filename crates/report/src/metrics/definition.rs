@@ -1,5 +1,5 @@
-//! Definition: what each metric is called, means, and when it exists: one closed table, from which both
-//! the exposition and docs/metrics.md come.
+//! Definition: the name, labels and meaning of every metric, and when its series exist. Both
+//! `/metrics` and docs/metrics.md are made from this table.
 
 use serde::Serialize;
 

@@ -252,7 +252,7 @@ fn histograms_have_no_target_unless_asked_for() {
 }
 
 #[test]
-fn what_is_exposed_is_what_the_table_says() {
+fn what_is_exposed_is_what_the_definitions_say() {
     let text = scrape(fixtures::board());
     let mut types = HashMap::new();
     for line in text.lines() {

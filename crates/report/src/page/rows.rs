@@ -27,7 +27,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl Render for Rows<'_> {
-    /// Writes row by row into the page, so that the rows are never in memory twice.
+    /// Writes row by row into the page, so that all of them are never in memory twice.
     fn render_to(&self, page: &mut String) {
         let mut entries: Vec<_> = self.board.entries.iter().collect();
         entries.sort_by_key(|entry| {
