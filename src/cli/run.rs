@@ -68,7 +68,7 @@ enum LogFormat {
     Text,
 }
 
-impl From<LogFormat> for log::Format {
+impl From<LogFormat> for log::LineFormat {
     fn from(format: LogFormat) -> Self {
         match format {
             LogFormat::Json => Self::Json,

@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum LineFormat {
     /// One JSON object a line.
     #[default]
     Json,
@@ -38,7 +38,7 @@ pub enum InitError {
 
 /// Sends log lines of `level` (or of a list of levels by module, see [`Targets`]) and above to stderr.
 /// Colours only for people: on a terminal, and not with `NO_COLOR`.
-pub fn init(format: Format, level: &str) -> Result<(), InitError> {
+pub fn init(format: LineFormat, level: &str) -> Result<(), InitError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color;
     let subscriber = subscriber(format, level, colour, io::stderr)?;
@@ -46,7 +46,7 @@ pub fn init(format: Format, level: &str) -> Result<(), InitError> {
 }
 
 pub(crate) fn subscriber<W>(
-    format: Format,
+    format: LineFormat,
     level: &str,
     colour: bool,
     writer: W,
@@ -64,8 +64,8 @@ where
         .with_writer(writer)
         .with_target(false);
     Ok(match format {
-        Format::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),
-        Format::Text => Box::new(builder.with_ansi(colour).finish().with(filter)),
+        LineFormat::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),
+        LineFormat::Text => Box::new(builder.with_ansi(colour).finish().with(filter)),
     })
 }
 
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_wrong_level_says_which_there_are() {
-        let error = subscriber(Format::Text, "info,=loud=", false, io::sink).err();
+        let error = subscriber(LineFormat::Text, "info,=loud=", false, io::sink).err();
         let error = error.expect("no level").to_string();
         assert!(error.contains("error, warn, info"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Target: everything that the latest probe of one target found, below its row.
 
-use maud::{Markup, Render, display, html};
+use maud::{Markup, display, html};
 use privatelink_verdict::observation::QueryOutcome;
 use privatelink_verdict::service_evidence::ReplyOutcome;
 
@@ -214,7 +214,7 @@ fn table<T>(
     columns: &[&str],
     items: impl IntoIterator<Item = T>,
     row: impl Fn(T) -> Markup,
-) -> impl Render {
+) -> Markup {
     html! {
         h3 { (title) }
         div.scroll {
