@@ -5,7 +5,7 @@ mod check;
 mod demo;
 pub mod flags;
 mod generate;
-mod node;
+mod node_name;
 mod progress;
 mod run;
 pub mod services;

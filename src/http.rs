@@ -1,13 +1,13 @@
-//! HTTP: the board as others read it: metrics, health, the API and the page.
+//! HTTP: the server of metrics, health, the API and the page.
 //!
-//! Everything is bounded: connections, the time a request head may take, and the life of a
-//! connection. A new connection is always taken, at the cost of another where there are too many,
-//! so that nobody who only reads can starve the kubelet's probes.
+//! Three things are bounded: the number of connections, the time until a request's head is complete,
+//! and the life of a connection. A new connection is always accepted; where there are too many, an
+//! older one is ended. So a client that opens connections and keeps them cannot delay the kubelet's
+//! probes.
 
+mod connection_limit;
 mod routes;
-mod seats;
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -16,15 +16,15 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use privatelink_board::SharedBoard;
+use privatelink_report::metrics::Metrics;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use self::seats::Seats;
-use privatelink_board::SharedBoard;
-use privatelink_report::metrics::Metrics;
+use self::connection_limit::ConnectionLimit;
 
 /// The port the agent listens on unless told otherwise.
 pub const PORT: u16 = 9797;
@@ -36,7 +36,7 @@ struct Bounds {
     head: Duration,
     /// From a connection's beginning until no further request is taken.
     age: Duration,
-    /// From then on, until it is dropped with whatever it was at.
+    /// From then on until the connection is dropped, even in the middle of a reply.
     grace: Duration,
 }
 
@@ -49,35 +49,24 @@ const BOUNDS: Bounds = Bounds {
 /// The largest request head, in bytes.
 const HEAD: usize = 16 * 1024;
 
-/// Nothing can listen there.
-#[derive(Debug)]
+/// Listening failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}{}", advice(.source))]
 pub struct BindError {
     address: SocketAddr,
     source: io::Error,
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, source } = self;
-        write!(f, "cannot listen on {address}")?;
-        match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                f.write_str("; something else does, choose another port with --listen")
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                f.write_str("; this machine does not have that address, choose one with --listen")
-            }
-            io::ErrorKind::PermissionDenied => {
-                f.write_str("; ports below 1024 need a privilege, choose another with --listen")
-            }
-            _ => Ok(()),
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; something else does, choose another port with --listen",
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine does not have that address, choose one with --listen"
         }
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need a privilege, choose another with --listen"
+        }
+        _ => "",
     }
 }
 
@@ -88,7 +77,8 @@ pub async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> 
     let address = listen.unwrap_or(everywhere(Ipv6Addr::UNSPECIFIED.into()));
     match (TcpListener::bind(address).await, listen) {
         (Ok(listener), _) => Ok(listener),
-        // Somebody else's port would be found free on IPv4 alone, and the agent half deaf.
+        // Where another program has the port on IPv6, IPv4 may be free: listening there would leave
+        // the agent unreachable over IPv6 without a word.
         (Err(source), None) if source.kind() != io::ErrorKind::AddrInUse => {
             let address = everywhere(Ipv4Addr::UNSPECIFIED.into());
             let bound = TcpListener::bind(address).await;
@@ -98,7 +88,8 @@ pub async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> 
     }
 }
 
-/// Serves `board` and `metrics` until `shutdown`, then ends what is under way.
+/// Serves `board` and `metrics` until `shutdown`; then requests under way are answered, and every
+/// connection ends.
 pub async fn serve(
     listener: TcpListener,
     board: SharedBoard,
@@ -115,7 +106,7 @@ async fn serve_within(
     shutdown: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let mut seats = Seats::default();
+    let mut limit = ConnectionLimit::default();
     let accepting = async {
         loop {
             match listener.accept().await {
@@ -126,12 +117,12 @@ async fn serve_within(
                             debug!(%peer, %error, "a connection ended in an error");
                         }
                     });
-                    if let Some(left) = seats.take(peer.ip(), task.abort_handle()) {
-                        debug!(peer = %left, "a connection was ended to make room for another");
+                    if let Some(peer) = limit.add(peer.ip(), task.abort_handle()) {
+                        debug!(%peer, "a connection was ended to make room for another");
                     }
                 }
                 Err(error) => {
-                    // Out of descriptors, most likely: give them time to come back.
+                    // Most likely the process is out of descriptors: wait until some are closed.
                     warn!(%error, "cannot accept a connection");
                     sleep(Duration::from_millis(200)).await;
                 }
@@ -169,7 +160,7 @@ async fn connection(
     connection.as_mut().graceful_shutdown();
     match timeout(bounds.grace, connection).await {
         Ok(ended) => ended,
-        Err(_) => Ok(()), // Too slow: dropped.
+        Err(_) => Ok(()), // The peer is too slow: its connection is dropped.
     }
 }
 

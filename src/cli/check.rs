@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::flags::HostFlags;
 use super::progress::Progress;
 use super::shutdown::told_to_stop;
-use super::{EXIT_FAILING, EXIT_OK, Failure, node, runtime};
+use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use privatelink_board::Probed;
 use privatelink_config::duration;
@@ -23,7 +23,7 @@ use privatelink_config::plan::Plan;
 use privatelink_machine::Machine;
 use privatelink_report::json::Report;
 use privatelink_report::metrics::Histograms;
-use privatelink_report::text::millis_utc;
+use privatelink_report::time::millis_utc;
 use privatelink_report::{runbook, tree};
 
 /// Probe once, now, and print what was found, per target.
@@ -129,9 +129,9 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         warn(warning);
     }
     let began = SystemTime::now();
-    let node_name = std::env::var("NODE_NAME").ok();
+    let given = std::env::var("NODE_NAME").ok();
     runtime()?.block_on(async {
-        let node = node::name(node_name.as_deref());
+        let node = node_name::or_hostname(given.as_deref());
         let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::Off)?;
         let mut stop = pin!(told_to_stop());
         let mut code = EXIT_OK.into();
@@ -248,8 +248,9 @@ impl Form {
             Output::Table => tree::tree(out, probed(), terminal_width())?,
             Output::Short => tree::short(out, probed())?,
             Output::Json => {
-                let node_name = std::env::var("NODE_NAME").ok();
-                let report = Report::of_check(&node::name(node_name.as_deref()), began, probed());
+                let given = std::env::var("NODE_NAME").ok();
+                let report =
+                    Report::of_check(&node_name::or_hostname(given.as_deref()), began, probed());
                 if watched {
                     serde_json::to_writer(&mut *out, &report)?;
                 } else {

@@ -95,7 +95,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             form.print(&results(&agent, &plan)?)?;
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
-                log::init(log::Format::Text, "info")?;
+                log::init(log::LineFormat::Text, "info")?;
                 serve(agent, &plan, listener, watcher).await?;
             }
         }

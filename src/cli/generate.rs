@@ -1,4 +1,4 @@
-//! Generate: what the binary prints of itself: schemas, tables, completions, the manual page.
+//! Generate: what the program prints about itself: schemas, tables, shell completions, manual pages.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,14 +20,14 @@ use privatelink_verdict::suggest::nearest;
 pub(super) struct SchemaArgs {
     /// What to print.
     #[arg(value_enum)]
-    what: What,
+    what: Subject,
     /// How to print a table. Schemas are JSON in any case.
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Form::Markdown)]
-    output: Form,
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = TableFormat::Markdown)]
+    output: TableFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum What {
+enum Subject {
     /// JSON schema of the configuration file.
     Config,
     /// JSON schema of `check -o json` and /api/v1/targets.
@@ -41,7 +41,7 @@ enum What {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
+enum TableFormat {
     /// A Markdown table.
     Markdown,
     /// JSON.
@@ -73,16 +73,16 @@ pub(super) struct ManArgs {
 pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     match (args.what, args.output) {
-        (What::Config, _) => {
+        (Subject::Config, _) => {
             serde_json::to_writer_pretty(&mut out, &config_schema::config())?;
             writeln!(out)?;
         }
-        (What::Report, _) => report_schema::report(&mut out)?,
-        (What::Summary, _) => report_schema::summary(&mut out)?,
-        (What::Metrics, Form::Markdown) => report_schema::metrics_markdown(&mut out)?,
-        (What::Metrics, Form::Json) => report_schema::metrics_json(&mut out)?,
-        (What::Reasons, Form::Markdown) => report_schema::reasons_markdown(&mut out)?,
-        (What::Reasons, Form::Json) => report_schema::reasons_json(&mut out)?,
+        (Subject::Report, _) => report_schema::report(&mut out)?,
+        (Subject::Summary, _) => report_schema::summary(&mut out)?,
+        (Subject::Metrics, TableFormat::Markdown) => report_schema::metrics_markdown(&mut out)?,
+        (Subject::Metrics, TableFormat::Json) => report_schema::metrics_json(&mut out)?,
+        (Subject::Reasons, TableFormat::Markdown) => report_schema::reasons_markdown(&mut out)?,
+        (Subject::Reasons, TableFormat::Json) => report_schema::reasons_json(&mut out)?,
     }
     Ok(EXIT_OK.into())
 }
@@ -97,32 +97,34 @@ fn completion_script(shell: clap_complete::Shell) -> String {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     clap_complete::generate(shell, &mut command, name, &mut script);
-    // For bash the generator takes the hyphen of the program's name for the border of a subcommand
-    // where it looks a command up, and not where it sets it: none would ever be found.
+    // clap_complete writes the hyphen of the program's name as `__subcmd__` where the script for bash
+    // looks a command up, and as `__` where it sets one, so that it would find no command.
     String::from_utf8_lossy(&script).replace("privatelink__subcmd__prober", "privatelink__prober")
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
-    let mut text = Vec::new();
     let mut whole = Cli::command();
     whole.build();
     let command = match &args.command {
         None => whole.after_help("Each command has a page: privatelink-prober man COMMAND."),
-        Some(name) => {
-            let of = whole.find_subcommand(name).cloned();
-            of.ok_or_else(|| {
-                let commands = whole.get_subcommands().map(clap::Command::get_name);
-                let near = nearest(name, commands).next().map_or_else(
-                    || "--help lists them".to_owned(),
-                    |near| format!("did you mean {near}?"),
-                );
-                format!("there is no command called {}; {near}", quoted(name))
-            })?
-        }
+        Some(name) => match whole.find_subcommand(name) {
+            Some(command) => command.clone(),
+            None => return Err(no_such_command(name, &whole).into()),
+        },
     };
-    clap_mangen::Man::new(command).render(&mut text)?;
-    io::stdout().write_all(&text)?;
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    io::stdout().write_all(&page)?;
     Ok(EXIT_OK.into())
+}
+
+fn no_such_command(name: &str, whole: &clap::Command) -> String {
+    let commands = whole.get_subcommands().map(clap::Command::get_name);
+    let hint = match nearest(name, commands).next() {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => "--help lists them".to_owned(),
+    };
+    format!("there is no command called {}; {hint}", quoted(name))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! Progress: one line on a terminal that says how far a long command is, and goes away.
+//! Progress: one line on a terminal that shows how far a long command is, until it ends.
 
 use std::io::{IsTerminal, Write, stderr};
 
-/// A line on standard error, rewritten in place; nothing at all where nobody watches.
+/// A line on standard error, rewritten at each step and erased at the end. Where standard error is no
+/// terminal, nothing is written.
 #[derive(Debug)]
 pub(super) struct Progress {
     shown: bool,
-    /// What stands before the count.
-    round: String,
+    /// Stands before the count: `round 2 of 3: `.
+    prefix: String,
     total: usize,
     done: usize,
 }
@@ -15,23 +16,23 @@ pub(super) struct Progress {
 impl Progress {
     /// A line for `total` steps.
     pub(super) fn new(total: usize) -> Self {
-        Self::called(String::new(), total)
+        Self::with_prefix(String::new(), total)
     }
 
-    /// A line for `total` steps of one round among `rounds`, or among however many there will be.
+    /// A line for `total` steps of one round among `rounds`; `None` where their number is not known.
     pub(super) fn of_round(round: u64, rounds: Option<u64>, total: usize) -> Self {
-        let round = match rounds {
+        let prefix = match rounds {
             Some(1) => String::new(),
             Some(rounds) => format!("round {round} of {rounds}: "),
             None => format!("round {round}: "),
         };
-        Self::called(round, total)
+        Self::with_prefix(prefix, total)
     }
 
-    fn called(round: String, total: usize) -> Self {
+    fn with_prefix(prefix: String, total: usize) -> Self {
         let progress = Self {
             shown: stderr().is_terminal() && total > 0,
-            round,
+            prefix,
             total,
             done: 0,
         };
@@ -55,12 +56,15 @@ impl Progress {
         }
     }
 
-    /// The line in less than `columns`: one that wraps cannot be rewritten.
+    /// The line, shorter than `columns` characters, because one that wraps cannot be rewritten.
     fn line(&self, what: &str, columns: usize) -> String {
         let Self {
-            round, total, done, ..
+            prefix,
+            total,
+            done,
+            ..
         } = self;
-        let line = format!("{round}probed {done}/{total} {what}");
+        let line = format!("{prefix}probed {done}/{total} {what}");
         line.chars().take(columns.saturating_sub(1)).collect()
     }
 }
@@ -84,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_among_several_has_its_number() {
+    fn one_of_several_rounds_has_a_number() {
         let of = |round, rounds| line(Progress::of_round(round, rounds, 32), 80);
         assert_eq!(
             of(2, Some(3)),

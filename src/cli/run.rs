@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::shutdown::told_to_stop;
-use super::{EXIT_OK, Failure, node, runtime};
+use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use crate::http;
 use privatelink_config::plan::Plan;
@@ -47,7 +47,7 @@ pub(super) struct RunArgs {
 
     /// How log lines are written.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    log_format: log::Format,
+    log_format: LogFormat,
 
     /// Least important lines to write: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -55,7 +55,48 @@ pub(super) struct RunArgs {
 
     /// Histograms of stage durations: per stage, per target and stage, or none.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
-    histograms: Histograms,
+    histograms: WhichHistograms,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+impl From<LogFormat> for log::LineFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Text => Self::Text,
+        }
+    }
+}
+
+/// How many histograms of the stages' durations there are.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum WhichHistograms {
+    /// One per stage and target: about 80 series more for every target.
+    Target,
+    /// One per stage.
+    #[default]
+    On,
+    /// None.
+    Off,
+}
+
+impl From<WhichHistograms> for Histograms {
+    fn from(which: WhichHistograms) -> Self {
+        match which {
+            WhichHistograms::Target => Self::Target,
+            WhichHistograms::On => Self::On,
+            WhichHistograms::Off => Self::Off,
+        }
+    }
 }
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
@@ -67,12 +108,12 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         log_level,
         histograms,
     } = args;
-    log::init(log_format, &log_level)?;
+    log::init(log_format.into(), &log_level)?;
     runtime()?.block_on(async {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;
-        let node = node::name(node_name.as_deref());
-        let agent = Agent::new(Machine::real(), node, &plan, histograms)?;
+        let node = node_name::or_hostname(node_name.as_deref());
+        let agent = Agent::new(Machine::real(), node, &plan, histograms.into())?;
         let cause = serve(agent, &plan, listener, watcher).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())

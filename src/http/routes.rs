@@ -1,4 +1,4 @@
-//! Routes: which path answers what. No route waits for anything.
+//! Routes: which path answers what. Everything is at hand, so no route waits.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -13,30 +13,34 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::Serialize;
-use tracing::error;
-
 use privatelink_board::SharedBoard;
 use privatelink_report::json::Report;
 use privatelink_report::json::summary::{Counts, Summary};
 use privatelink_report::metrics::{self, Metrics};
 use privatelink_report::page;
-use privatelink_report::text::{from_wire, millis_utc, sentence};
+use privatelink_report::time::millis_utc;
+use privatelink_verdict::sanitize::{from_wire, sentence};
 use privatelink_verdict::suggest::nearest;
+use serde::Serialize;
+use tracing::error;
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// How many names are offered for one that there is not.
-const OFFERED: usize = 5;
+/// The most names that are suggested for one that does not exist.
+const SUGGESTIONS: usize = 5;
+
+/// The most lines that are shown of why a configuration was refused.
+const ERROR_LINES: usize = 40;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What the routes read.
 #[derive(Clone)]
-struct Sources {
+struct AppState {
     board: SharedBoard,
     metrics: Metrics,
 }
@@ -45,88 +49,43 @@ struct Sources {
 pub(super) fn router(board: SharedBoard, metrics: Metrics) -> Router {
     Router::new()
         .route("/", get(status_page))
-        .route("/style.css", get(style))
-        .route("/metrics", get(exposition))
+        .route("/style.css", get(style_sheet))
+        .route("/metrics", get(metrics_text))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/targets/{name}", get(target))
         .route("/api/v1/summary", get(summary))
-        .fallback(nothing)
-        .layer(map_response(guarded))
-        .with_state(Sources { board, metrics })
+        .fallback(not_found)
+        .layer(map_response(with_security_headers))
+        .with_state(AppState { board, metrics })
 }
 
-/// What every reply carries: it may run no script, load nothing from elsewhere, be framed by
-/// nobody, and is not kept.
-async fn guarded(mut response: Response) -> Response {
-    const POLICY: HeaderValue = HeaderValue::from_static(
-        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
-    );
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let no_store = HeaderValue::from_static("no-store");
-    headers.entry(CACHE_CONTROL).or_insert(no_store);
-    response
-}
-
-fn reply(status: StatusCode, kind: HeaderValue, body: impl Into<String>) -> Response {
-    (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(body) => reply(status, JSON, body + "\n"),
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &dyn std::error::Error) -> Response {
-    error!(%error, "a reply could not be written");
-    reply(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        TEXT,
-        format!("{error}\n"),
-    )
-}
-
-async fn nothing(uri: Uri) -> Response {
-    let path = from_wire(uri.path());
-    let text = format!(
-        "There is nothing at {path}. There is: / /metrics /healthz /readyz /api/v1/targets \
-         /api/v1/targets/NAME /api/v1/summary\n"
-    );
-    reply(StatusCode::NOT_FOUND, TEXT, text)
-}
-
-async fn status_page(State(sources): State<Sources>, uri: Uri) -> Response {
+async fn status_page(State(state): State<AppState>, uri: Uri) -> Response {
     let mut parameters = uri.query().unwrap_or_default().split('&');
     // A target's name has no character that a URL would escape (section 3).
     let open = parameters.find_map(|parameter| parameter.strip_prefix("open="));
-    let html = page::render(&sources.board.lock(), open, SystemTime::now());
+    let html = page::render(&state.board.lock(), open, SystemTime::now());
     reply(StatusCode::OK, HTML, html)
 }
 
-async fn style() -> Response {
+async fn style_sheet() -> Response {
     reply(StatusCode::OK, CSS, page::STYLE)
 }
 
-async fn exposition(State(sources): State<Sources>) -> Response {
-    match sources.metrics.encode() {
+async fn metrics_text(State(state): State<AppState>) -> Response {
+    match state.metrics.encode() {
         Ok(text) => reply(
             StatusCode::OK,
             HeaderValue::from_static(metrics::CONTENT_TYPE),
             text,
         ),
-        Err(error) => failed(&error),
+        Err(error) => internal_error(&error),
     }
 }
 
-async fn healthz(State(sources): State<Sources>) -> Response {
-    let age = sources.board.lock().scheduler.heartbeat_age();
+async fn healthz(State(state): State<AppState>) -> Response {
+    let age = state.board.lock().scheduler.heartbeat_age();
     match age {
         Some(age) if age > HEARTBEAT => {
             let seconds = age.as_secs();
@@ -137,8 +96,8 @@ async fn healthz(State(sources): State<Sources>) -> Response {
     }
 }
 
-async fn readyz(State(sources): State<Sources>) -> Response {
-    let board = sources.board.lock();
+async fn readyz(State(state): State<AppState>) -> Response {
+    let board = state.board.lock();
     let counts = Counts::of(&board);
     let total = board.entries.len() as u64;
     let probed = total - counts.unknown;
@@ -157,40 +116,40 @@ async fn readyz(State(sources): State<Sources>) -> Response {
             "configuration refused, the one loaded at {loaded} goes on:"
         );
         let error = board.config.error.as_deref().unwrap_or("no detail");
-        for line in error.lines().take(40) {
+        for line in error.lines().take(ERROR_LINES) {
             let _ = writeln!(text, "  {}", sentence(line));
         }
     }
     reply(status, TEXT, text)
 }
 
-async fn targets(State(sources): State<Sources>) -> Response {
-    let report = Report::of_board(&sources.board.lock());
+async fn targets(State(state): State<AppState>) -> Response {
+    let report = Report::of_board(&state.board.lock());
     json(StatusCode::OK, &report)
 }
 
-async fn target(State(sources): State<Sources>, Path(name): Path<String>) -> Response {
-    let board = sources.board.lock();
+async fn target(State(state): State<AppState>, Path(name): Path<String>) -> Response {
+    let board = state.board.lock();
     if let Some(entry) = board.entry(&name) {
         return json(StatusCode::OK, &Report::of_entry(&board, entry));
     }
     let names = board.entries.iter().map(|entry| entry.target.name.as_str());
-    let missing = Missing {
+    let unknown = UnknownTarget {
         error: format!("no target is called {}", from_wire(&name)),
-        nearest: nearest(&name, names).take(OFFERED).collect(),
+        nearest: nearest(&name, names).take(SUGGESTIONS).collect(),
     };
-    json(StatusCode::NOT_FOUND, &missing)
+    json(StatusCode::NOT_FOUND, &unknown)
 }
 
-/// The reply about a target that there is not.
+/// The reply where no target has the name.
 #[derive(Serialize)]
-struct Missing<'a> {
+struct UnknownTarget<'a> {
     error: String,
     nearest: Vec<&'a str>,
 }
 
-async fn summary(State(sources): State<Sources>, headers: HeaderMap) -> Response {
-    let summary = Summary::of(&sources.board.lock(), SystemTime::now());
+async fn summary(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let summary = Summary::of(&state.board.lock(), SystemTime::now());
     let tag = summary.tag();
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|header| {
         let tags = header.to_str().unwrap_or_default();
@@ -205,8 +164,53 @@ async fn summary(State(sources): State<Sources>, headers: HeaderMap) -> Response
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
-    // Unlike the rest, it may be kept, as long as it is asked about again.
+    // Unlike the rest, a summary may be cached, but each use must ask whether it is still current.
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+async fn not_found(uri: Uri) -> Response {
+    let path = from_wire(uri.path());
+    let text = format!(
+        "There is nothing at {path}. There is: / /metrics /healthz /readyz /api/v1/targets \
+         /api/v1/targets/NAME /api/v1/summary\n"
+    );
+    reply(StatusCode::NOT_FOUND, TEXT, text)
+}
+
+/// Every reply says that it may run no script, load nothing from another site, stand in no frame, and
+/// be kept in no cache.
+async fn with_security_headers(mut response: Response) -> Response {
+    const POLICY: HeaderValue = HeaderValue::from_static(
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let no_store = HeaderValue::from_static("no-store");
+    headers.entry(CACHE_CONTROL).or_insert(no_store);
+    response
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(body) => reply(status, JSON, body + "\n"),
+        Err(error) => internal_error(&error),
+    }
+}
+
+fn reply(status: StatusCode, kind: HeaderValue, body: impl Into<String>) -> Response {
+    (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
+}
+
+fn internal_error(error: &dyn std::error::Error) -> Response {
+    error!(%error, "a reply could not be written");
+    reply(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        TEXT,
+        format!("{error}\n"),
+    )
 }

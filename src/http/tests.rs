@@ -1,15 +1,15 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use privatelink_board::fixtures;
+use privatelink_report::events::ConfigRefused;
+use privatelink_report::metrics::Histograms;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::*;
-use privatelink_board::fixtures;
-use privatelink_report::events::ConfigRefused;
-use privatelink_report::metrics::Histograms;
 
 struct Server {
     address: SocketAddr,
@@ -92,7 +92,7 @@ impl Server {
 async fn every_path_of_the_contract_answers() {
     let server = Server::start().await;
     for (path, part) in [
-        ("/", "<!doctype html>"),
+        ("/", "<!DOCTYPE html>"),
         ("/?open=kv-prod.vault.azure.net", "class=\"more\""),
         ("/style.css", "color-scheme"),
         ("/metrics", "privatelink_build_info{"),
@@ -160,7 +160,7 @@ async fn readiness_explains_itself_and_survives_a_refused_configuration() {
 }
 
 #[tokio::test]
-async fn the_summary_costs_nothing_while_nothing_changes() {
+async fn an_unchanged_summary_has_no_body() {
     let server = Server::start().await;
     // The fixtures' times lie elsewhere: make every probe a fresh one.
     for probed in fixtures::all() {
@@ -183,7 +183,7 @@ async fn the_summary_costs_nothing_while_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_peer_that_says_nothing_is_let_go() {
+async fn a_peer_that_sends_half_a_head_is_disconnected() {
     let bounds = Bounds {
         head: Duration::from_millis(50),
         ..BOUNDS
@@ -203,7 +203,7 @@ async fn a_peer_that_says_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_peer_that_never_reads_is_let_go() {
+async fn a_peer_that_never_reads_is_disconnected() {
     let short = Duration::from_millis(400);
     let bounds = Bounds {
         head: short,
@@ -224,20 +224,21 @@ async fn a_peer_that_never_reads_is_let_go() {
         .expect("no panic");
 }
 
-/// As many as there are seats, and some more.
-const FLOOD: usize = seats::SEATS + 16;
+/// More connections than are open at a time.
+const FLOOD: usize = ConnectionLimit::MAX + 16;
 
-/// Where they come from: not where other tests look for free ports.
+/// Where they come from: an address on which no other test looks for free ports.
 const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 #[tokio::test]
-async fn silent_peers_in_any_number_delay_nobody() {
+async fn very_many_silent_peers_delay_no_reply() {
     let server = Server::start().await;
     let mut silent = Vec::new();
     for _ in 0..FLOOD {
         silent.push(server.connect_from(FLOODER).await);
     }
-    // From the same address, as the kubelet's beside a pod on the node's network, and another.
+    // From the same address, which the kubelet shares with pods on the node's network, and from
+    // another one.
     for from in [FLOODER, Ipv4Addr::new(127, 0, 0, 2)] {
         let mut stream = server.connect_from(from).await;
         let reply = timeout(Duration::from_secs(1), ask_again(&mut stream)).await;
@@ -246,7 +247,7 @@ async fn silent_peers_in_any_number_delay_nobody() {
 }
 
 #[tokio::test]
-async fn peers_that_ask_and_stay_delay_nobody() {
+async fn very_many_idle_connections_delay_no_reply() {
     let server = Server::start().await;
     let mut staying = Vec::new();
     for _ in 0..FLOOD {

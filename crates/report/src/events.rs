@@ -9,13 +9,14 @@ use std::time::Duration;
 use privatelink_board::{ConfigState, Counters, Probed, SchedulerState};
 use privatelink_verdict::address::ClassSet;
 use privatelink_verdict::reason::Reason;
+use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::verdict::Outcome;
 use tracing::{debug, error, info, warn};
 
-use crate::json::VERSION;
 use crate::json::summary::Counts;
 use crate::metrics::Metrics;
-use crate::text;
+use crate::time::seconds;
+use crate::version::VERSION;
 
 /// A target's verdict is another one than before, or its first.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl VerdictChanged<'_> {
                     reason = verdict.reason.as_str(),
                     stage = verdict.stage().as_str(),
                     previous = self.previous.map(Reason::as_str),
-                    summary = &*text::sentence(&summary),
+                    summary = &*sentence(&summary),
                     remedy = remedy,
                     $message
                 )
@@ -78,7 +79,7 @@ impl ProbeCompleted<'_> {
             target = target.name.as_str(),
             outcome = verdict.outcome.as_str(),
             reason = verdict.reason.as_str(),
-            seconds = text::seconds(observation.timing.total),
+            seconds = seconds(observation.timing.total),
             "probe completed"
         );
     }
@@ -123,7 +124,7 @@ impl ProbePanicked<'_> {
         scheduler.panics += 1;
         error!(
             target = self.target,
-            error = &*text::sentence(self.message),
+            error = &*sentence(self.message),
             "a probe panicked, which is a defect of this program; please report it"
         );
     }
@@ -167,7 +168,7 @@ impl LimitWaiting {
         warn!(
             limit = self.limit,
             probes = self.probes,
-            seconds = text::seconds(self.longest),
+            seconds = seconds(self.longest),
             "probes wait for a limit; raise it, or lengthen the interval"
         );
     }
@@ -188,7 +189,7 @@ impl ConfigLoaded<'_> {
         info!(targets = self.targets, "configuration loaded");
         for warning in self.warnings {
             warn!(
-                warning = &*text::sentence(warning),
+                warning = &*sentence(warning),
                 "the configuration is doubtful"
             );
         }

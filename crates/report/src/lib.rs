@@ -1,6 +1,8 @@
-//! Report: what is told of verdicts, and to whom: JSON, metrics, logs, the status page, the tree.
+//! Report: how verdicts reach people and programs: as JSON, metrics, log lines, a status page, and a
+//! tree on a terminal.
 //!
-//! Nothing here decides anything: a report shows what the judge said and what the board knows.
+//! Nothing here decides anything: a report shows what the verdict says and what the board knows. So
+//! two reports of one probe never disagree.
 
 pub mod events;
 pub mod json;
@@ -9,5 +11,6 @@ pub mod metrics;
 pub mod page;
 pub mod runbook;
 pub mod schema;
-pub mod text;
+pub mod time;
 pub mod tree;
+pub mod version;

@@ -1,18 +1,15 @@
 //! Log: how log lines are written, and which. What they say is in [`crate::events`].
 
-use std::error::Error;
-use std::fmt;
 use std::io::{self, IsTerminal as _};
 
-use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineFormat {
     /// One JSON object a line.
     #[default]
     Json,
@@ -20,45 +17,28 @@ pub enum Format {
     Text,
 }
 
-/// The logs could not be set up.
-#[derive(Debug)]
+/// The log could not be set up.
+#[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// The level is none.
+    #[error(
+        "{level:?} is no log level; use error, warn, info, debug or trace, or a filter such as \
+         info,privatelink_probe=debug"
+    )]
     Level {
         /// What was given.
         level: String,
         /// What is wrong with it.
         source: ParseError,
     },
-    /// Something else set them up before.
+    /// Something else set it up before.
+    #[error("the log was set up before")]
     Twice,
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Level { level, .. } => write!(
-                f,
-                "{level:?} is no log level; use error, warn, info, debug or trace, or a filter \
-                 such as info,privatelink_probe=debug"
-            ),
-            Self::Twice => f.write_str("the logs were set up before"),
-        }
-    }
-}
-
-impl Error for InitError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Level { source, .. } => Some(source),
-            Self::Twice => None,
-        }
-    }
 }
 
 /// Sends log lines of `level` (or of a list of levels by module, see [`Targets`]) and above to stderr.
 /// Colours only for people: on a terminal, and not with `NO_COLOR`.
-pub fn init(format: Format, level: &str) -> Result<(), InitError> {
+pub fn init(format: LineFormat, level: &str) -> Result<(), InitError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color;
     let subscriber = subscriber(format, level, colour, io::stderr)?;
@@ -66,7 +46,7 @@ pub fn init(format: Format, level: &str) -> Result<(), InitError> {
 }
 
 pub(crate) fn subscriber<W>(
-    format: Format,
+    format: LineFormat,
     level: &str,
     colour: bool,
     writer: W,
@@ -84,8 +64,8 @@ where
         .with_writer(writer)
         .with_target(false);
     Ok(match format {
-        Format::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),
-        Format::Text => Box::new(builder.with_ansi(colour).finish().with(filter)),
+        LineFormat::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),
+        LineFormat::Text => Box::new(builder.with_ansi(colour).finish().with(filter)),
     })
 }
 
@@ -95,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_wrong_level_says_which_there_are() {
-        let error = subscriber(Format::Text, "info,=loud=", false, io::sink).err();
+        let error = subscriber(LineFormat::Text, "info,=loud=", false, io::sink).err();
         let error = error.expect("no level").to_string();
         assert!(error.contains("error, warn, info"), "{error}");
     }

@@ -1,8 +1,7 @@
-//! Runbook: what docs/runbook.md says of a reason, compiled in, so that it is at hand where there is
-//! no network.
+//! Runbook: what docs/runbook.md says of a reason. It is compiled in, so that it can be read on a
+//! machine without network.
 
 use privatelink_verdict::reason::Reason;
-
 use privatelink_verdict::suggest;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");

@@ -6,31 +6,10 @@ use privatelink_verdict::reason::{Reason, Severity, Stage};
 use schemars::schema_for;
 use serde::Serialize;
 
-use super::json::Report;
-use super::json::summary::Summary;
-use super::json::word::Word;
-use super::metrics::spec::{SPECS, Scope, Spec};
-
-/// One row of the table of reasons.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReasonRow {
-    reason: Word<Reason>,
-    stage: Word<Stage>,
-    severity: Word<Severity>,
-    meaning: &'static str,
-    remedy: &'static str,
-}
-
-fn reason_rows() -> impl Iterator<Item = ReasonRow> {
-    Reason::ALL.iter().map(|&reason| ReasonRow {
-        reason: Word(reason),
-        stage: Word(reason.stage()),
-        severity: Word(reason.severity()),
-        meaning: reason.meaning(),
-        remedy: reason.remedy(),
-    })
-}
+use crate::json::Report;
+use crate::json::enums::Enum;
+use crate::json::summary::Summary;
+use crate::metrics::definition::{DEFINITIONS, Scope};
 
 /// The JSON schema of `check -o json` and `/api/v1/targets`.
 pub fn report(out: &mut impl Write) -> io::Result<()> {
@@ -49,15 +28,8 @@ pub fn reasons_markdown(out: &mut impl Write) -> io::Result<()> {
         "| stage | reason | severity | meaning | what to do |\n|---|---|---|---|---|"
     )?;
     for row in reason_rows() {
-        let ReasonRow {
-            reason,
-            stage,
-            severity,
-            meaning,
-            remedy,
-        } = row;
-        let (reason, stage, severity) = (reason.0, stage.0, severity.0);
-        let (meaning, remedy) = (cell(meaning), cell(remedy));
+        let (reason, stage, severity) = (row.reason.0, row.stage.0, row.severity.0);
+        let (meaning, remedy) = (cell(row.meaning), cell(row.remedy));
         writeln!(
             out,
             "| {stage} | `{reason}` | {severity} | {meaning} | {remedy} |"
@@ -82,38 +54,51 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
          exists only if the latest completed probe obtained that fact; otherwise it is absent, \
          never 0 and never the previous value. `process_*` comes on top."
     )?;
-    for (scope, title) in [
-        (
-            Scope::Essential,
-            "Per target, also with `metrics: essential`",
-        ),
-        (Scope::Full, "Per target, with `metrics: full`"),
-        (Scope::Agent, "Per agent"),
-    ] {
-        writeln!(
-            out,
-            "\n## {title}\n\n| metric | type | labels | meaning | exists |\n|---|---|---|---|---|"
-        )?;
-        for spec in SPECS.iter().filter(|spec| spec.scope == scope) {
-            let Spec {
-                name,
-                kind,
-                labels,
-                help,
-                exists,
-                ..
-            } = spec;
-            let (kind, labels) = (kind.as_str(), labels.join(", "));
-            let (help, exists) = (cell(help), cell(exists));
-            writeln!(out, "| `{name}` | {kind} | {labels} | {help} | {exists} |")?;
-        }
-    }
-    Ok(())
+    let title = "Per target, also with `metrics: essential`";
+    metrics_table(out, title, Scope::Essential)?;
+    metrics_table(out, "Per target, with `metrics: full`", Scope::Full)?;
+    metrics_table(out, "Per agent", Scope::Agent)
 }
 
 /// Every metric as a JSON array.
 pub fn metrics_json(out: &mut impl Write) -> io::Result<()> {
-    json(out, &SPECS)
+    json(out, &DEFINITIONS)
+}
+
+/// One row of the table of reasons.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReasonRow {
+    reason: Enum<Reason>,
+    stage: Enum<Stage>,
+    severity: Enum<Severity>,
+    meaning: &'static str,
+    remedy: &'static str,
+}
+
+fn reason_rows() -> impl Iterator<Item = ReasonRow> {
+    Reason::ALL.iter().map(|&reason| ReasonRow {
+        reason: Enum(reason),
+        stage: Enum(reason.stage()),
+        severity: Enum(reason.severity()),
+        meaning: reason.meaning(),
+        remedy: reason.remedy(),
+    })
+}
+
+fn metrics_table(out: &mut impl Write, title: &str, scope: Scope) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n## {title}\n\n| metric | type | labels | meaning | exists |\n|---|---|---|---|---|"
+    )?;
+    let definitions = DEFINITIONS.iter();
+    for definition in definitions.filter(|definition| definition.scope == scope) {
+        let (name, kind) = (definition.name, definition.kind.as_str());
+        let labels = definition.labels.join(", ");
+        let (help, exists) = (cell(definition.help), cell(definition.exists));
+        writeln!(out, "| `{name}` | {kind} | {labels} | {help} | {exists} |")?;
+    }
+    Ok(())
 }
 
 fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -128,10 +113,10 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use privatelink_board::fixtures;
     use serde_json::Value;
 
     use super::*;
-    use privatelink_board::fixtures;
 
     fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -144,9 +129,9 @@ mod tests {
         let reasons = printed(reasons_markdown);
         assert_eq!(reasons.lines().count(), Reason::ALL.len() + 2);
         let metrics = printed(metrics_markdown);
-        for spec in SPECS {
-            let row = format!("| `{}` |", spec.name);
-            assert_eq!(metrics.matches(&row).count(), 1, "{}", spec.name);
+        for definition in DEFINITIONS {
+            let row = format!("| `{}` |", definition.name);
+            assert_eq!(metrics.matches(&row).count(), 1, "{}", definition.name);
         }
     }
 

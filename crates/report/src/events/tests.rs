@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::*;
-use crate::log::{Format, subscriber};
+use crate::log::{LineFormat, subscriber};
 use crate::metrics::Histograms;
 use privatelink_board::fixtures;
 use privatelink_verdict::fact::Fact;
@@ -25,7 +25,7 @@ impl io::Write for Lines {
     }
 }
 
-fn lines(format: Format, level: &str, emit: impl FnOnce()) -> String {
+fn lines(format: LineFormat, level: &str, emit: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = subscriber(format, level, false, move || writer.clone());
@@ -37,7 +37,7 @@ fn lines(format: Format, level: &str, emit: impl FnOnce()) -> String {
 #[test]
 fn a_broken_target_is_one_warning_with_the_fields_that_scripts_read() {
     let fallback = fixtures::public_fallback();
-    let text = lines(Format::Json, "info", || {
+    let text = lines(LineFormat::Json, "info", || {
         VerdictChanged {
             probed: &fallback,
             previous: None,
@@ -66,7 +66,7 @@ fn a_recovery_names_the_reason_before_it() {
     let repaired = Arc::new(repaired);
     let changes = board.record(Arc::clone(&repaired)).expect("the target");
     let change = changes.verdict.expect("a change");
-    let text = lines(Format::Json, "info", || {
+    let text = lines(LineFormat::Json, "info", || {
         VerdictChanged {
             probed: &repaired,
             previous: change.previous,
@@ -84,15 +84,18 @@ fn a_probe_that_changes_nothing_is_counted_and_silent_at_info() {
     let metrics = Metrics::new(fixtures::shared(), Histograms::Off).expect("metrics");
     let mut counters = Counters::default();
     let mut emit = || ProbeCompleted { probed: &probed }.emit(&mut counters, &metrics);
-    assert_eq!(lines(Format::Json, "info", &mut emit), "");
-    assert_eq!(lines(Format::Json, "debug", &mut emit).lines().count(), 1);
+    assert_eq!(lines(LineFormat::Json, "info", &mut emit), "");
+    assert_eq!(
+        lines(LineFormat::Json, "debug", &mut emit).lines().count(),
+        1
+    );
     assert_eq!(counters.outcomes[Outcome::Pass as usize], 2);
 }
 
 #[test]
 fn what_is_logged_is_counted() {
     let mut scheduler = SchedulerState::default();
-    let text = lines(Format::Json, "debug", || {
+    let text = lines(LineFormat::Json, "debug", || {
         BeatSkipped {
             target: "kv",
             beats: 2,
@@ -113,7 +116,7 @@ fn what_came_from_the_wire_cannot_act_on_a_terminal() {
     let mut hostile = fixtures::name_mismatch();
     let (operation, cause) = (String::new(), "\u{1b}[2J\nforged line".to_owned());
     hostile.verdict.findings[0].facts = vec![Fact::AgentFault { operation, cause }];
-    let text = lines(Format::Text, "info", || {
+    let text = lines(LineFormat::Text, "info", || {
         VerdictChanged {
             probed: &hostile,
             previous: None,

@@ -3,15 +3,15 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
 
+use privatelink_board::{Board, Entry};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::Outcome;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::word::Word;
-use super::{SCHEMA_VERSION, VERSION};
-use crate::text::millis_utc;
-use privatelink_board::{Board, Entry};
+use super::enums::Enum;
+use crate::time::millis_utc;
+use crate::version::{SCHEMA_VERSION, VERSION};
 
 /// What `/api/v1/summary` answers.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -59,9 +59,9 @@ pub struct TargetSummary {
     /// The target's name.
     pub target: String,
     /// How the latest probe ended; `null` before the first.
-    pub outcome: Option<Word<Outcome>>,
+    pub outcome: Option<Enum<Outcome>>,
     /// The primary reason; `null` before the first probe.
-    pub reason: Option<Word<Reason>>,
+    pub reason: Option<Enum<Reason>>,
     /// When the latest probe was completed, RFC 3339 in UTC; `null` before the first.
     pub checked_at: Option<String>,
     /// Whether the latest probe is older than three intervals and a minute.
@@ -101,15 +101,15 @@ impl Summary {
         }
     }
 
-    /// A weak entity tag (RFC 9110 section 8.8.1): equal as long as only `checkedAt` differs, so
-    /// that an observer's conditional request costs nothing while all verdicts stand. A prober
-    /// that no longer probes does not hide behind it: `stale` is part of the tag.
+    /// A weak entity tag (RFC 9110 section 8.8.1), equal as long as only `checkedAt` differs: while
+    /// no verdict changes, the reply to an observer's conditional request has no body. `stale` is part
+    /// of the tag, so that an observer also sees when probes stop.
     pub fn tag(&self) -> String {
         let mut hasher = DefaultHasher::new();
         (self.version, &self.node, &self.agent_started_at).hash(&mut hasher);
         (self.ready, &self.config_hash, self.config_loaded).hash(&mut hasher);
         for target in &self.targets {
-            let outcome = target.outcome.map(|word| word.0);
+            let outcome = target.outcome.map(|outcome| outcome.0);
             let reason = target.reason.map(|word| word.0);
             (&target.target, outcome, reason, target.stale).hash(&mut hasher);
         }
@@ -122,16 +122,16 @@ impl TargetSummary {
         let probed = entry.latest.as_deref();
         Self {
             target: entry.target.name.clone(),
-            outcome: probed.map(|probed| Word(probed.verdict.outcome)),
-            reason: probed.map(|probed| Word(probed.verdict.reason)),
+            outcome: probed.map(|probed| Enum(probed.verdict.outcome)),
+            reason: probed.map(|probed| Enum(probed.verdict.reason)),
             checked_at: probed.and_then(|probed| millis_utc(probed.observation.checked_at)),
             stale: is_stale(entry, now),
         }
     }
 }
 
-/// Whether the latest probe of `entry` is older than three intervals and a minute, as the alert on
-/// staleness has it. A target that was never probed is measured from its beginning.
+/// Whether the latest probe of `entry` is older than three intervals and a minute, which is also the
+/// rule of the alert on staleness. Before the first probe, the age is that of the target.
 pub fn is_stale(entry: &Entry, now: SystemTime) -> bool {
     let last = entry
         .latest
@@ -143,11 +143,12 @@ pub fn is_stale(entry: &Entry, now: SystemTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use privatelink_board::fixtures;
 
+    use super::*;
+
     #[test]
-    fn the_tag_stands_while_the_verdicts_stand() {
+    fn the_tag_stays_while_no_verdict_changes() {
         let mut board = fixtures::board();
         let before = Summary::of(&board, fixtures::now());
         let mut again = fixtures::public_fallback();
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_changes_with_a_verdict_and_with_silence() {
+    fn the_tag_changes_with_a_verdict_and_when_probes_stop() {
         let mut board = fixtures::board();
         let before = Summary::of(&board, fixtures::now());
         let late = Summary::of(&board, fixtures::now() + Duration::from_secs(200));

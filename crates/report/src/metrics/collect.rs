@@ -1,21 +1,20 @@
-//! Collect: the families as the board stands, built anew for every scrape, so that a series cannot
-//! outlive the fact it is about.
+//! Collect: every series but the histograms, built from the board at each scrape, so that none
+//! outlives the fact that it is about.
 
+use privatelink_board::{Board, Entry, Probed};
+use privatelink_config::plan::Detail;
 use privatelink_verdict::address::{Class, Family};
 use privatelink_verdict::judge::has_alias;
-use privatelink_verdict::observation::{
-    Connection, Observation, QueryOutcome, TcpOutcome, TlsOutcome,
-};
+use privatelink_verdict::observation::{Connection, Observation, TcpOutcome, TlsOutcome};
 use privatelink_verdict::reason::Stage;
 use privatelink_verdict::target::{Expectation, Source, Target};
 use privatelink_verdict::verdict::Outcome;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use super::spec::{Id, Kind, SPECS, Scope};
-use crate::json::VERSION;
-use crate::text::unix_seconds;
-use privatelink_board::{Board, Entry, Probed};
-use privatelink_config::plan::Detail;
+use super::definition::{DEFINITIONS, Id, Kind, Scope};
+use super::durations::stage_seconds;
+use crate::time::unix_seconds;
+use crate::version::VERSION;
 
 /// The stages of `privatelink_probe_failures_total`.
 const FAILURE_STAGES: [Stage; 6] = [
@@ -33,17 +32,17 @@ const TIMEOUT_STAGES: [Stage; 4] = [Stage::Dns, Stage::Connect, Stage::Tls, Stag
 /// The lower bits of the configuration's hash, as many as a float holds exactly.
 const HASH_BITS: u64 = (1 << 48) - 1;
 
-/// The families of one scrape, histograms excepted.
+/// The series of one scrape, by metric, in the order of [`DEFINITIONS`].
 pub(super) struct Families {
     metrics: Vec<Vec<Metric>>,
     detail: Detail,
 }
 
 impl Families {
-    /// What `board` knows.
+    /// Every series of what `board` knows.
     pub(super) fn of(board: &Board) -> Vec<MetricFamily> {
         let mut families = Self {
-            metrics: vec![Vec::new(); SPECS.len()],
+            metrics: vec![Vec::new(); DEFINITIONS.len()],
             detail: board.detail,
         };
         families.agent(board);
@@ -54,19 +53,19 @@ impl Families {
     }
 
     fn set(&mut self, id: Id, labels: &[&str], value: f64) {
-        let spec = id.spec();
-        if spec.scope == Scope::Full && self.detail == Detail::Essential {
+        let definition = id.definition();
+        if definition.scope == Scope::Full && self.detail == Detail::Essential {
             return;
         }
-        debug_assert_eq!(spec.labels.len(), labels.len(), "{}", spec.name);
-        let pairs = spec.labels.iter().zip(labels).map(|(name, value)| {
+        debug_assert_eq!(definition.labels.len(), labels.len(), "{}", definition.name);
+        let pairs = definition.labels.iter().zip(labels).map(|(name, value)| {
             let mut pair = LabelPair::default();
             pair.set_name((*name).to_owned());
             pair.set_value((*value).to_owned());
             pair
         });
         let mut metric = Metric::from_label(pairs.collect());
-        if spec.kind == Kind::Counter {
+        if definition.kind == Kind::Counter {
             let mut counter = Counter::default();
             counter.set_value(value);
             metric.set_counter(counter);
@@ -174,7 +173,7 @@ impl Families {
         }
         if resolution
             .outcome()
-            .is_some_and(|outcome: QueryOutcome| !outcome.is_failure())
+            .is_some_and(|outcome| !outcome.is_failure())
         {
             let alias = has_alias(&probed.target, observation);
             self.set(Id::DnsPrivatelinkAlias, &[name], flag(alias));
@@ -209,14 +208,14 @@ impl Families {
     }
 
     fn finish(self) -> Vec<MetricFamily> {
-        let families = SPECS.iter().zip(self.metrics);
+        let families = DEFINITIONS.iter().zip(self.metrics);
         families
             .filter(|(_, metrics)| !metrics.is_empty())
-            .map(|(spec, metrics)| {
+            .map(|(definition, metrics)| {
                 let mut family = MetricFamily::default();
-                family.set_name(spec.name.to_owned());
-                family.set_help(spec.help.to_owned());
-                family.set_field_type(match spec.kind {
+                family.set_name(definition.name.to_owned());
+                family.set_help(definition.help.to_owned());
+                family.set_field_type(match definition.kind {
                     Kind::Counter => MetricType::COUNTER,
                     Kind::Gauge => MetricType::GAUGE,
                     Kind::Histogram => MetricType::HISTOGRAM,
@@ -227,32 +226,6 @@ impl Families {
             .collect()
     }
 }
-
-/// The stages of a probe that ran, with `total`, and how long they took.
-pub(super) fn stage_seconds(
-    observation: &Observation,
-) -> impl Iterator<Item = (&'static str, f64)> {
-    let timing = &observation.timing;
-    let stages = [
-        (Stage::Dns.as_str(), timing.dns),
-        (Stage::Connect.as_str(), timing.connect),
-        (Stage::Tls.as_str(), timing.tls),
-        (Stage::Http.as_str(), timing.http),
-        ("total", Some(timing.total)),
-    ];
-    stages
-        .into_iter()
-        .filter_map(|(stage, elapsed)| Some((stage, elapsed?.as_secs_f64())))
-}
-
-/// The word of each of [`stage_seconds`].
-pub(super) const DURATION_STAGES: [&str; 5] = [
-    Stage::Dns.as_str(),
-    Stage::Connect.as_str(),
-    Stage::Tls.as_str(),
-    Stage::Http.as_str(),
-    "total",
-];
 
 /// Whether some address of a routable family is public, where a private endpoint is expected and
 /// there is an address at all.

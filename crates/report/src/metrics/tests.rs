@@ -1,15 +1,13 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use privatelink_board::{Board, Entry, fixtures};
+use privatelink_config::plan::Detail;
 use privatelink_verdict::address::Class;
 use privatelink_verdict::observation::Skip;
 use privatelink_verdict::target::Expectation;
 
 use super::*;
-use privatelink_board::fixtures;
-use privatelink_board::{Board, Entry};
-use privatelink_config::plan::Detail;
 
 fn scrape(board: Board) -> String {
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
@@ -254,7 +252,7 @@ fn histograms_have_no_target_unless_asked_for() {
 }
 
 #[test]
-fn what_is_exposed_is_what_the_table_says() {
+fn what_is_exposed_is_what_the_definitions_say() {
     let text = scrape(fixtures::board());
     let mut types = HashMap::new();
     for line in text.lines() {
@@ -263,9 +261,9 @@ fn what_is_exposed_is_what_the_table_says() {
             types.insert(format!("privatelink_{name}"), kind);
         }
     }
-    let table: HashMap<_, _> = SPECS
+    let table: HashMap<_, _> = DEFINITIONS
         .iter()
-        .map(|spec| (spec.name.to_owned(), spec.kind.as_str()))
+        .map(|definition| (definition.name.to_owned(), definition.kind.as_str()))
         .collect();
     assert_eq!(types, table);
 }

@@ -1,4 +1,4 @@
-//! Address: one address of the answer in the tree, and what became of it.
+//! Address: one address of the answer in the tree, with its connection, certificate and service.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,47 +6,63 @@ use std::time::Duration;
 use privatelink_verdict::observation::{
     Certificate, Connection, Observation, ServiceReply, Skip, TcpOutcome, TlsOutcome,
 };
+use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::service_evidence::{ReplyOutcome, ServiceEvidence};
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Outcome;
 
-use super::node::Node;
-use super::{ADDRESSES, DIM, INLINE, classified, paint, style_of};
-use crate::text::{expiry, from_wire, short_duration};
+use super::branch::Branch;
+use super::dns::classified;
+use super::style::{DIM, paint, style_of};
+use crate::time::{expiry, short_duration};
 
-pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Node> {
-    let all = &observation.resolution.addresses;
-    let mut nodes: Vec<_> = all
-        .iter()
-        .take(ADDRESSES)
+/// The most addresses of one answer that are drawn.
+const ADDRESSES: usize = 16;
+
+/// The most names of a certificate that are drawn.
+const NAMES: usize = 3;
+
+pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Branch> {
+    let addresses = &observation.resolution.addresses;
+    let shown = addresses.iter().take(ADDRESSES);
+    let mut branches: Vec<_> = shown
         .map(|address| {
             let ttl = paint(DIM, &format!("ttl {} s", address.ttl));
             let mut connections = observation.connections.iter();
             let connection = connections.find(|one| one.ip == address.ip);
-            let became =
-                connection.map(|connection| self::connection(connection, target.evidence()));
-            Node::new(format!("{}  {ttl}", classified(address))).with(became.into_iter().flatten())
+            let below = connection.map(|one| self::connection(one, target.evidence()));
+            Branch::new(format!("{}  {ttl}", classified(address))).with(below.into_iter().flatten())
         })
         .collect();
-    if let Some(more) = all.len().checked_sub(ADDRESSES).filter(|more| *more > 0) {
-        nodes.push(Node::new(format!("… {more} more addresses")));
+    if addresses.len() > ADDRESSES {
+        let more = addresses.len() - ADDRESSES;
+        branches.push(Branch::new(format!("… {more} more addresses")));
     }
-    nodes
+    branches
 }
 
-fn connection(connection: &Connection, evidence: Option<&ServiceEvidence>) -> Vec<Node> {
-    let dialled = format!("tcp {}", connection.port);
-    let width = dialled.len();
+fn connection(connection: &Connection, evidence: Option<&ServiceEvidence>) -> Vec<Branch> {
+    let label = format!("tcp {}", connection.port);
+    let width = label.len();
+    let mut branches = vec![tcp(connection, label)];
+    branches.extend(tls(connection, width));
+    branches.extend(connection.certificate.as_ref().map(certificate));
+    let reply = connection.service.as_ref();
+    branches.extend(reply.map(|reply| service(reply, evidence)));
+    branches
+}
+
+fn tcp(connection: &Connection, label: String) -> Branch {
     let ok = connection.tcp == TcpOutcome::Ok;
-    let mut tcp = vec![dialled, ended(connection.tcp.as_str(), ok)];
-    tcp.extend(connection.skip.map(|skip| match skip {
+    let mut parts = vec![label, outcome(connection.tcp.as_str(), ok)];
+    parts.extend(connection.skip.map(|skip| match skip {
         Skip::Reserved => "reserved or denied, so it is not dialled".to_owned(),
         Skip::NoRoute => "no route for this family, so it is not counted".to_owned(),
         Skip::TooMany => "more addresses than are dialled at once".to_owned(),
         Skip::DnsOnly => "judged on DNS alone, so it is not dialled".to_owned(),
     }));
-    tcp.extend(elapsed(connection.tcp_elapsed));
-    tcp.extend(connection.other_port.map(|(port, open)| {
+    parts.extend(connection.tcp_elapsed.map(elapsed));
+    parts.extend(connection.other_port.map(|(port, open)| {
         let verb = if open {
             "opens"
         } else {
@@ -54,40 +70,50 @@ fn connection(connection: &Connection, evidence: Option<&ServiceEvidence>) -> Ve
         };
         format!("port {port} {verb}")
     }));
-    tcp.extend(detail(connection.tcp_detail.as_deref()));
-    let mut nodes = vec![Node::new(tcp.join("  "))];
-    let outcome = connection.tls();
-    if !matches!(outcome, TlsOutcome::Skipped | TlsOutcome::NotApplicable) {
-        let ok = outcome == TlsOutcome::Ok;
-        let mut tls = vec![format!("{:width$}", "tls"), ended(outcome.as_str(), ok)];
-        tls.extend(elapsed(connection.handshake_elapsed));
-        tls.extend(detail(connection.handshake_detail.as_deref()));
-        nodes.push(Node::new(tls.join("  ")));
+    parts.extend(connection.tcp_detail.as_deref().map(detail));
+    Branch::new(parts.join("  "))
+}
+
+/// `label_width` is that of the label of the line above.
+fn tls(connection: &Connection, label_width: usize) -> Option<Branch> {
+    let tls = connection.tls();
+    if matches!(tls, TlsOutcome::Skipped | TlsOutcome::NotApplicable) {
+        return None;
     }
-    nodes.extend(connection.certificate.as_ref().map(certificate));
-    nodes.extend(
-        connection
-            .service
-            .as_ref()
-            .map(|reply| service(reply, evidence)),
-    );
-    nodes
+    let label = format!("{:label_width$}", "tls");
+    let mut parts = vec![label, outcome(tls.as_str(), tls == TlsOutcome::Ok)];
+    parts.extend(connection.handshake_elapsed.map(elapsed));
+    parts.extend(connection.handshake_detail.as_deref().map(detail));
+    Some(Branch::new(parts.join("  ")))
 }
 
-fn service(reply: &ServiceReply, evidence: Option<&ServiceEvidence>) -> Node {
-    let proof = reply.proof(evidence);
-    let outcome = proof
-        .as_ref()
-        .map_or(ReplyOutcome::NoReply, |proof| proof.outcome);
-    let word = ended(outcome.as_str(), outcome == ReplyOutcome::Arrived);
-    let evidence = proof.map_or_else(|| reply.failure().to_owned(), |proof| proof.evidence);
-    Node::new(format!(
-        "service     {word}  {}",
-        paint(DIM, &from_wire(&evidence))
-    ))
+fn certificate(certificate: &Certificate) -> Branch {
+    let shown = certificate.names.iter().take(NAMES);
+    let shown: Vec<_> = shown.map(|name| from_wire(name)).collect();
+    let mut names = shown.join(", ");
+    if certificate.names.len() > NAMES {
+        let _ = write!(names, " +{}", certificate.names.len() - NAMES);
+    }
+    if names.is_empty() {
+        names = format!("no names, subject {}", from_wire(&certificate.subject));
+    }
+    let issuer = from_wire(&certificate.issuer);
+    let expires = expiry(certificate.not_after, certificate.verified_at);
+    let facts = format!("by {}, {expires}", common_name(&issuer));
+    Branch::new(format!("certificate for {names}  {}", paint(DIM, &facts)))
 }
 
-fn ended(word: &str, ok: bool) -> String {
+fn service(reply: &ServiceReply, evidence: Option<&ServiceEvidence>) -> Branch {
+    let (reached, said) = match reply.proof(evidence) {
+        Some(proof) => (proof.outcome, proof.evidence),
+        None => (ReplyOutcome::NoReply, reply.failure().to_owned()),
+    };
+    let word = outcome(reached.as_str(), reached == ReplyOutcome::Arrived);
+    Branch::new(format!("service     {word}  {}", detail(&said)))
+}
+
+/// The word of an outcome, red where it is a failure.
+fn outcome(word: &str, ok: bool) -> String {
     if ok || word == TcpOutcome::Skipped.as_str() {
         word.to_owned()
     } else {
@@ -95,33 +121,15 @@ fn ended(word: &str, ok: bool) -> String {
     }
 }
 
-fn elapsed(elapsed: Option<Duration>) -> Option<String> {
-    Some(paint(DIM, &short_duration(elapsed?)))
+fn elapsed(elapsed: Duration) -> String {
+    paint(DIM, &short_duration(elapsed))
 }
 
-fn detail(detail: Option<&str>) -> Option<String> {
-    Some(paint(DIM, &from_wire(detail?)))
+fn detail(detail: &str) -> String {
+    paint(DIM, &from_wire(detail))
 }
 
-fn certificate(certificate: &Certificate) -> Node {
-    let shown = certificate.names.iter().take(INLINE);
-    let mut names = shown
-        .map(|name| from_wire(name))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if certificate.names.len() > INLINE {
-        let _ = write!(names, " +{}", certificate.names.len() - INLINE);
-    }
-    if names.is_empty() {
-        names = format!("no names, subject {}", from_wire(&certificate.subject));
-    }
-    let expires = expiry(certificate.not_after, certificate.verified_at);
-    let issuer = from_wire(&certificate.issuer);
-    let facts = format!("by {}, {expires}", common_name(&issuer));
-    Node::new(format!("certificate for {names}  {}", paint(DIM, &facts)))
-}
-
-/// The common name of an RFC 4514 name, or all of it.
+/// The common name of a distinguished name (RFC 4514), or all of it where there is none.
 fn common_name(name: &str) -> &str {
     let mut parts = name.split(',').map(str::trim);
     parts

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use privatelink_board::fixtures;
 use privatelink_verdict::reason::Severity;
 use privatelink_verdict::verdict::Confidence;
 
 use super::*;
-use privatelink_board::fixtures;
 
 /// What is written when colours are off; the meaning's and remedy's words are a table of its own.
 fn plain(write: impl FnOnce(&mut anstream::StripStream<Vec<u8>>) -> io::Result<()>) -> String {
@@ -219,7 +219,7 @@ fn a_name_of_its_own_comes_with_the_host() {
 }
 
 #[test]
-fn colours_are_written_and_nothing_else_acts() {
+fn colours_are_the_only_escape_sequences() {
     let mut out = Vec::new();
     tree(&mut out, [&fixtures::name_mismatch()], None).expect("memory to write to");
     let text = String::from_utf8(out).expect("text");

@@ -1,13 +1,8 @@
-//! Text: times and durations in words, beside what the wire said.
+//! Time: moments and durations, as reports write them.
 
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-
-pub use privatelink_verdict::sanitize::{from_wire, sentence};
-
-/// The most names of one list that are shown (section 4).
-pub const WIRE_NAMES: usize = 20;
 
 /// RFC 3339 in UTC to the second, for a time in Unix seconds; `None` outside the years 1 to 9999.
 pub fn seconds_utc(unix: i64) -> Option<String> {

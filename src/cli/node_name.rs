@@ -1,9 +1,9 @@
-//! Node: the name this agent goes by.
+//! Node name: what this node is called on every series and report.
 
 use std::fs;
 
-/// The name given, else the host's; an empty one counts as not given.
-pub(super) fn name(given: Option<&str>) -> String {
+/// The name that was given, else the machine's host name; an empty one counts as not given.
+pub(super) fn or_hostname(given: Option<&str>) -> String {
     let given = given.map(str::trim).filter(|name| !name.is_empty());
     given.map_or_else(hostname, str::to_owned)
 }
@@ -23,8 +23,8 @@ mod tests {
 
     #[test]
     fn an_empty_name_counts_as_not_given() {
-        assert_eq!(name(Some("aks-a-0")), "aks-a-0");
-        assert_eq!(name(Some(" ")), name(None));
-        assert!(!name(None).is_empty());
+        assert_eq!(or_hostname(Some("aks-a-0")), "aks-a-0");
+        assert_eq!(or_hostname(Some(" ")), or_hostname(None));
+        assert!(!or_hostname(None).is_empty());
     }
 }

@@ -1,11 +1,10 @@
-//! Spec: what each metric is called, means, and when it exists: one closed table, from which both
-//! the exposition and docs/metrics.md come.
+//! Definition: the name, labels and meaning of every metric, and when its series exist. Both
+//! `/metrics` and docs/metrics.md are made from this table.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What kind of metric it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Only grows, until the agent restarts.
@@ -28,7 +27,7 @@ impl Kind {
 }
 
 /// Where a metric is exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Once per agent.
@@ -40,9 +39,9 @@ pub enum Scope {
 }
 
 /// One metric.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Spec {
+pub struct Definition {
     /// The name.
     pub name: &'static str,
     /// What kind of metric it is.
@@ -57,14 +56,14 @@ pub struct Spec {
     pub exists: &'static str,
 }
 
-macro_rules! specs {
+macro_rules! definitions {
     ($($id:ident $kind:ident $scope:ident $name:literal [$($label:literal)*] $help:literal, $exists:literal;)+) => {
         /// Which metric.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Id { $($id,)+ }
 
         /// Every metric of the agent, in the contract's order.
-        pub const SPECS: &[Spec] = &[$(Spec {
+        pub const DEFINITIONS: &[Definition] = &[$(Definition {
             name: $name,
             kind: Kind::$kind,
             labels: &[$($label,)*],
@@ -75,7 +74,7 @@ macro_rules! specs {
     };
 }
 
-specs! {
+definitions! {
     ProbeSuccess Gauge Essential "privatelink_probe_success" ["target"]
         "Whether the latest probe passed: 1 unless its outcome is fail.",
         "after the first probe";
@@ -164,8 +163,8 @@ specs! {
 
 impl Id {
     /// The row of the table.
-    pub(super) const fn spec(self) -> &'static Spec {
-        &SPECS[self as usize]
+    pub(super) const fn definition(self) -> &'static Definition {
+        &DEFINITIONS[self as usize]
     }
 }
 
@@ -178,19 +177,30 @@ mod tests {
     #[test]
     fn counters_end_in_total_and_names_are_unique() {
         let mut names = HashSet::new();
-        for spec in SPECS {
-            assert!(names.insert(spec.name), "{} twice", spec.name);
-            let total = spec.name.ends_with("_total");
-            assert_eq!(spec.kind == Kind::Counter, total, "{}", spec.name);
-            assert!(spec.name.starts_with("privatelink_"), "{}", spec.name);
+        for definition in DEFINITIONS {
+            assert!(names.insert(definition.name), "{} twice", definition.name);
+            let total = definition.name.ends_with("_total");
+            assert_eq!(
+                definition.kind == Kind::Counter,
+                total,
+                "{}",
+                definition.name
+            );
+            assert!(
+                definition.name.starts_with("privatelink_"),
+                "{}",
+                definition.name
+            );
         }
     }
 
     #[test]
     fn essential_is_the_contracts_list() {
-        let essential = SPECS.iter().filter(|spec| spec.scope == Scope::Essential);
+        let essential = DEFINITIONS
+            .iter()
+            .filter(|definition| definition.scope == Scope::Essential);
         let names: Vec<_> = essential
-            .map(|spec| &spec.name["privatelink_".len()..])
+            .map(|definition| &definition.name["privatelink_".len()..])
             .collect();
         assert_eq!(
             names,

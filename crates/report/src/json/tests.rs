@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::*;
 use privatelink_board::fixtures;
+use privatelink_verdict::observation::Comparison;
+
+use super::bounds::NAMES;
+use super::*;
 
 fn as_json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("serializable")
@@ -114,7 +117,7 @@ fn a_stage_that_did_not_run_says_null_skipped_or_nothing() {
 }
 
 #[test]
-fn a_target_that_was_never_probed_claims_nothing() {
+fn a_target_that_was_never_probed_has_null_for_what_a_probe_would_say() {
     let report = as_json(&Report::of_board(&fixtures::board()));
     let never = &report["targets"][5];
     assert_eq!(never["target"], "kv-new.vault.azure.net");
@@ -133,7 +136,7 @@ fn a_target_that_was_never_probed_claims_nothing() {
 }
 
 #[test]
-fn strings_from_the_wire_are_bounded_and_cannot_act() {
+fn strings_from_the_wire_are_bounded_and_have_no_control_characters() {
     let mut hostile = fixtures::name_mismatch();
     let query = &mut hostile.observation.resolution.queries[0];
     query.chain = vec!["x".repeat(5_000); 40];
@@ -143,7 +146,7 @@ fn strings_from_the_wire_are_bounded_and_cannot_act() {
     let names = &report["connections"][0]["certificate"]["names"];
     for list in [&report["dns"]["chain"], names] {
         let list = list.as_array().expect("a list");
-        assert_eq!(list.len(), WIRE_NAMES);
+        assert_eq!(list.len(), NAMES);
         for name in list.iter().filter_map(Value::as_str) {
             assert!(name.len() <= privatelink_verdict::sanitize::WIRE_BYTES);
             assert!(!name.chars().any(char::is_control), "{name}");

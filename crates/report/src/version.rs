@@ -1,0 +1,7 @@
+//! Version: of this program, and of the JSON that it writes.
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The version of the JSON types; fields are only added to a version.
+pub const SCHEMA_VERSION: u32 = 1;
