@@ -1,32 +1,37 @@
-//! Service: asking the service itself, over the connection that was just attempt, before any login.
+//! Service: asking the service itself, over the connection whose handshake was just completed, before
+//! any login.
 //!
 //! One request, one reply, HTTP/1.1, nothing else: no credentials, no redirect followed, no second
 //! request, a bounded head and the beginning of the body. What may be asked is in the catalogue's
 //! crate; what the reply proves is judged there.
 
-mod chunked;
+mod bounded;
 
-use std::io;
+use std::pin::pin;
 use std::time::SystemTime;
 
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
+use hyper::http;
+use hyper_util::rt::TokioIo;
 use privatelink_verdict::observation::{NoReply, ServiceReply};
+use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::service_evidence::{HEADERS, Reply, Request};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use self::chunked::Chunked;
-use privatelink_verdict::sanitize::from_wire;
+use self::bounded::Bounded;
 
 /// The largest head of a reply that is read.
 const MAX_HEAD: usize = 16 * 1024;
 /// Headers of a reply that are read.
 const MAX_HEADERS: usize = 256;
-/// Interim replies (1xx) that are passed over.
-const MAX_INTERIM: usize = 8;
 /// Bytes of a body that are kept: a denial can be recognised within these.
 const MAX_BODY: usize = 2048;
-/// Bytes that are read for them, with the sizes of chunks in between.
-const MAX_RAW: usize = 16 * 1024;
+/// Bytes that are read of a reply in all, interim replies and the sizes of chunks included.
+const MAX_READ: usize = 24 * 1024;
 
 /// Asks `request` of `host` on `stream` until `deadline`.
 pub(super) async fn ask<S>(
@@ -53,148 +58,104 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut received = Vec::with_capacity(2048);
-    let begun = async {
-        let closed = |_: io::Error| NoReply::Closed;
-        stream
-            .write_all(written(host, request).as_bytes())
-            .await
-            .map_err(closed)?;
-        stream.flush().await.map_err(closed)?;
-        final_head(stream, &mut received).await
+    let request = http_request(host, request).map_err(|_| NoReply::Unreadable)?;
+    let (mut sender, connection) = client()
+        .handshake(TokioIo::new(Bounded::new(stream, MAX_READ)))
+        .await
+        .map_err(|error| no_reply(&error))?;
+    // Kept outside the exchange: a body that stalls is judged by what has come of it.
+    let (mut head, mut body) = (None, Vec::new());
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        head = Some(reply_without_body(&response));
+        let mut incoming = response.into_body();
+        while body.len() < MAX_BODY
+            && let Some(Ok(frame)) = incoming.frame().await
+        {
+            body.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        }
+        Ok(())
     };
-    let mut reply = match timeout_at(deadline, begun).await {
-        Ok(reply) => reply?,
-        Err(_) => return Err(NoReply::Timeout),
+    let driven = async {
+        let (mut exchange, mut connection) = (pin!(exchange), pin!(connection));
+        tokio::select! {
+            biased;
+            done = &mut exchange => done,
+            // The connection has ended: what it left behind is all that comes.
+            _ = &mut connection => exchange.await,
+        }
     };
-    // RFC 9112 section 6.3: these have no body, whatever their headers say.
-    if request.method != "HEAD" && !matches!(reply.status, 204 | 304) {
-        let body = body(stream, &reply, received, deadline).await;
-        reply.body = String::from_utf8_lossy(&body).into_owned();
-    }
-    reply
-        .headers
-        .retain(|(name, _)| HEADERS.contains(&name.as_str()));
+    let done: Result<hyper::Result<()>, _> = timeout_at(deadline, driven).await;
+    let Some(mut reply) = head else {
+        return Err(match done {
+            Ok(Err(error)) => no_reply(&error),
+            Ok(Ok(())) => NoReply::Closed,
+            Err(_) => NoReply::Timeout,
+        });
+    };
+    body.truncate(MAX_BODY);
+    reply.body = String::from_utf8_lossy(&body).into_owned();
     Ok(reply)
 }
 
-fn written(host: &str, request: Request) -> String {
+/// A client within the bounds above. Boxes between us and the service fold lines and add what is
+/// no header: that hides no mark of the service.
+fn client() -> http1::Builder {
+    let mut client = http1::Builder::new();
+    client
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .title_case_headers(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    client
+}
+
+fn http_request(host: &str, request: Request) -> http::Result<http::Request<Empty<Bytes>>> {
     let Request {
         method,
         path,
         headers,
     } = request;
     let agent = concat!("privatelink-prober/", env!("CARGO_PKG_VERSION"));
-    let more: Vec<String> = headers
+    let mut builder = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, host)
+        .header(USER_AGENT, agent)
+        .header(ACCEPT, "*/*")
+        .header(ACCEPT_ENCODING, "identity")
+        .header(CONNECTION, "close");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Empty::new())
+}
+
+fn reply_without_body(response: &http::Response<Incoming>) -> Reply {
+    let kept = response
+        .headers()
         .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\
-         Accept-Encoding: identity\r\nConnection: close\r\n{}\r\n",
-        more.concat()
-    )
-}
-
-/// The head of the reply proper, after interim ones (RFC 9110 section 15.2). What came beyond it
-/// stays in `received`.
-async fn final_head<S>(stream: &mut S, received: &mut Vec<u8>) -> Result<Reply, NoReply>
-where
-    S: AsyncRead + Unpin,
-{
-    let mut interim = 0;
-    loop {
-        if let Some((reply, length)) = head(received)? {
-            received.drain(..length);
-            // 101 is final: the peer goes on in another protocol.
-            if !(100..200).contains(&reply.status) || reply.status == 101 {
-                return Ok(reply);
-            }
-            interim += 1;
-            if interim > MAX_INTERIM {
-                return Err(NoReply::Unreadable);
-            }
-            continue;
-        }
-        if received.len() > MAX_HEAD {
-            return Err(NoReply::Unreadable);
-        }
-        if !matches!(stream.read_buf(received).await, Ok(1..)) {
-            return Err(NoReply::Closed);
-        }
+        .filter(|(name, _)| HEADERS.contains(&name.as_str()));
+    Reply {
+        status: response.status().as_u16(),
+        headers: kept
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                (name.to_string(), from_wire(&value).into_owned())
+            })
+            .collect(),
+        body: String::new(),
     }
 }
 
-/// The first head in `received`, with every header, and its length; `None` while it is incomplete.
-fn head(received: &[u8]) -> Result<Option<(Reply, usize)>, NoReply> {
-    // Boxes in between fold lines and add what is no header: that hides no mark of the service.
-    let mut lenient = httparse::ParserConfig::default();
-    lenient
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .ignore_invalid_headers_in_responses(true);
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match lenient.parse_response(&mut response, received) {
-        Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Ok(httparse::Status::Complete(_)) | Err(_) => return Err(NoReply::Unreadable),
-    };
-    let headers = response.headers.iter().map(|header| {
-        let value = from_wire(&String::from_utf8_lossy(header.value)).into_owned();
-        (header.name.to_ascii_lowercase(), value)
-    });
-    let status = response.code.ok_or(NoReply::Unreadable)?;
-    Ok(Some((
-        Reply {
-            status,
-            headers: headers.collect(),
-            body: String::new(),
-        },
-        length,
-    )))
-}
-
-/// The beginning of the body, of which `begun` has come. One that is cut short, stalls or never ends
-/// is judged by what there is of it: the head has already proven that somebody replies.
-async fn body<S>(stream: &mut S, reply: &Reply, begun: Vec<u8>, deadline: Instant) -> Vec<u8>
-where
-    S: AsyncRead + Unpin,
-{
-    let coding = reply.header("transfer-encoding").unwrap_or_default();
-    let mut chunked = coding
-        .to_ascii_lowercase()
-        .contains("chunked")
-        .then(Chunked::default);
-    let wanted = match &chunked {
-        Some(_) => MAX_BODY,
-        None => reply
-            .header("content-length")
-            .and_then(|value| value.parse().ok())
-            .map_or(MAX_BODY, |length: usize| length.min(MAX_BODY)),
-    };
-    let mut body = Vec::new();
-    let mut piece = begun;
-    let mut raw = 0;
-    loop {
-        raw += piece.len();
-        let ended = if let Some(chunked) = &mut chunked {
-            chunked.feed(&piece, &mut body)
-        } else {
-            body.extend_from_slice(&piece);
-            false
-        };
-        if ended || body.len() >= wanted || raw >= MAX_RAW {
-            break;
-        }
-        piece.clear();
-        match timeout_at(deadline, stream.read_buf(&mut piece)).await {
-            Ok(Ok(1..)) => {}
-            _ => break,
-        }
+fn no_reply(error: &hyper::Error) -> NoReply {
+    if error.is_parse() || bounded::is_limit_exceeded(error) {
+        NoReply::Unreadable
+    } else {
+        NoReply::Closed
     }
-    body.truncate(wanted);
-    body
 }
 
 #[cfg(test)]

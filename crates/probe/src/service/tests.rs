@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use privatelink_verdict::service_evidence::ServiceEvidence;
 use proptest::prelude::*;
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
 
@@ -89,7 +89,6 @@ async fn a_body_that_stalls_is_judged_by_what_came_of_it() {
     for head in [
         "HTTP/1.1 403 No\r\nContent-Length: 99999\r\n\r\n",
         "HTTP/1.1 403 No\r\n\r\n",
-        "HTTP/1.1 403 No\r\nContent-Length: -5\r\n\r\n",
         "HTTP/1.1 403 No\r\nTransfer-Encoding: Chunked\r\n\r\nffff;x=\"y\"\r\n",
     ] {
         let bytes = format!("{head}ForbiddenByConnection");
@@ -188,6 +187,20 @@ async fn a_byte_a_second_ends_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_speaks_before_it_is_asked_is_read_all_the_same() {
+    let (mut ours, mut theirs) = duplex(4096);
+    let bytes = b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nForbidden";
+    theirs.write_all(bytes).await.expect("room");
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let request = request("key-vault");
+    let asked = ask(&mut ours, "kv.vault.azure.net", request, deadline).await;
+    assert_eq!(
+        asked.reply.map(|reply| reply.body),
+        Ok("Forbidden".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_ends_within_the_head_gave_no_reply() {
     for bytes in [b"".as_slice(), b"HTTP/1.1 200 OK\r\nX-MS-Req"] {
         let (mut ours, mut theirs) = duplex(4096);
@@ -204,11 +217,26 @@ async fn a_connection_that_ends_within_the_head_gave_no_reply() {
     }
 }
 
-#[test]
-fn a_request_carries_no_credentials_and_names_the_host_not_the_alias() {
+#[tokio::test(start_paused = true)]
+async fn a_length_that_is_none_makes_the_reply_unreadable() {
+    // RFC 9112 section 6.3: the framing is invalid, and the reply is discarded.
+    let bytes = b"HTTP/1.1 403 No\r\nContent-Length: -5\r\n\r\nForbiddenByConnection";
+    let reply = replied("key-vault", bytes, 4096).await;
+    assert_eq!(reply, Err(NoReply::Unreadable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_carries_no_credentials_and_names_the_host_not_the_alias() {
     for kind in ServiceEvidence::ALL {
-        let text = written("kv.vault.azure.net", kind.request);
+        let (mut ours, mut theirs) = duplex(4096);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let asked = ask(&mut ours, "kv.vault.azure.net", kind.request, deadline);
+        let mut sent = vec![0; 4096];
+        let (_, length) = tokio::join!(asked, theirs.read(&mut sent));
+        sent.truncate(length.expect("a request"));
+        let text = String::from_utf8(sent).expect("text");
         assert!(text.contains("\r\nHost: kv.vault.azure.net\r\n"), "{text}");
+        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n"), "{text}");
         assert!(
             !text.to_ascii_lowercase().contains("authorization"),
@@ -220,8 +248,15 @@ fn a_request_carries_no_credentials_and_names_the_host_not_the_alias() {
 
 proptest! {
     #[test]
-    fn no_head_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
-        let _ = head(&bytes);
-        let _ = head(&[b"HTTP/1.1 200 OK\r\n".to_vec(), bytes].concat());
+    fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let _ = replied("key-vault", &bytes, 500).await;
+            let begun = [b"HTTP/1.1 200 OK\r\n".to_vec(), bytes].concat();
+            let _ = replied("key-vault", &begun, 500).await;
+        });
     }
 }
