@@ -1,19 +1,28 @@
 //! Nameserver: where a resolver's questions go, and how patiently, as resolv.conf(5) has it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::time::Duration;
 
-use privatelink_verdict::observation::AgentFault;
-
 use privatelink_machine::file::read_bounded;
+use privatelink_verdict::name::normalised;
+use privatelink_verdict::observation::AgentFault;
 use privatelink_verdict::resolver::{DNS_PORT, Servers};
+use resolv_conf::{Config, ScopedIp};
 
 /// The largest resolv.conf that is read, in bytes: many times what resolv.conf(5) can put to use.
 const LARGEST_FILE: usize = 64 << 10;
 
+/// The largest file of an interface's index, in bytes: ten digits and the line's end.
+const LARGEST_INDEX: usize = 16;
+
 /// Name servers beyond these are ignored, as the C library does (`MAXNS`).
 const MAX_SERVERS: usize = 3;
+
+/// The C library's caps on options (resolv.conf(5)): seconds, rounds, dots.
+const MAX_TIMEOUT: u32 = 30;
+const MAX_ATTEMPTS: u32 = 5;
+const MAX_NDOTS: u32 = 15;
 
 /// The name servers of a resolver and its options, defaults as in resolv.conf(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +58,7 @@ impl Nameservers {
     fn read(path: &Path) -> Result<Self, AgentFault> {
         let operation = format!("read {}", path.display());
         let text = match read_bounded(path, LARGEST_FILE) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(text) => text,
             Err(error) => {
                 return Err(AgentFault {
                     operation,
@@ -65,42 +74,27 @@ impl Nameservers {
         Ok(parsed)
     }
 
-    /// Reads resolv.conf text as the C library does: unknown words are ignored, the last `search`
-    /// or `domain` counts, options are capped.
-    fn parse(text: &str) -> Self {
-        let mut parsed = Self::default();
-        for line in text.lines() {
-            let line = line.split(['#', ';']).next().unwrap_or_default();
-            let mut words = line.split_ascii_whitespace();
-            match words.next() {
-                Some("nameserver") if parsed.servers.len() < MAX_SERVERS => {
-                    parsed.servers.extend(words.next().and_then(server));
-                }
-                Some("search" | "domain") => {
-                    parsed.search = words
-                        .map(privatelink_verdict::name::normalised)
-                        .filter(|domain| !domain.is_empty())
-                        .collect();
-                }
-                Some("options") => words.for_each(|option| parsed.set(option)),
-                _ => {}
-            }
-        }
-        parsed
-    }
-
-    fn set(&mut self, option: &str) {
-        let (name, value) = option.split_once(':').unwrap_or((option, ""));
-        let number = value.parse::<u32>().ok();
-        match (name, number) {
-            ("timeout", Some(seconds)) => {
-                self.timeout = Duration::from_secs(seconds.clamp(1, 30).into());
-            }
-            ("attempts", Some(rounds)) => self.attempts = rounds.clamp(1, 5),
-            ("ndots", Some(dots)) => self.ndots = dots.min(15) as usize,
-            ("rotate", _) => self.rotate = true,
-            ("edns0", _) => self.edns = true,
-            _ => {}
+    /// Reads resolv.conf text as the C library does: what it does not understand is passed over, the
+    /// last `search` or `domain` counts, options are capped.
+    fn parse(text: &[u8]) -> Self {
+        let (conf, _) = Config::parse_with_errors(text);
+        let domains = conf.get_last_search_or_domain();
+        Self {
+            servers: conf
+                .nameservers
+                .iter()
+                .filter_map(server)
+                .take(MAX_SERVERS)
+                .collect(),
+            timeout: Duration::from_secs(conf.timeout.clamp(1, MAX_TIMEOUT).into()),
+            attempts: conf.attempts.clamp(1, MAX_ATTEMPTS),
+            rotate: conf.rotate,
+            edns: conf.edns0,
+            search: domains
+                .map(|domain| normalised(domain))
+                .filter(|domain| !domain.is_empty())
+                .collect(),
+            ndots: conf.ndots.min(MAX_NDOTS) as usize,
         }
     }
 }
@@ -119,14 +113,23 @@ impl Default for Nameservers {
     }
 }
 
-/// A `nameserver` line's address; a link-local one may carry a numeric scope (`fe80::1%2`).
-fn server(word: &str) -> Option<SocketAddr> {
-    if let Ok(ip) = word.parse::<IpAddr>() {
-        return Some(SocketAddr::new(ip, DNS_PORT));
+/// A `nameserver` line's address; a link-local one needs its interface (`fe80::1%eth0`, `fe80::1%2`).
+fn server(address: &ScopedIp) -> Option<SocketAddr> {
+    match address {
+        ScopedIp::V4(ip) => Some((*ip, DNS_PORT).into()),
+        ScopedIp::V6(ip, None) => Some((*ip, DNS_PORT).into()),
+        ScopedIp::V6(ip, Some(scope)) => {
+            let scope = scope.parse().ok().or_else(|| interface_index(scope))?;
+            Some(SocketAddrV6::new(*ip, DNS_PORT, 0, scope).into())
+        }
     }
-    let (address, scope) = word.split_once('%')?;
-    let (address, scope) = (address.parse::<Ipv6Addr>().ok()?, scope.parse().ok()?);
-    Some(SocketAddrV6::new(address, DNS_PORT, 0, scope).into())
+}
+
+/// The index of a network interface, as if_nametoindex(3) has it.
+fn interface_index(name: &str) -> Option<u32> {
+    let path = Path::new("/sys/class/net").join(name).join("ifindex");
+    let index = read_bounded(&path, LARGEST_INDEX).ok()?;
+    std::str::from_utf8(&index).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -138,7 +141,7 @@ mod tests {
     #[test]
     fn options_and_the_search_list_are_read_as_the_c_library_reads_them() {
         let parsed = Nameservers::parse(
-            "# a comment\nnameserver 10.0.0.10 # trailing\nnameserver fd00::53\n\
+            b"# a comment\nnameserver 10.0.0.10 # trailing\nnameserver fd00::53\n\
              search a.svc.cluster.local Svc.Cluster.Local.\nsearch b.example\n\
              options ndots:5 timeout:1 attempts:3 rotate edns0 no-such-option\n",
         );
@@ -161,12 +164,12 @@ mod tests {
 
     #[test]
     fn options_beyond_the_c_librarys_caps_are_capped() {
-        let parsed = Nameservers::parse("options timeout:300 attempts:99 ndots:99\n");
+        let parsed = Nameservers::parse(b"options timeout:300 attempts:99 ndots:99\n");
         assert_eq!(
             (parsed.timeout, parsed.attempts, parsed.ndots),
             (Duration::from_secs(30), 5, 15)
         );
-        let parsed = Nameservers::parse("options timeout:0 attempts:0\n");
+        let parsed = Nameservers::parse(b"options timeout:0 attempts:0\n");
         assert_eq!(
             (parsed.timeout, parsed.attempts),
             (Duration::from_secs(1), 1)
@@ -177,14 +180,64 @@ mod tests {
     fn only_the_first_three_servers_count() {
         let lines = (1..=5).map(|n| format!("nameserver 10.0.0.{n}"));
         let text = lines.collect::<Vec<_>>().join("\n");
-        assert_eq!(Nameservers::parse(&text).servers.len(), 3);
+        assert_eq!(Nameservers::parse(text.as_bytes()).servers.len(), 3);
     }
 
     #[test]
-    fn a_line_that_is_no_address_is_passed_over() {
-        let parsed =
-            Nameservers::parse("nameserver dns.example\nnameserver\nnameserver 10.0.0.1\n");
-        assert_eq!(parsed.servers, ["10.0.0.1:53".parse().expect("an address")]);
+    fn a_line_that_cannot_be_read_does_not_hide_the_others() {
+        for line in [
+            b"nameserver dns.example".as_slice(),
+            b"nameserver",
+            b"nameserver 10.0.0.300",
+            b"nameserver \xff\xfe",
+            b"no-such-keyword 1",
+            b"options ndots:many timeout: no-such-option:7 a:b:c",
+            b"search",
+            b"sortlist 130.155.160.0/255.255.240.0 nonsense",
+            b"; nameserver 10.9.9.9",
+            b"  # \xff",
+        ] {
+            let text = [
+                line,
+                b"\r\nnameserver 10.0.0.1 # \t trailing\r\noptions rotate",
+            ]
+            .concat();
+            let parsed = Nameservers::parse(&text);
+            let expected = Nameservers {
+                servers: vec!["10.0.0.1:53".parse().expect("an address")],
+                rotate: true,
+                ..Nameservers::default()
+            };
+            assert_eq!(parsed, expected, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_link_local_server_is_asked_through_its_interface_by_number_or_name() {
+        let parsed = Nameservers::parse(
+            b"nameserver fe80::1%7\nnameserver fe80::2%lo\nnameserver fe80::3%nosuch0\n",
+        );
+        let loopback = interface_index("lo").expect("every machine has it");
+        let servers: [SocketAddr; 2] = [
+            SocketAddrV6::new("fe80::1".parse().expect("one"), DNS_PORT, 0, 7).into(),
+            SocketAddrV6::new("fe80::2".parse().expect("one"), DNS_PORT, 0, loopback).into(),
+        ];
+        assert_eq!(parsed.servers, servers);
+    }
+
+    #[test]
+    fn of_search_and_domain_the_last_one_counts() {
+        for (text, search) in [
+            (
+                "search a.example b.example\ndomain c.example d.example",
+                "c.example",
+            ),
+            ("domain c.example\nsearch a.example.", "a.example"),
+            ("search a.example\nsearch .", ""),
+        ] {
+            let parsed = Nameservers::parse(text.as_bytes());
+            assert_eq!(parsed.search.join(" "), search, "{text}");
+        }
     }
 
     #[test]
