@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use hickory_proto::ProtoError;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::DecodeError;
 use privatelink_verdict::name::normalised;
 use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 
@@ -30,12 +32,12 @@ pub(super) struct Question {
 /// What a datagram or frame is to the question that it came after.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// For somebody else, or forged: wait on.
+    /// The answer to another question, or forged: wait on.
     Foreign,
-    /// No DNS message at all: wait on, and say so should nothing better come.
+    /// No DNS message at all: wait on, and report it should nothing better come.
     Noise,
     /// It carries our id, and cannot be read.
-    Malformed(String),
+    Malformed(DecodeError),
     /// The reply.
     Reply(Box<Reply>),
 }
@@ -65,6 +67,15 @@ pub(super) struct Reply {
     pub detail: Option<String>,
 }
 
+/// Why the aliases of an answer lead to no name.
+#[derive(Debug, thiserror::Error)]
+enum ChainError {
+    #[error("the aliases loop at {0}")]
+    Loop(String),
+    #[error("the chain has more than {MAX_CHAIN} aliases")]
+    TooLong,
+}
+
 impl Question {
     /// Asks for `kind` records of the absolute name `name`, with a random id.
     pub(super) fn new(name: &Name, kind: RecordType, edns: bool) -> Self {
@@ -80,8 +91,8 @@ impl Question {
     }
 
     /// The message as it is sent, without TCP's length.
-    pub(super) fn wire(&self) -> Result<Vec<u8>, String> {
-        self.message.to_vec().map_err(|error| error.to_string())
+    pub(super) fn wire(&self) -> Result<Vec<u8>, ProtoError> {
+        self.message.to_vec()
     }
 
     /// Whether it asks with EDNS.
@@ -163,9 +174,9 @@ impl Question {
                     QueryOutcome::Answer
                 };
             }
-            Err(detail) => {
+            Err(error) => {
                 reply.outcome = QueryOutcome::Invalid;
-                reply.detail = Some(detail);
+                reply.detail = Some(error.to_string());
             }
         }
         reply
@@ -173,7 +184,7 @@ impl Question {
 }
 
 /// The names from `first` along the CNAMEs of `answers`, whatever order they come in.
-fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, String> {
+fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, ChainError> {
     let mut chain = vec![first.clone()];
     loop {
         let last = &chain[chain.len() - 1];
@@ -183,10 +194,10 @@ fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, String> {
         });
         let Some(next) = next else { return Ok(chain) };
         if chain.contains(next) {
-            return Err(format!("the aliases loop at {}", text(next)));
+            return Err(ChainError::Loop(text(next)));
         }
         if chain.len() > MAX_CHAIN {
-            return Err(format!("the chain has more than {MAX_CHAIN} aliases"));
+            return Err(ChainError::TooLong);
         }
         chain.push(next.clone());
     }
@@ -252,14 +263,14 @@ fn refers(message: &Message) -> bool {
 
 /// The message in `bytes`. Its additional section, in which nothing of ours is but the extended
 /// errors, is left out where it alone cannot be read: stub resolvers never look at it.
-fn parse(bytes: &[u8]) -> Result<Message, String> {
+fn parse(bytes: &[u8]) -> Result<Message, DecodeError> {
     Message::from_vec(bytes).or_else(|error| {
         let mut without = bytes.to_vec();
         match without.get_mut(10..12) {
             Some(count) if count != [0, 0] => count.fill(0),
-            _ => return Err(error.to_string()),
+            _ => return Err(error),
         }
-        Message::from_vec(&without).map_err(|_| error.to_string())
+        Message::from_vec(&without).map_err(|_| error)
     })
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 use tracing::field::display as display_value;
 
-use super::exchange::{Ask, Exchanged};
+use super::exchange::{Exchange, ExchangeResult};
 use super::nameserver::Nameservers;
 use super::rate_limit::RateLimit;
 
@@ -160,13 +160,19 @@ impl ResolverClient<'_> {
         Some(None)
     }
 
-    async fn ask(&self, name: &Name, kind: RecordType, edns: bool, deadline: Instant) -> Exchanged {
+    async fn ask(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        edns: bool,
+        deadline: Instant,
+    ) -> ExchangeResult {
         let ResolverClient {
             nameservers,
             rate_limit,
             ..
         } = *self;
-        let exchanged = Ask {
+        let exchanged = Exchange {
             name,
             kind,
             edns,
@@ -174,7 +180,7 @@ impl ResolverClient<'_> {
             deadline,
             rate_limit,
         }
-        .exchange()
+        .run()
         .await;
         debug!(
             resolver = self.resolver,
@@ -202,7 +208,7 @@ fn absolute(host: &str) -> Result<Name, AgentFault> {
     Ok(name)
 }
 
-fn query(host: &str, family: Family, exchanged: Exchanged) -> Query {
+fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
     let reply = exchanged.reply;
     Query {
         family,

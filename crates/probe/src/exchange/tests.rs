@@ -11,13 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::{Instant, sleep};
 
-use super::{Ask, Exchanged};
+use super::{Exchange, ExchangeResult};
 use crate::nameserver::Nameservers;
 use crate::rate_limit::RateLimit;
 
 /// What a scripted server does with one question.
 #[derive(Clone, Copy)]
-enum Move {
+enum Step {
     Silence,
     Answer,
     Truncate,
@@ -26,25 +26,25 @@ enum Move {
     RefuseEdns,
 }
 
-/// A server that makes one move after another, each after a wait, and the last for ever; over TCP it
+/// A server that takes one step for each question, after a wait of milliseconds, and repeats the last; over TCP it
 /// always answers.
-async fn server(moves: &[(u64, Move)]) -> SocketAddr {
+async fn server(steps: &[(u64, Step)]) -> SocketAddr {
     let (udp, tcp) = same_port().await;
     let address = udp.local_addr().expect("an address");
-    let moves = moves.to_vec();
+    let steps = steps.to_vec();
     let udp = std::sync::Arc::new(udp);
     tokio::spawn(async move {
         let mut buffer = [0; 512];
-        for turn in 0.. {
+        for number in 0.. {
             let Ok((length, from)) = udp.recv_from(&mut buffer).await else {
                 return;
             };
-            let (wait, made) = moves[turn.min(moves.len() - 1)];
+            let (wait, step) = steps[number.min(steps.len() - 1)];
             let question = Message::from_vec(&buffer[..length]).expect("a question");
             let udp = std::sync::Arc::clone(&udp);
             tokio::spawn(async move {
                 sleep(Duration::from_millis(wait)).await;
-                if let Some(reply) = reply(question, made) {
+                if let Some(reply) = reply(question, step) {
                     let _ = udp.send_to(&reply.to_vec().expect("a reply"), from).await;
                 }
             });
@@ -58,7 +58,7 @@ async fn server(moves: &[(u64, Move)]) -> SocketAddr {
                 continue;
             }
             let question = Message::from_vec(&frame).expect("a question");
-            let bytes = reply(question, Move::Answer).and_then(|reply| reply.to_vec().ok());
+            let bytes = reply(question, Step::Answer).and_then(|reply| reply.to_vec().ok());
             let bytes = bytes.expect("a reply");
             let length = u16::try_from(bytes.len()).expect("a short reply");
             let _ = stream
@@ -80,16 +80,16 @@ async fn same_port() -> (UdpSocket, TcpListener) {
     panic!("no port is free for UDP and TCP");
 }
 
-fn reply(mut question: Message, made: Move) -> Option<Message> {
+fn reply(mut question: Message, step: Step) -> Option<Message> {
     let had_edns = question.edns.take().is_some();
     let name = question.queries[0].name().clone();
     question.metadata.message_type = MessageType::Response;
-    match made {
-        Move::Silence => return None,
-        Move::Truncate => question.metadata.truncation = true,
-        Move::Say(code) => question.metadata.response_code = code,
-        Move::RefuseEdns if had_edns => question.metadata.response_code = ResponseCode::FormErr,
-        Move::Answer | Move::RefuseEdns => {
+    match step {
+        Step::Silence => return None,
+        Step::Truncate => question.metadata.truncation = true,
+        Step::Say(code) => question.metadata.response_code = code,
+        Step::RefuseEdns if had_edns => question.metadata.response_code = ResponseCode::FormErr,
+        Step::Answer | Step::RefuseEdns => {
             let address = RData::A(A([10, 1, 2, 3].into()));
             question.answers.push(Record::from_rdata(name, 10, address));
         }
@@ -98,14 +98,14 @@ fn reply(mut question: Message, made: Move) -> Option<Message> {
 }
 
 /// Asks `servers` within `millis`, two rounds, as a resolv.conf without options would have it.
-async fn asked(servers: &[SocketAddr], edns: bool, millis: u64) -> Exchanged {
+async fn asked(servers: &[SocketAddr], edns: bool, millis: u64) -> ExchangeResult {
     let nameservers = Nameservers {
         servers: servers.to_vec(),
         edns,
         ..Nameservers::default()
     };
     let name = Name::from_ascii("kv.vault.azure.net.").expect("a name");
-    let ask = Ask {
+    let ask = Exchange {
         name: &name,
         kind: RecordType::A,
         edns,
@@ -113,12 +113,12 @@ async fn asked(servers: &[SocketAddr], edns: bool, millis: u64) -> Exchanged {
         deadline: Instant::now() + Duration::from_millis(millis),
         rate_limit: &RateLimit::new(1000),
     };
-    ask.exchange().await
+    ask.run().await
 }
 
 #[tokio::test]
 async fn an_answer_that_comes_after_its_try_was_given_up_still_counts() {
-    let slow = server(&[(700, Move::Answer), (0, Move::Silence)]).await;
+    let slow = server(&[(700, Step::Answer), (0, Step::Silence)]).await;
     let exchanged = asked(&[slow], false, 1000).await;
     assert_eq!(exchanged.outcome, QueryOutcome::Answer);
     assert_eq!(exchanged.tries, 2);
@@ -127,7 +127,7 @@ async fn an_answer_that_comes_after_its_try_was_given_up_still_counts() {
 
 #[tokio::test]
 async fn a_late_truncated_answer_is_still_fetched_over_tcp() {
-    let slow = server(&[(700, Move::Truncate), (0, Move::Silence)]).await;
+    let slow = server(&[(700, Step::Truncate), (0, Step::Silence)]).await;
     let exchanged = asked(&[slow], false, 1000).await;
     assert_eq!(
         (exchanged.outcome, exchanged.transport),
@@ -142,8 +142,8 @@ async fn a_server_that_fails_is_left_for_the_next_at_once() {
         ResponseCode::Refused,
         ResponseCode::NotImp,
     ] {
-        let failing = server(&[(0, Move::Say(code))]).await;
-        let well = server(&[(0, Move::Answer)]).await;
+        let failing = server(&[(0, Step::Say(code))]).await;
+        let well = server(&[(0, Step::Answer)]).await;
         let exchanged = asked(&[failing, well], false, 2000).await;
         assert_eq!(
             (exchanged.server, exchanged.tries),
@@ -160,8 +160,8 @@ async fn a_server_that_fails_is_left_for_the_next_at_once() {
 
 #[tokio::test]
 async fn nxdomain_is_an_answer_and_nobody_else_is_asked() {
-    let negative = server(&[(0, Move::Say(ResponseCode::NXDomain))]).await;
-    let well = server(&[(0, Move::Answer)]).await;
+    let negative = server(&[(0, Step::Say(ResponseCode::NXDomain))]).await;
+    let well = server(&[(0, Step::Answer)]).await;
     let exchanged = asked(&[negative, well], false, 2000).await;
     assert_eq!(
         (exchanged.outcome, exchanged.tries),
@@ -172,7 +172,7 @@ async fn nxdomain_is_an_answer_and_nobody_else_is_asked() {
 
 #[tokio::test]
 async fn a_server_that_refuses_edns_is_asked_without_and_that_is_degraded() {
-    let old = server(&[(0, Move::RefuseEdns)]).await;
+    let old = server(&[(0, Step::RefuseEdns)]).await;
     let exchanged = asked(&[old], true, 2000).await;
     assert_eq!(
         (exchanged.outcome, exchanged.tries),
@@ -198,7 +198,7 @@ async fn speaker(text: &'static [u8]) -> SocketAddr {
 #[tokio::test]
 async fn what_is_no_dns_message_is_told_from_silence_unless_an_answer_comes() {
     let web = speaker(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let silent = server(&[(0, Move::Silence)]).await;
+    let silent = server(&[(0, Step::Silence)]).await;
     let exchanged = asked(&[silent, web], false, 400).await;
     assert_eq!(
         (exchanged.outcome, exchanged.server),
@@ -211,14 +211,14 @@ async fn what_is_no_dns_message_is_told_from_silence_unless_an_answer_comes() {
     let empty = speaker(b"").await;
     let exchanged = asked(&[empty], false, 400).await;
     assert_eq!(exchanged.outcome, QueryOutcome::Timeout);
-    let well = server(&[(0, Move::Answer)]).await;
+    let well = server(&[(0, Step::Answer)]).await;
     let exchanged = asked(&[web, well], false, 2000).await;
     assert_eq!(exchanged.outcome, QueryOutcome::Answer);
 }
 
 #[tokio::test]
 async fn a_closed_port_is_told_from_silence_and_silence_ends_with_the_budget() {
-    let silent = server(&[(0, Move::Silence)]).await;
+    let silent = server(&[(0, Step::Silence)]).await;
     let started = Instant::now();
     let exchanged = asked(&[silent], false, 400).await;
     assert_eq!(exchanged.outcome, QueryOutcome::Timeout);

@@ -1,0 +1,240 @@
+//! Attempt: one question to one server: over UDP, again without EDNS where the server refuses it, over
+//! TCP where the answer is truncated.
+//!
+//! Sockets are connected, so that the kernel drops what comes from elsewhere, and a closed port is told
+//! apart from silence.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hickory_proto::ProtoError;
+use hickory_proto::serialize::binary::DecodeError;
+use privatelink_verdict::observation::{QueryOutcome, Rcode, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, timeout_at};
+
+use super::Exchange;
+use super::failure::Failure;
+use crate::message::{Question, Received, Reply};
+
+/// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
+const MAX_DATAGRAM: usize = 4096;
+
+/// Frames of other questions that are passed over on one TCP connection.
+const MAX_FOREIGN_FRAMES: usize = 4;
+
+/// What became of one try.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Its number, from 1.
+    pub(super) number: u32,
+    /// The server that was asked.
+    pub(super) server: SocketAddr,
+    /// How the deciding message travelled.
+    pub(super) transport: Transport,
+    /// Whether the server refused EDNS and was asked again without.
+    pub(super) without_edns: bool,
+    /// A reply that ends the exchange, or why there is none.
+    pub(super) result: Result<Reply, Failure>,
+}
+
+/// What the tries of one exchange have come to while they still wait.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    tcp_fetches: AtomicUsize,
+    noisy_server: OnceLock<SocketAddr>,
+}
+
+/// Why TCP brought no answer.
+#[derive(Debug, thiserror::Error)]
+enum TcpError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Encode(#[from] ProtoError),
+    #[error("the question is longer than a frame")]
+    TooLong,
+    #[error("no answer")]
+    Silence,
+    #[error("an empty frame")]
+    EmptyFrame,
+    #[error("what comes is no DNS message")]
+    Noise,
+    #[error("an unreadable answer: {0}")]
+    Unreadable(DecodeError),
+    /// There is no larger transport to turn to.
+    #[error("the answer is truncated there too")]
+    Truncated,
+    #[error("only answers to other questions")]
+    Foreign,
+}
+
+impl Exchange<'_> {
+    /// Asks `server`, for as long as the exchange lasts; fetching a truncated answer over TCP gets a
+    /// share of `tcp_share`.
+    pub(super) async fn attempt(
+        self,
+        number: u32,
+        server: SocketAddr,
+        tcp_share: Duration,
+        progress: &Progress,
+    ) -> Attempt {
+        let mut without_edns = false;
+        let mut question = Question::new(self.name, self.kind, self.edns);
+        let mut result = self.udp(server, &question, progress).await;
+        if question.has_edns() && result.as_ref().is_ok_and(refuses_edns) {
+            without_edns = true;
+            question = Question::new(self.name, self.kind, false);
+            result = self.udp(server, &question, progress).await;
+        }
+        let mut transport = Transport::Udp;
+        if result.as_ref().is_ok_and(|reply| reply.flags.truncated) {
+            transport = Transport::Tcp;
+            progress.tcp_fetches.fetch_add(1, Ordering::Relaxed);
+            // A share of its own, since the answer may have come at the end of its try's; it ends a
+            // little before everything does, so that its own failure is reported, not silence.
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let until = Instant::now() + tcp_share.min(left * 15 / 16);
+            let fetched = timeout_at(until, self.tcp(server, &question)).await;
+            progress.tcp_fetches.fetch_sub(1, Ordering::Relaxed);
+            result = fetched
+                .unwrap_or(Err(TcpError::Silence))
+                .map_err(|error| Failure {
+                    outcome: QueryOutcome::Truncated,
+                    rcode: None,
+                    detail: Some(format!(
+                        "truncated over UDP, and TCP to {server} fails: {error}"
+                    )),
+                    fault: false,
+                });
+        }
+        Attempt {
+            number,
+            server,
+            transport,
+            without_edns,
+            result: result.and_then(usable),
+        }
+    }
+
+    async fn udp(
+        self,
+        server: SocketAddr,
+        question: &Question,
+        progress: &Progress,
+    ) -> Result<Reply, Failure> {
+        let any: SocketAddr = match server {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let wire = question
+            .wire()
+            .map_err(|error| Failure::ours(error.to_string()))?;
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(server).await?;
+        self.rate_limit.count();
+        socket.send(&wire).await?;
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        loop {
+            let length = socket.recv(&mut buffer).await?;
+            match question.receive(&buffer[..length]) {
+                Received::Foreign => {}
+                Received::Noise => {
+                    progress.noisy_server.get_or_init(|| server);
+                }
+                Received::Malformed(error) => {
+                    return Err(Failure::unreadable(&error.to_string()));
+                }
+                Received::Reply(reply) => return Ok(*reply),
+            }
+        }
+    }
+
+    async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, TcpError> {
+        let wire = question.wire()?;
+        let length = u16::try_from(wire.len()).map_err(|_| TcpError::TooLong)?;
+        self.rate_limit.count();
+        let mut stream = TcpStream::connect(server).await?;
+        stream
+            .write_all(&[&length.to_be_bytes()[..], &wire].concat())
+            .await?;
+        for _ in 0..MAX_FOREIGN_FRAMES {
+            let length = stream.read_u16().await?;
+            if length == 0 {
+                return Err(TcpError::EmptyFrame);
+            }
+            let mut frame = vec![0; length.into()];
+            stream.read_exact(&mut frame).await?;
+            match question.receive(&frame) {
+                Received::Foreign => {}
+                Received::Noise => return Err(TcpError::Noise),
+                Received::Malformed(error) => return Err(TcpError::Unreadable(error)),
+                Received::Reply(reply) if reply.flags.truncated && reply.addresses.is_empty() => {
+                    return Err(TcpError::Truncated);
+                }
+                Received::Reply(reply) => return Ok(*reply),
+            }
+        }
+        Err(TcpError::Foreign)
+    }
+}
+
+impl Progress {
+    /// Whether a truncated answer is being fetched over TCP.
+    pub(super) fn is_fetching_over_tcp(&self) -> bool {
+        self.tcp_fetches.load(Ordering::Relaxed) > 0
+    }
+
+    /// The first server from which something came that is no DNS message.
+    pub(super) fn noisy_server(&self) -> Option<SocketAddr> {
+        self.noisy_server.get().copied()
+    }
+}
+
+impl Attempt {
+    /// One that was not answered in time.
+    pub(super) fn silent(number: u32, server: SocketAddr) -> Self {
+        Self {
+            number,
+            server,
+            transport: Transport::Udp,
+            without_edns: false,
+            result: Err(Failure::silence()),
+        }
+    }
+
+    /// Why it failed, in words: `10.0.0.10:53: timeout`.
+    pub(super) fn failure(&self) -> Option<String> {
+        let failure = self.result.as_ref().err()?;
+        if let Some(rcode) = failure.rcode {
+            return Some(format!("{} said {rcode}", self.server));
+        }
+        let cause = failure
+            .detail
+            .as_deref()
+            .unwrap_or(failure.outcome.as_str());
+        Some(format!("{}: {cause}", self.server))
+    }
+}
+
+/// FORMERR and NOTIMP (RFC 6891 section 7), BADVERS (section 6.1.3).
+fn refuses_edns(reply: &Reply) -> bool {
+    matches!(reply.rcode, Rcode(1 | 4 | 16))
+}
+
+/// A reply that ends the exchange, or the failure it stands for.
+fn usable(reply: Reply) -> Result<Reply, Failure> {
+    match reply.outcome {
+        QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
+        outcome => Err(Failure {
+            outcome,
+            rcode: Some(reply.rcode),
+            detail: reply.detail,
+            fault: false,
+        }),
+    }
+}
