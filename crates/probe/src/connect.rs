@@ -1,36 +1,169 @@
-//! Connect: opening a connection to every address of an answer, each outcome kept apart.
+//! Connect: every address of an answer at once: dialled, its handshake made, its service asked, each
+//! outcome kept apart.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use privatelink_verdict::address::Family;
-use privatelink_verdict::observation::{Address, Skip, TcpOutcome};
-use privatelink_verdict::target::Target;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout_at};
-
+use futures_util::future::join_all;
 use privatelink_machine::Machine;
+use privatelink_verdict::address::Family;
+use privatelink_verdict::observation::{
+    Address, Connection, Handshake, ServiceReply, Skip, TcpOutcome,
+};
+use privatelink_verdict::service_evidence::ServiceEvidence;
+use privatelink_verdict::target::{Protocol, Target};
+use rustls::ProtocolVersion;
+use tokio::time::Instant;
+use tracing::debug;
+use tracing::field::debug as debug_value;
+
+use super::dial::dial;
+use super::handshake::{Stream, TlsDialer, close};
+use super::service;
 
 /// Addresses of one family that are dialled in one probe.
 const MAX_PER_FAMILY: usize = 16;
 
+/// The most that asking a service may add to a probe.
+const MAX_SERVICE_TIME: Duration = Duration::from_secs(3);
+
+/// Connects to the addresses of one target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connector<'a> {
+    /// What dials.
+    pub machine: &'a Machine,
+    /// What makes the handshakes.
+    pub tls_dialer: &'a TlsDialer,
+    /// The target.
+    pub target: &'a Target,
+    /// Until when an address may be dialled.
+    pub connect_deadline: Instant,
+    /// Until when a handshake may take.
+    pub handshake_deadline: Instant,
+    /// Whether the service is asked after the handshake.
+    pub asks_service: bool,
+}
+
+impl Connector<'_> {
+    /// Connects to every address that may be dialled.
+    pub(super) async fn connect_all(self, addresses: &[Address]) -> Vec<Connection> {
+        let candidates = candidates(self.machine, self.target, addresses);
+        let has_no_route = !self.target.dns_only
+            && !candidates.is_empty()
+            && candidates
+                .iter()
+                .all(|c| matches!(c.skip, Some(Skip::NoRoute | Skip::Reserved)));
+        let connections = candidates.into_iter().map(|candidate| async move {
+            let Candidate { ip, skip } = candidate;
+            match skip {
+                None => self.connect(ip).await,
+                Some(Skip::NoRoute) if has_no_route => Connection {
+                    tcp: TcpOutcome::Unreachable,
+                    ..self.not_dialled(candidate)
+                },
+                Some(_) => self.not_dialled(candidate),
+            }
+        });
+        join_all(connections).await
+    }
+
+    async fn connect(self, ip: IpAddr) -> Connection {
+        let target = self.target;
+        let other_port = target.other_ports().next();
+        let deadline = self.connect_deadline;
+        let dialled = dial(self.machine, ip, target.port, other_port, deadline).await;
+        debug!(
+            %ip,
+            port = target.port,
+            outcome = dialled.outcome.as_str(),
+            elapsed = ?dialled.elapsed,
+            detail = dialled.detail.as_deref(),
+            "tcp connect"
+        );
+        let mut connection = Connection {
+            tcp: dialled.outcome,
+            tcp_elapsed: Some(dialled.elapsed),
+            tcp_detail: dialled.detail,
+            other_port: dialled.other_port,
+            ..untouched(target, Candidate { ip, skip: None })
+        };
+        let Some(stream) = dialled.stream else {
+            return connection;
+        };
+        if target.protocol == Protocol::Tcp {
+            return connection;
+        }
+        let deadline = self.handshake_deadline;
+        let attempt = self.tls_dialer.attempt(stream, target, deadline).await;
+        debug!(
+            %ip,
+            protocol = target.protocol.as_str(),
+            server_name = target.server_name,
+            outcome = attempt.outcome.as_str(),
+            elapsed = ?attempt.elapsed,
+            version = attempt.stream.as_ref().and_then(version).map(debug_value),
+            names = attempt.certificate.as_ref().map(|found| debug_value(&found.names)),
+            detail = attempt.detail.as_deref(),
+            "tls handshake"
+        );
+        connection.handshake = attempt.outcome;
+        connection.handshake_elapsed = Some(attempt.elapsed);
+        connection.handshake_detail = attempt.detail;
+        connection.refusal = attempt.refusal;
+        connection.certificate = attempt.certificate;
+        if let Some(mut stream) = attempt.stream {
+            if let Some(evidence) = target.evidence().filter(|_| self.asks_service) {
+                let (reply, elapsed) = self.ask_service(ip, &mut stream, evidence).await;
+                connection.service = Some(reply);
+                connection.service_elapsed = Some(elapsed);
+            }
+            close(stream).await;
+        }
+        connection
+    }
+
+    async fn ask_service(
+        self,
+        ip: IpAddr,
+        stream: &mut Stream,
+        evidence: &ServiceEvidence,
+    ) -> (ServiceReply, Duration) {
+        let started = Instant::now();
+        let deadline = started + (self.target.timeout / 2).min(MAX_SERVICE_TIME);
+        let host = &self.target.server_name;
+        let reply = service::ask(stream, host, evidence.request, deadline).await;
+        let elapsed = started.elapsed();
+        debug!(
+            %ip,
+            request = %format_args!("{} {}", evidence.request.method, evidence.request.path),
+            status = reply.reply.as_ref().ok().map(|reply| reply.status),
+            failure = reply.reply.as_ref().err().map(|failure| failure.as_str()),
+            ?elapsed,
+            "service request"
+        );
+        (reply, elapsed)
+    }
+
+    fn not_dialled(self, candidate: Candidate) -> Connection {
+        debug!(
+            ip = %candidate.ip,
+            why = candidate.skip.map(Skip::as_str),
+            "not dialled"
+        );
+        untouched(self.target, candidate)
+    }
+}
+
 /// One address, and why it is not dialled, if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    /// The address.
-    pub ip: IpAddr,
-    /// Why it is not dialled.
-    pub skip: Option<Skip>,
+struct Candidate {
+    ip: IpAddr,
+    skip: Option<Skip>,
 }
 
 /// Decides which addresses are dialled: none that is reserved, none of a family for which there is
-/// no route, at most sixteen of a family.
-pub(super) fn candidates(
-    machine: &Machine,
-    target: &Target,
-    addresses: &[Address],
-) -> Vec<Candidate> {
+/// no route, at most [`MAX_PER_FAMILY`].
+fn candidates(machine: &Machine, target: &Target, addresses: &[Address]) -> Vec<Candidate> {
     let dialable = |ip| target.rules.may_dial(ip);
     let unroutable: Vec<Family> = [Family::Ipv4, Family::Ipv6]
         .into_iter()
@@ -65,83 +198,29 @@ pub(super) fn candidates(
         .collect()
 }
 
-/// What became of dialling one address.
-#[derive(Debug)]
-pub(super) struct Dialled {
-    /// The connection, if it was opened.
-    pub stream: Option<TcpStream>,
-    /// How it ended.
-    pub outcome: TcpOutcome,
-    /// Time to the outcome.
-    pub elapsed: Duration,
-    /// What the system said.
-    pub detail: Option<String>,
-    /// Another port of the service, and whether it opened.
-    pub other_port: Option<(u16, bool)>,
+fn version(stream: &Stream) -> Option<ProtocolVersion> {
+    stream.get_ref().1.protocol_version()
 }
 
-/// Dials `ip` on `port` until `deadline`. When half of the time has passed in vain, `other_port`
-/// is dialled too, to tell a blocked port from a dead endpoint.
-pub(super) async fn dial(
-    machine: &Machine,
-    ip: IpAddr,
-    port: u16,
-    other_port: Option<u16>,
-    deadline: Instant,
-) -> Dialled {
-    let started = Instant::now();
-    let at = |port| SocketAddr::new(ip.to_canonical(), port);
-    let halfway = started + (deadline - started) / 2;
-    let main = async {
-        let result = timeout_at(deadline, machine.connect(at(port))).await;
-        (result, started.elapsed())
-    };
-    let other = async {
-        sleep_until(halfway).await;
-        let port = other_port?;
-        // It ends a little before the main one, which would otherwise not wait for it.
-        let until = deadline - (deadline - halfway) / 16;
-        let opened = timeout_at(until, machine.connect(at(port))).await;
-        Some((port, matches!(opened, Ok(Ok(_)))))
-    };
-    tokio::pin!(main, other);
-    let mut other_port = None;
-    let mut other_done = false;
-    let (result, elapsed) = loop {
-        tokio::select! {
-            biased;
-            done = &mut main => break done,
-            tried = &mut other, if !other_done => {
-                other_port = tried;
-                other_done = true;
-            }
-        }
-    };
-    let (stream, outcome, detail) = match result {
-        Ok(Ok(stream)) => (Some(stream), TcpOutcome::Ok, None),
-        Ok(Err(error)) => (None, outcome_of(&error), Some(error.to_string())),
-        Err(_) => (None, TcpOutcome::Timeout, None),
-    };
-    Dialled {
-        stream,
-        outcome,
-        elapsed,
-        detail,
-        other_port,
-    }
-}
-
-fn outcome_of(error: &io::Error) -> TcpOutcome {
-    const EACCES: i32 = 13;
-    match error.kind() {
-        io::ErrorKind::TimedOut => TcpOutcome::Timeout,
-        io::ErrorKind::ConnectionRefused => TcpOutcome::Refused,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => TcpOutcome::Unreachable,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => TcpOutcome::Reset,
-        // A route of type `prohibit` says EACCES (ip-route(8)).
-        _ if error.raw_os_error() == Some(EACCES) => TcpOutcome::Unreachable,
-        _ => TcpOutcome::Error,
+/// An address that nothing has been done with.
+fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
+    Connection {
+        ip,
+        port: target.port,
+        skip,
+        tcp: TcpOutcome::Skipped,
+        tcp_elapsed: None,
+        tcp_detail: None,
+        other_port: None,
+        handshake: match target.protocol {
+            Protocol::Tcp => Handshake::NotApplicable,
+            _ => Handshake::Skipped,
+        },
+        handshake_elapsed: None,
+        handshake_detail: None,
+        refusal: None,
+        certificate: None,
+        service: None,
+        service_elapsed: None,
     }
 }

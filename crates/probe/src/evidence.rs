@@ -4,23 +4,22 @@
 //! It has a budget of its own; its failure never decides an outcome, and what it found stays valid
 //! until it is asked anew or the addresses change.
 
+mod trouble;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{OptionFuture, join_all};
-use privatelink_verdict::address::Class;
-use privatelink_verdict::alias::{alias, own_zone_of, zone_of};
-use privatelink_verdict::catalogue;
-use privatelink_verdict::name::is_within;
 use privatelink_verdict::observation::{
-    AgentFault, Comparison, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
+    AgentFault, Comparison, NameEvidence, QueryOutcome, Resolution, ZoneEvidence,
 };
 use privatelink_verdict::resolver::Resolver;
-use privatelink_verdict::target::{Expectation, Target};
+use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 use tracing::debug;
 
+use self::trouble::Questions;
 use super::evidence_cache::{EvidenceCache, recent};
 use super::nameserver::Nameservers;
 use super::rate_limit::RateLimit;
@@ -55,7 +54,7 @@ impl Evidence<'_> {
         let Some(Ok(own)) = self.nameservers.get(target.resolver.as_str()) else {
             return (resolution, Vec::new());
         };
-        let path = ResolverClient {
+        let client = ResolverClient {
             resolver: &target.resolver,
             nameservers: own,
             rate_limit: self.rate_limit,
@@ -66,19 +65,22 @@ impl Evidence<'_> {
             .servers
             .times(&own.servers, &resolution, due.comparisons);
 
-        let trouble = self.trouble(path, &resolution, &cache.names, deadline);
+        let questions = Questions::of(target, &resolution);
+        let trouble = self.ask_on_trouble(client, questions, &cache.names, deadline);
         let comparisons = when(due.comparisons, || self.compare(deadline));
-        let errors = when(due.comparisons, || extended_errors(target, path, deadline));
-        let search = when(due.search, || path.search(&target.host, &known, deadline));
-        let servers = when(times > 0, || path.each_server(target, times, deadline));
-        let (trouble, comparisons, errors, search, servers) =
+        let errors = when(due.comparisons, || {
+            extended_errors(target, client, deadline)
+        });
+        let search = when(due.search, || client.search(&target.host, &known, deadline));
+        let servers = when(times > 0, || client.each_server(target, times, deadline));
+        let (answers, comparisons, errors, search, servers) =
             tokio::join!(trouble, comparisons, errors, search, servers);
 
-        cache.names = trouble.names().cloned().collect();
-        resolution.zone = trouble.zone;
-        resolution.mistaken = trouble.mistaken;
-        resolution.unchased = trouble.unchased;
-        resolution.alias = trouble.alias;
+        cache.names = answers.names().cloned().collect();
+        resolution.zone = answers.zone;
+        resolution.mistaken = answers.mistaken;
+        resolution.unchased = answers.unchased;
+        resolution.alias = answers.alias;
         if let Some(comparisons) = comparisons {
             cache.comparisons = comparisons;
         }
@@ -96,71 +98,39 @@ impl Evidence<'_> {
         (resolution, cache.comparisons.clone())
     }
 
-    /// Step 6: only where the answer is trouble, and does not say by itself whose zone it is.
-    async fn trouble(
+    /// Step 6: asks what trouble leads to. `known` is what the names said in earlier probes.
+    async fn ask_on_trouble(
         self,
-        path: ResolverClient<'_>,
-        resolution: &Resolution,
+        client: ResolverClient<'_>,
+        questions: Questions<'_>,
         known: &[NameEvidence],
         deadline: Instant,
-    ) -> Trouble {
-        let target = self.target;
-        let chain = resolution.chain();
-        let last = chain.last().map_or(target.host.as_str(), String::as_str);
-        let is_negative = !resolution.answered()
-            && resolution
-                .outcome()
-                .is_some_and(|outcome| !outcome.is_failure());
-        let is_public = is_public_instead(target, resolution);
-        if !is_negative && !is_public {
-            return Trouble::default();
-        }
-        let name =
-            alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
-        let zone = name.and_then(|name| own_zone_of(target, name));
-
+    ) -> Answers {
         let ask = |why: &'static str, name: String| async move {
             if let Some(evidence) = recent(known, &name) {
                 return Some(evidence.clone());
             }
             debug!(name, why, "evidence: ask for another name");
-            path.name(&name, deadline).await
+            client.name(&name, deadline).await
         };
-        // Where one family has public addresses, the other's SOA is that of the public side, wherever
-        // the answer would have come from: the zone has to be asked for by itself.
-        let is_zone_known = is_negative
-            && resolution
-                .queries
-                .iter()
-                .any(|query| names_zone(target, query));
-        let soa: OptionFuture<_> = zone
-            .filter(|_| !is_zone_known)
-            .map(|zone| self.zones.ask(path, zone, deadline))
+        let zone: OptionFuture<_> = questions
+            .zone
+            .map(|zone| self.zones.ask(client, zone, deadline))
             .into();
-        let mistaken: OptionFuture<_> = name
-            .zip(zone)
-            .and_then(|(name, zone)| in_mistaken_zone(name, zone))
+        let mistaken: OptionFuture<_> = questions
+            .mistaken
             .map(|name| ask("the record may be in the zone that people mistake", name))
             .into();
-        let is_unchased = is_negative
-            && resolution.queries.iter().all(Query::is_incomplete)
-            && last != target.host;
-        let unchased = when(is_unchased, || {
-            ask("the server did not follow the CNAME", last.to_owned())
-        });
-        // The host may come from another server than the alias would: a forwarder for the
-        // privatelink zone alone.
-        let alias: OptionFuture<_> = name
-            .filter(|name| is_public && *name != target.host)
-            .map(|name| {
-                ask(
-                    "the alias may go another way than the host",
-                    name.to_owned(),
-                )
-            })
+        let unchased: OptionFuture<_> = questions
+            .unchased
+            .map(|name| ask("the server did not follow the CNAME", name))
             .into();
-        let (zone, mistaken, unchased, alias) = tokio::join!(soa, mistaken, unchased, alias);
-        Trouble {
+        let alias: OptionFuture<_> = questions
+            .alias
+            .map(|name| ask("the alias may go another way than the host", name))
+            .into();
+        let (zone, mistaken, unchased, alias) = tokio::join!(zone, mistaken, unchased, alias);
+        Answers {
             zone: zone.flatten(),
             mistaken: mistaken.flatten(),
             unchased: unchased.flatten(),
@@ -211,15 +181,15 @@ impl Evidence<'_> {
 
 /// What was asked because an answer is trouble.
 #[derive(Default)]
-struct Trouble {
+struct Answers {
     zone: Option<ZoneEvidence>,
     mistaken: Option<NameEvidence>,
     unchased: Option<NameEvidence>,
     alias: Option<NameEvidence>,
 }
 
-impl Trouble {
-    /// The names that were asked.
+impl Answers {
+    /// What the names said.
     fn names(&self) -> impl Iterator<Item = &NameEvidence> {
         [&self.mistaken, &self.unchased, &self.alias]
             .into_iter()
@@ -232,40 +202,11 @@ fn when<F: Future>(condition: bool, future: impl FnOnce() -> F) -> OptionFuture<
     condition.then(future).into()
 }
 
-/// Whether an address is public where a private one is, or may be, expected.
-fn is_public_instead(target: &Target, resolution: &Resolution) -> bool {
-    let mut classes = resolution.addresses.iter().map(|address| address.class);
-    classes.any(|class| class == Class::Public)
-        && matches!(
-            target.expect,
-            Expectation::PrivateEndpoint | Expectation::Auto
-        )
-}
-
-/// Whether a negative answer carries the SOA of the zone that its last name lies in.
-fn names_zone(target: &Target, query: &Query) -> bool {
-    query.addresses.is_empty()
-        && query.soa.is_some()
-        && query
-            .chain
-            .last()
-            .is_some_and(|last| zone_of(target, last).is_some())
-}
-
-/// The name that `alias`'s record has where it was made in the zone that people mistake for `zone`.
-fn in_mistaken_zone(alias: &str, zone: &str) -> Option<String> {
-    let record = alias
-        .strip_suffix(zone)
-        .filter(|_| is_within(alias, zone))?;
-    let wrong = catalogue::mistaken_zones(zone).into_iter().next()?;
-    Some(format!("{record}{wrong}"))
-}
-
 /// One query with EDNS, for the extended errors alone: the probe itself asks as applications do.
 /// `None` where it was not answered.
 async fn extended_errors(
     target: &Target,
-    path: ResolverClient<'_>,
+    client: ResolverClient<'_>,
     deadline: Instant,
 ) -> Option<Vec<u16>> {
     let Target {
@@ -276,7 +217,7 @@ async fn extended_errors(
     } = target;
     let first = &families[..families.len().min(1)];
     debug!("evidence: ask with EDNS, for extended errors");
-    let resolved = path
+    let resolved = client
         .resolve(host, first, rules, true, deadline)
         .await
         .ok()?;

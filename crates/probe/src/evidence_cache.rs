@@ -7,6 +7,7 @@ use std::time::Duration;
 use privatelink_verdict::observation::{Comparison, NameEvidence, Resolution};
 
 use super::per_server::PerServer;
+use super::resolve::sorted_addresses;
 use super::service_cache::ServiceCache;
 
 /// The other resolvers are asked, and EDNS for extended errors, at every so many probes.
@@ -67,13 +68,6 @@ impl EvidenceCache {
         self.probes += 1;
         due
     }
-}
-
-/// The addresses of `resolution`, in an order that does not depend on the answer's.
-pub(super) fn sorted_addresses(resolution: &Resolution) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
-    addresses.sort_unstable();
-    addresses
 }
 
 /// What `name` said within the last minute. A failure is no answer: it is asked anew.

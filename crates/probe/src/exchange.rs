@@ -14,8 +14,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::observation::{QueryOutcome, Rcode, Transport};
+use privatelink_verdict::sanitize::sentence;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
+use tracing::field::display as display_value;
 
 use self::attempt::{Attempt, Progress};
 use self::failure::Failure;
@@ -108,9 +110,8 @@ impl Exchange<'_> {
             if let Some(attempt) = failed.last() {
                 debug!(
                     name = %self.name,
-                    kind = %self.kind,
-                    server = %attempt.server,
-                    failure = attempt.failure(),
+                    "type" = %self.kind,
+                    failure = attempt.failure().map(|text| display_value(sentence(&text).into_owned())),
                     "dns try failed"
                 );
             }

@@ -23,7 +23,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tracing::debug;
 
 use self::chain_recorder::ChainRecorder;
 use self::failure::{Failure, failure};
@@ -142,12 +141,6 @@ impl TlsDialer {
         let (outcome, detail) = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.secured();
-                let session = stream.get_ref().1;
-                debug!(
-                    version = ?session.protocol_version(),
-                    cipher = ?session.negotiated_cipher_suite().map(|suite| suite.suite()),
-                    "handshake completed"
-                );
                 return Ok(stream);
             }
             Ok(Err((error, mut channel))) => {

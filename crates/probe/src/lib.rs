@@ -11,6 +11,7 @@ mod rate_limit;
 mod resolve;
 
 mod connect;
+mod dial;
 mod proxy;
 
 mod certificate;

@@ -8,12 +8,13 @@ use futures_util::future::join_all;
 use privatelink_verdict::observation::{QueryOutcome, Resolution, ServerAnswer};
 use privatelink_verdict::target::Target;
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::nameserver::Nameservers;
 use super::resolve::ResolverClient;
 
 /// The most servers of one resolver that are asked.
-const MOST: usize = 8;
+const MAX_SERVERS: usize = 8;
 /// They are asked at most so often, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
 /// How often each of several servers is asked where the answers flap: twice tells a server that
@@ -101,7 +102,8 @@ impl ResolverClient<'_> {
         times: u32,
         deadline: Instant,
     ) -> Vec<ServerAnswer> {
-        let servers = self.nameservers.servers.iter().take(MOST);
+        debug!(times, "evidence: ask each server alone");
+        let servers = self.nameservers.servers.iter().take(MAX_SERVERS);
         let asked = servers.map(|server| self.one_server(target, *server, times, deadline));
         join_all(asked).await.into_iter().flatten().collect()
     }

@@ -9,9 +9,10 @@ use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::observation::{
     Address, AgentFault, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
 };
+use privatelink_verdict::sanitize::sentence;
 use tokio::time::Instant;
 use tracing::debug;
-use tracing::field::display as display_value;
+use tracing::field::{debug as debug_value, display as display_value};
 
 use super::exchange::{Exchange, ExchangeResult};
 use super::nameserver::Nameservers;
@@ -92,7 +93,13 @@ impl ResolverClient<'_> {
             })
             .collect();
         for Address { ip, class, ttl } in &addresses {
-            debug!(resolver = self.resolver, %ip, class = class.as_str(), ttl, "address");
+            debug!(
+                resolver = self.resolver,
+                %ip,
+                class = class.as_str(),
+                ttl,
+                "address classified"
+            );
         }
         Ok(Resolution {
             resolver: self.resolver.to_owned(),
@@ -146,6 +153,7 @@ impl ResolverClient<'_> {
         if host.matches('.').count() >= self.nameservers.ndots {
             return Some(None);
         }
+        debug!("evidence: ask for the name completed from the search list");
         for domain in &self.nameservers.search {
             let evidence = self.name(&format!("{host}.{domain}"), deadline).await?;
             if !evidence.addresses.is_empty() {
@@ -182,20 +190,33 @@ impl ResolverClient<'_> {
         }
         .run()
         .await;
+        let reply = exchanged.reply.as_ref();
         debug!(
             resolver = self.resolver,
-            name = %name,
-            kind = %kind,
-            outcome = exchanged.outcome.as_str(),
+            %name,
+            "type" = %kind,
+            edns,
             server = exchanged.server.map(display_value),
             transport = exchanged.transport.as_str(),
+            outcome = exchanged.outcome.as_str(),
+            rcode = exchanged.rcode.map(display_value),
             tries = exchanged.tries,
-            seconds = exchanged.elapsed.as_secs_f64(),
-            detail = exchanged.detail.as_deref(),
+            elapsed = ?exchanged.elapsed,
+            chain = reply.map(|reply| debug_value(&reply.chain)),
+            addresses = reply.map(|reply| debug_value(&reply.addresses)),
+            soa = reply.and_then(|reply| reply.soa.as_ref()).map(debug_value),
+            detail = exchanged.detail.as_deref().map(|text| display_value(sentence(text))),
             "dns query"
         );
         exchanged
     }
+}
+
+/// The addresses of `resolution`, in an order that does not depend on the answer's.
+pub(super) fn sorted_addresses(resolution: &Resolution) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
+    addresses.sort_unstable();
+    addresses
 }
 
 /// `host` as an absolute name: never subject to the search list.

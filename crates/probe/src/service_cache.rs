@@ -8,7 +8,7 @@ use privatelink_verdict::observation::{Connection, Resolution, ServiceReply};
 use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 
-use super::evidence_cache::sorted_addresses;
+use super::resolve::sorted_addresses;
 
 /// A service is asked at most so often, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
