@@ -49,7 +49,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 
-    /// Least important lines to write: error, warn, info, debug or trace.
+    /// Least important lines to write: error, warn, info, debug or trace; or levels by module, such
+    /// as `info,privatelink_probe=debug`.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: String,
 

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -20,44 +20,36 @@ pub enum LineFormat {
 /// The log could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// The level is none.
+    /// The filter cannot be read.
     #[error(
-        "{level:?} is no log level; use error, warn, info, debug or trace, or a filter such as \
-         info,privatelink_probe=debug"
+        "{0:?} is no log level: use off, error, warn, info, debug or trace, or levels by module, such \
+         as info,privatelink_probe=debug"
     )]
-    Level {
-        /// What was given.
-        level: String,
-        /// What is wrong with it.
-        source: ParseError,
-    },
+    Filter(String),
     /// Something else set it up before.
     #[error("the log was set up before")]
     Twice,
 }
 
-/// Sends log lines of `level` (or of a list of levels by module, see [`Targets`]) and above to stderr.
+/// Sends the log lines that `filter` lets pass to stderr: a level, or levels by module (see [`Targets`]).
 /// Colours only for people: on a terminal, and not with `NO_COLOR`.
-pub fn init(format: LineFormat, level: &str) -> Result<(), InitError> {
+pub fn init(format: LineFormat, filter: &str) -> Result<(), InitError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color;
-    let subscriber = subscriber(format, level, colour, io::stderr)?;
+    let subscriber = subscriber(format, filter, colour, io::stderr)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| InitError::Twice)
 }
 
 pub(crate) fn subscriber<W>(
     format: LineFormat,
-    level: &str,
+    filter: &str,
     colour: bool,
     writer: W,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, InitError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter: Targets = level.parse().map_err(|source| InitError::Level {
-        level: level.to_owned(),
-        source,
-    })?;
+    let filter = targets(filter).ok_or_else(|| InitError::Filter(filter.to_owned()))?;
     // The module's path is left out: `target` is the target's name.
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE) // `filter` is what decides
@@ -69,14 +61,54 @@ where
     })
 }
 
+/// Modules that `filter` does not name keep the level `info`, unless it says another one.
+fn targets(filter: &str) -> Option<Targets> {
+    // By itself, a word that is no level would be read as a module's name, and silence all others.
+    let mut directives = filter.split(',').map(str::trim);
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_clear = directives.all(|word| word.contains('=') || is_level(word));
+    let targets: Targets = filter.parse().ok().filter(|_| is_clear)?;
+    Some(match targets.default_level() {
+        Some(_) => targets,
+        None => targets.with_default(LevelFilter::INFO),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
-    fn a_wrong_level_says_which_there_are() {
-        let error = subscriber(LineFormat::Text, "info,=loud=", false, io::sink).err();
-        let error = error.expect("no level").to_string();
-        assert!(error.contains("error, warn, info"), "{error}");
+    fn a_filter_that_cannot_be_read_says_what_is_valid() {
+        for filter in [
+            "",
+            "verbose",
+            "info,=loud=",
+            "debug,verbose",
+            "privatelink_probe=loud",
+        ] {
+            let error = subscriber(LineFormat::Text, filter, false, io::sink).err();
+            let error = error
+                .unwrap_or_else(|| panic!("{filter:?} is taken"))
+                .to_string();
+            assert!(error.contains("error, warn, info"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_filter_does_not_name_stays_at_info() {
+        let targets = targets("privatelink_probe=debug").expect("a filter");
+        assert!(targets.would_enable("privatelink_probe::resolve", &Level::DEBUG));
+        assert!(targets.would_enable("privatelink_report::events", &Level::INFO));
+        assert!(!targets.would_enable("privatelink_report::events", &Level::DEBUG));
+    }
+
+    #[test]
+    fn a_level_is_for_every_module() {
+        let targets = targets("warn").expect("a filter");
+        assert!(targets.would_enable("privatelink_report::events", &Level::WARN));
+        assert!(!targets.would_enable("privatelink_report::events", &Level::INFO));
     }
 }
