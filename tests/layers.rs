@@ -60,6 +60,15 @@ fn the_judging_crate_knows_no_runtime_no_dns_no_tls_and_no_cluster() {
     assert_eq!(crates, ["privatelink-verdict", "ipnet", "strsim"]);
 }
 
+/// Another resolver is there for the tests to compare with (docs/adr/0001), and for nothing else.
+#[test]
+fn the_binary_is_built_without_hickory_resolver() {
+    let arguments = ["--all-features", "--edges", "normal,build"];
+    let tree = cargo(&[&["tree", "--offline", "--prefix", "none"][..], &arguments].concat());
+    assert!(tree.contains("hickory-proto"), "{tree}");
+    assert!(!tree.contains("hickory-resolver"), "{tree}");
+}
+
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)

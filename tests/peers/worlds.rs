@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::agent::{Checked, check};
 use super::child::{Folder, free_port};
 use super::dns::{Bind, Forwarder};
+use super::oracle;
 use super::service::{Authority as Ca, Service};
 use super::zones::{ALIAS, Authority, HOST, PUBLIC_NAME, Zone, privatelink, vault_zones};
 
@@ -170,7 +171,9 @@ fn through_every_server(
                 "--timeout",
                 "4s",
             ]);
-            expected.assert(&checked, &format!("{world} through {server}, {round} time"));
+            let what = format!("{world} through {server}, {round} time");
+            expected.assert(&checked, &what);
+            oracle::assert_agrees(&checked, address, &what);
         }
     }
 }
