@@ -5,7 +5,7 @@
 
 mod chain_recorder;
 mod failure;
-mod tap;
+mod read_recorder;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use tokio_rustls::client::TlsStream;
 
 use self::chain_recorder::ChainRecorder;
 use self::failure::{Failure, failure};
-use self::tap::Tap;
+use self::read_recorder::ReadRecorder;
 use super::certificate::examine;
 use super::roots::Roots;
-use super::starttls::{self, Begun, Channel};
+use super::starttls::{self, Channel, Started};
 
 /// What the handshakes of an agent share.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl TlsDialer {
     ) -> TlsAttempt {
         let started = Instant::now();
         let recorder = Arc::new(ChainRecorder::new(Arc::clone(&self.provider)));
-        let ended = self.handshake(stream, target, &recorder, deadline).await;
+        let result = self.handshake(stream, target, &recorder, deadline).await;
         let chain = recorder.take_chain();
         let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
         let mut attempt = TlsAttempt {
@@ -98,18 +98,18 @@ impl TlsDialer {
             refusal: None,
             certificate,
         };
-        match ended {
+        match result {
             Ok(_) if attempt.certificate.is_none() => {
                 attempt.outcome = Handshake::BadCertificate;
                 attempt.detail = Some("the peer's certificate cannot be read".to_owned());
             }
             Ok(stream) => attempt.stream = Some(stream),
-            Err(ended) => {
+            Err(error) => {
                 // What the protocol's start left open explains a handshake without a certificate.
-                let caveat = ended.caveat.filter(|_| chain.is_empty());
-                attempt.outcome = caveat.map_or(ended.outcome, |_| Handshake::Failed);
-                attempt.detail = caveat.map(str::to_owned).or(ended.detail);
-                attempt.refusal = ended.refusal;
+                let caveat = error.caveat.filter(|_| chain.is_empty());
+                attempt.outcome = caveat.map_or(error.outcome, |_| Handshake::Failed);
+                attempt.detail = caveat.map(str::to_owned).or(error.detail);
+                attempt.refusal = error.refusal;
             }
         }
         attempt
@@ -121,26 +121,26 @@ impl TlsDialer {
         target: &Target,
         recorder: &Arc<ChainRecorder>,
         deadline: Instant,
-    ) -> Result<Stream, Ended> {
-        let begun = timeout_at(deadline, starttls::begin(target.protocol, stream)).await;
-        let Ok(begun) = begun else {
+    ) -> Result<Stream, HandshakeError> {
+        let started = timeout_at(deadline, starttls::start(target.protocol, stream)).await;
+        let Ok(started) = started else {
             let missing = starttls::missing(target.protocol).to_owned();
-            return Err(Ended::of(Handshake::Timeout, Some(missing)));
+            return Err(HandshakeError::of(Handshake::Timeout, Some(missing)));
         };
-        let Begun { channel, caveat } = begun.map_err(|none| Ended {
-            outcome: none.outcome,
-            detail: Some(none.detail),
-            refusal: none.refusal,
+        let Started { channel, caveat } = started.map_err(|error| HandshakeError {
+            outcome: error.outcome,
+            detail: Some(error.detail),
+            refusal: error.refusal,
             caveat: None,
         })?;
         let (connector, name) = self
             .client(recorder, target)
-            .map_err(|error| Ended::of(Handshake::Failed, Some(error.to_string())))?;
-        let tap: Box<dyn Channel> = Box::new(Tap::new(channel));
-        let connecting = connector.connect(name, tap).into_fallible();
+            .map_err(|error| HandshakeError::of(Handshake::Failed, Some(error.to_string())))?;
+        let recording: Box<dyn Channel> = Box::new(ReadRecorder::new(channel));
+        let connecting = connector.connect(name, recording).into_fallible();
         let (outcome, detail) = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
-                stream.get_mut().0.secured();
+                stream.get_mut().0.handshake_completed();
                 return Ok(stream);
             }
             Ok(Err((error, mut channel))) => {
@@ -148,7 +148,7 @@ impl TlsDialer {
                     error.kind(),
                     ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
                 ) {
-                    // What it said before may be there still: the channel keeps it.
+                    // What it sent before may be there still: the recorder keeps it.
                     let soon = deadline.min(Instant::now() + Duration::from_millis(50));
                     let _ = timeout_at(soon, channel.read(&mut [0; 512])).await;
                 }
@@ -156,7 +156,7 @@ impl TlsDialer {
                     outcome,
                     mut detail,
                     too_large,
-                } = failure(&error, channel.heard());
+                } = failure(&error, channel.recorded());
                 if recorder.client_asked() && !too_large {
                     detail.push_str(
                         "; it had asked for a client certificate, and the probe has none",
@@ -170,9 +170,9 @@ impl TlsDialer {
             outcome,
             Handshake::Timeout | Handshake::Interrupted | Handshake::Failed
         );
-        Err(Ended {
+        Err(HandshakeError {
             caveat: caveat.filter(|_| is_unexplained),
-            ..Ended::of(outcome, detail)
+            ..HandshakeError::of(outcome, detail)
         })
     }
 
@@ -209,8 +209,8 @@ pub(super) async fn close(mut stream: Stream) {
     let _ = timeout_at(soon, stream.shutdown()).await;
 }
 
-/// How a handshake ended that was not completed.
-struct Ended {
+/// Why a handshake was not completed.
+struct HandshakeError {
     outcome: Handshake,
     detail: Option<String>,
     refusal: Option<Refusal>,
@@ -218,7 +218,7 @@ struct Ended {
     caveat: Option<&'static str>,
 }
 
-impl Ended {
+impl HandshakeError {
     fn of(outcome: Handshake, detail: Option<String>) -> Self {
         Self {
             outcome,

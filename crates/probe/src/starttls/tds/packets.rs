@@ -9,37 +9,47 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::super::{Channel, MAX_MESSAGE};
-use super::{END_OF_MESSAGE, HEADER, PRELOGIN, REPLY};
+use crate::starttls::channel::{Channel, MAX_MESSAGE};
+
+/// Packet types (MS-TDS 2.2.3.1.1): a client's PRELOGIN and TLS of both sides; a server's reply.
+pub(super) const PRELOGIN: u8 = 0x12;
+pub(super) const REPLY: u8 = 0x04;
+
+/// Bytes of a packet's header: type, status, length (2, big-endian, of the whole packet), process id
+/// (2), number, window.
+pub(super) const HEADER: usize = 8;
+
+/// The last packet of a message (MS-TDS 2.2.3.1.2).
+pub(super) const END_OF_MESSAGE: u8 = 0x01;
 
 /// Bytes held back until a flush; a client's flight is a tenth of it.
-const MAX_HELD: usize = 16 * 1024;
+const MAX_UNSENT: usize = 16 * 1024;
 
 /// A channel that wraps what it carries into packets of type 0x12.
 #[derive(Debug)]
-pub(in super::super) struct Packets<C> {
+pub(in crate::starttls) struct Packets<C> {
     channel: C,
     /// The handshake is complete: TLS travels without packets (MS-TDS 2.2.6.5).
-    bare: bool,
+    is_complete: bool,
     /// The header being read, and how much of it has come.
     header: ([u8; HEADER], usize),
     /// Bytes left of the packet being read.
     left: usize,
-    /// Written, in no packet yet.
-    held: Vec<u8>,
+    /// Written since the last flush, in no packet yet.
+    unsent: Vec<u8>,
     /// In packets, being sent, and how much has gone.
     outgoing: (Vec<u8>, usize),
 }
 
 impl<C: Channel> Packets<C> {
     /// Wraps from now on.
-    pub(in super::super) fn new(channel: C) -> Self {
+    pub(in crate::starttls) fn new(channel: C) -> Self {
         Self {
             channel,
-            bare: false,
+            is_complete: false,
             header: ([0; HEADER], 0),
             left: 0,
-            held: Vec::new(),
+            unsent: Vec::new(),
             outgoing: (Vec::new(), 0),
         }
     }
@@ -72,18 +82,18 @@ impl<C: Channel> Packets<C> {
         let (packets, sent) = &mut self.outgoing;
         loop {
             while *sent < packets.len() {
-                let went = Pin::new(&mut self.channel).poll_write(cx, &packets[*sent..]);
-                match ready!(went)? {
+                let written = Pin::new(&mut self.channel).poll_write(cx, &packets[*sent..]);
+                match ready!(written)? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    went => *sent += went,
+                    written => *sent += written,
                 }
             }
             packets.clear();
             *sent = 0;
-            if self.held.is_empty() {
+            if self.unsent.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            wrap(&std::mem::take(&mut self.held), packets);
+            wrap(&std::mem::take(&mut self.unsent), packets);
         }
     }
 }
@@ -127,8 +137,8 @@ fn wrap(message: &[u8], packets: &mut Vec<u8>) {
 }
 
 impl<C: Channel> Channel for Packets<C> {
-    fn secured(&mut self) {
-        self.bare = true;
+    fn handshake_completed(&mut self) {
+        self.is_complete = true;
     }
 }
 
@@ -139,7 +149,7 @@ impl<C: Channel> AsyncRead for Packets<C> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.bare {
+        if this.is_complete {
             return Pin::new(&mut this.channel).poll_read(cx, buffer);
         }
         if !ready!(this.poll_packet(cx))? {
@@ -162,14 +172,14 @@ impl<C: Channel> AsyncWrite for Packets<C> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.bare || this.held.len() >= MAX_HELD {
+        if this.is_complete || this.unsent.len() >= MAX_UNSENT {
             ready!(this.poll_send(cx))?;
         }
-        if this.bare {
+        if this.is_complete {
             return Pin::new(&mut this.channel).poll_write(cx, bytes);
         }
-        let taken = bytes.len().min(MAX_HELD - this.held.len());
-        this.held.extend(&bytes[..taken]);
+        let taken = bytes.len().min(MAX_UNSENT - this.unsent.len());
+        this.unsent.extend(&bytes[..taken]);
         Poll::Ready(Ok(taken))
     }
 
@@ -209,9 +219,9 @@ mod tests {
         let (near, mut far) = duplex(64 * 1024);
         far.write_all(said).await?;
         drop(far);
-        let mut heard = Vec::new();
-        Packets::new(near).read_to_end(&mut heard).await?;
-        Ok(heard)
+        let mut received = Vec::new();
+        Packets::new(near).read_to_end(&mut received).await?;
+        Ok(received)
     }
 
     #[tokio::test]
@@ -234,7 +244,7 @@ mod tests {
     async fn after_the_handshake_tls_travels_as_it_is() {
         let (near, mut far) = duplex(64);
         let mut packets = Packets::new(near);
-        packets.secured();
+        packets.handshake_completed();
         packets.write_all(b"bye").await.expect("sent");
         far.write_all(b"bye").await.expect("sent");
         let (mut there, mut here) = ([0; 3], [0; 3]);
@@ -295,10 +305,10 @@ mod tests {
                     }
                     near.shutdown().await.expect("closed");
                 };
-                let mut heard = Vec::new();
-                let ((), read) = tokio::join!(send, far.read_to_end(&mut heard));
+                let mut received = Vec::new();
+                let ((), read) = tokio::join!(send, far.read_to_end(&mut received));
                 read.expect("received");
-                assert_eq!(heard, flights.concat());
+                assert_eq!(received, flights.concat());
             });
         }
 

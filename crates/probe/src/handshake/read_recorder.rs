@@ -1,4 +1,5 @@
-//! Tap: keeps what a peer says during a handshake, so that what cannot be read can still be described.
+//! Read recorder: keeps what a peer sends during a handshake, so that what cannot be read can still be
+//! described.
 
 use std::io;
 use std::pin::Pin;
@@ -6,42 +7,42 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Channel;
+use crate::starttls::Channel;
 
 /// Bytes kept at most; an ordinary peer's side of a handshake is a tenth of it.
 const MAX_KEPT: usize = 128 * 1024;
 
 /// A channel that remembers the first bytes read from it, until the handshake is complete.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub(super) struct ReadRecorder {
     channel: Box<dyn Channel>,
-    heard: Vec<u8>,
-    complete: bool,
+    bytes: Vec<u8>,
+    is_complete: bool,
 }
 
-impl Tap {
+impl ReadRecorder {
     pub(super) fn new(channel: Box<dyn Channel>) -> Self {
         Self {
             channel,
-            heard: Vec::new(),
-            complete: false,
+            bytes: Vec::new(),
+            is_complete: false,
         }
     }
 }
 
-impl Channel for Tap {
-    fn secured(&mut self) {
-        self.complete = true;
-        self.heard = Vec::new();
-        self.channel.secured();
+impl Channel for ReadRecorder {
+    fn handshake_completed(&mut self) {
+        self.is_complete = true;
+        self.bytes = Vec::new();
+        self.channel.handshake_completed();
     }
 
-    fn heard(&self) -> &[u8] {
-        &self.heard
+    fn recorded(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-impl AsyncRead for Tap {
+impl AsyncRead for ReadRecorder {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,16 +51,16 @@ impl AsyncRead for Tap {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.channel).poll_read(cx, buffer))?;
-        if !this.complete {
+        if !this.is_complete {
             let read = &buffer.filled()[before..];
-            let room = MAX_KEPT - this.heard.len();
-            this.heard.extend_from_slice(&read[..read.len().min(room)]);
+            let room = MAX_KEPT - this.bytes.len();
+            this.bytes.extend_from_slice(&read[..read.len().min(room)]);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Tap {
+impl AsyncWrite for ReadRecorder {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
