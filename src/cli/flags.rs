@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Args};
 use privatelink_config::HostOptions;
+use privatelink_verdict::target::Protocol;
 
 /// What the command line says of the hosts to check. Values are read as those of a configuration
 /// file are, so that the same rules and messages apply.
@@ -55,8 +56,8 @@ pub struct HostFlags {
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
 
-    /// How the handshake begins: tls, tcp (connect only), tds, postgres or mysql.
-    #[arg(long, value_name = "PROTOCOL")]
+    /// How the handshake begins.
+    #[arg(long, value_name = "PROTOCOL", help = protocol_help())]
     pub protocol: Option<String>,
 
     /// Budget of one probe, at least 2s.
@@ -118,4 +119,12 @@ impl From<HostFlags> for HostOptions {
             ipv6_only,
         }
     }
+}
+
+fn protocol_help() -> String {
+    let words: Vec<&str> = Protocol::ALL.iter().map(|word| word.as_str()).collect();
+    format!(
+        "How the handshake begins: {}; tcp connects only",
+        words.join(", ")
+    )
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::database::{TlsBehaviour, mysql, postgres, serve_tls, tds};
+use super::starttls::{TlsBehaviour, mysql, postgres, serve_tls, tds};
 use super::tasks::Tasks;
 use super::tls::{Delivery, Tls, Version};
 

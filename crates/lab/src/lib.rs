@@ -9,7 +9,6 @@
 
 mod answer;
 mod certificate;
-mod database;
 mod directory;
 mod dns;
 mod endpoint;
@@ -24,6 +23,7 @@ mod running;
 mod sequence;
 mod serve;
 mod span;
+mod starttls;
 mod tasks;
 mod tls;
 mod world;

@@ -1,5 +1,7 @@
 //! Values: durations, networks, words and numbers that cannot be.
 
+use privatelink_verdict::target::Protocol;
+
 use super::*;
 
 #[test]
@@ -142,12 +144,20 @@ fn ports_are_between_1_and_65535() {
 }
 
 #[test]
+fn a_word_that_is_near_no_other_is_answered_with_all_of_them() {
+    let text = "targets: [{host: a.example.com, protocol: ssl}]";
+    let words: Vec<&str> = Protocol::ALL.iter().map(|word| word.as_str()).collect();
+    let valid = format!("= help: valid are {}", words.join(", "));
+    assert!(refused(text).contains(&valid));
+}
+
+#[test]
 fn words_are_answered_with_the_nearest() {
     let text = concat!(
         "expect: private\n",
         "metrics: ful\n",
         "addressFamilies: [ip4]\n",
-        "targets: [{host: a.example.com, protocol: ssl, expect: privateendpoint}]\n",
+        "targets: [{host: a.example.com, protocol: tl, expect: privateendpoint}]\n",
     );
     insta::assert_snapshot!(refused(text), @r#"
     error: `private` is no value of expect
@@ -171,18 +181,18 @@ fn words_are_answered_with_the_nearest() {
       |                   ^^^
       = help: did you mean `ipv4`?
 
-    error: `ssl` is no value of protocol
+    error: `tl` is no value of protocol
      --> config.yaml:4:43
       |
-    4 | targets: [{host: a.example.com, protocol: ssl, expect: privateendpoint}]
-      |                                           ^^^
-      = help: valid are tls, tcp, tds, postgres, mysql
+    4 | targets: [{host: a.example.com, protocol: tl, expect: privateendpoint}]
+      |                                           ^^
+      = help: did you mean `tls`?
 
     error: `privateendpoint` is no value of expect
-     --> config.yaml:4:56
+     --> config.yaml:4:55
       |
-    4 | targets: [{host: a.example.com, protocol: ssl, expect: privateendpoint}]
-      |                                                        ^^^^^^^^^^^^^^^
+    4 | targets: [{host: a.example.com, protocol: tl, expect: privateendpoint}]
+      |                                                       ^^^^^^^^^^^^^^^
       = help: did you mean `privateEndpoint`?
     "#);
 }

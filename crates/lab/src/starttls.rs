@@ -1,4 +1,4 @@
-//! Database: a database server of the lab, as far as the start of TLS: what its protocol's documents
+//! Starttls: servers of the lab whose clients ask for TLS in the protocol's own words: what its documents
 //! say a server does, and nothing of the agent's own reading of them.
 
 pub(super) mod mysql;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls::Tls;
 
-/// How a database server meets a client that wants TLS.
+/// How such a server meets a client that wants TLS.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum TlsBehaviour {
@@ -43,7 +43,7 @@ async fn listen(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<(
     stream.shutdown().await
 }
 
-/// Says `message` as slowly as nobody does by accident.
+/// Sends `message` at one byte a second.
 async fn trickle(mut stream: TcpStream, message: &[u8]) -> io::Result<()> {
     for byte in message {
         stream.write_all(&[*byte]).await?;
