@@ -125,7 +125,7 @@ fn server(address: &ScopedIp) -> Option<SocketAddr> {
     }
 }
 
-/// The index of a network interface, as if_nametoindex(3) has it.
+/// The index of a network interface, as `if_nametoindex` has it.
 fn interface_index(name: &str) -> Option<u32> {
     let path = Path::new("/sys/class/net").join(name).join("ifindex");
     let index = read_bounded(&path, LARGEST_INDEX).ok()?;

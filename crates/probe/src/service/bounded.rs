@@ -39,7 +39,7 @@ impl<'a, S> Bounded<'a, S> {
 pub(super) fn is_limit_exceeded(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source())
         .filter_map(|error| error.downcast_ref::<io::Error>()?.get_ref())
-        .any(|inner| inner.is::<LimitExceeded>())
+        .any(<dyn Error + Send + Sync>::is::<LimitExceeded>)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<'_, S> {
