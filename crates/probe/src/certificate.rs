@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use privatelink_verdict::name::normalised;
 use privatelink_verdict::observation::{Certificate, Trust};
+use privatelink_verdict::sanitize::from_wire;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
@@ -15,13 +16,9 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::roots::Roots;
-use privatelink_verdict::sanitize::from_wire;
+use super::roots::Roots;
 
-/// The largest certificate that the library reads, in bytes.
-const MAX_DER: usize = 0xffff;
-
-/// Names that are kept of one certificate: a hostile one may carry thousands.
+/// Names that are kept of one certificate: a hostile one may carry thousands of them.
 const MAX_NAMES: usize = 20;
 
 /// The facts of the leaf of `chain` (leaf first), verified for `server_name` at `now`; `None` for an
@@ -93,7 +90,7 @@ fn names<'c>(certificate: &'c X509Certificate<'_>) -> impl Iterator<Item = Strin
 }
 
 /// Whether the leaf is for `server_name`. Where the library cannot say, because one of the names is
-/// malformed or there are thousands, they are compared here.
+/// malformed, they are compared here.
 fn covers(leaf: &CertificateDer<'_>, parsed: &X509Certificate<'_>, server_name: &str) -> bool {
     let Ok(wanted) = ServerName::try_from(server_name) else {
         return false;
@@ -126,12 +123,6 @@ fn trust(
     roots: &Roots,
     at: UnixTime,
 ) -> Trust {
-    if leaf.len() > MAX_DER {
-        let size = leaf.len() / 1024;
-        return Trust::Invalid(format!(
-            "it is {size} KiB large, more than TLS clients read"
-        ));
-    }
     let der = leaf;
     let leaf = match EndEntityCert::try_from(leaf) {
         Ok(leaf) => leaf,

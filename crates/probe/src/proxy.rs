@@ -2,10 +2,9 @@
 //!
 //! AKS injects `HTTPS_PROXY` and `NO_PROXY` into pods; HTTP clients of most languages follow them.
 
+use privatelink_machine::Machine;
 use privatelink_verdict::name::{is_within, normalised};
 use privatelink_verdict::target::{Protocol, Target};
-
-use privatelink_machine::Machine;
 
 /// The proxy variables of our own environment, which are those of other pods too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

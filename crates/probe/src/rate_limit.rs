@@ -97,13 +97,13 @@ mod tests {
     use std::sync::Arc;
 
     use futures_util::future::join_all;
-
-    use super::*;
-    use crate::{Prober, settings};
     use privatelink_config::load_text;
     use privatelink_config::plan::Plan;
     use privatelink_machine::Machine;
     use privatelink_verdict::resolver::Servers;
+
+    use super::*;
+    use crate::{Prober, settings};
 
     fn plan() -> Plan {
         load_text("config.yaml", "targets: [{host: kv.vault.azure.net}]").expect("a plan")

@@ -264,10 +264,10 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
 mod tests {
     use std::time::Duration;
 
+    use privatelink_lab::{RunningWorld, World};
     use privatelink_verdict::observation::QueryOutcome;
 
     use super::*;
-    use privatelink_lab::{RunningWorld, World};
 
     const HOST: &str = "registry.example.com";
 

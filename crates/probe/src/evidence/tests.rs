@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use privatelink_config::load_text;
+use privatelink_lab::{RunningWorld, World};
 use privatelink_verdict::observation::Observation;
 
 use super::*;
 use crate::evidence_cache::NAME_PAUSE;
 use crate::{Prober, settings};
-use privatelink_config::load_text;
-use privatelink_lab::{RunningWorld, World};
 
 /// One target of a running world, probed over and over.
 struct Probes {

@@ -3,9 +3,8 @@
 use std::io;
 
 use privatelink_verdict::observation::Handshake;
-use rustls::{AlertDescription, Error, InvalidMessage};
-
 use privatelink_verdict::sanitize::from_wire;
+use rustls::{AlertDescription, Error, InvalidMessage};
 
 /// Bytes of a peer that speaks something else which are shown.
 const SHOWN: usize = 48;

@@ -1,8 +1,9 @@
 //! Messages made and garbled by hand, read as the answers to one question.
 
-use super::*;
 use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
 use proptest::prelude::*;
+
+use super::*;
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).expect("a name")

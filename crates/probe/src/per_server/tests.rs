@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
+use privatelink_config::load_text;
+use privatelink_lab::{RunningWorld, World};
 use privatelink_verdict::address::{Class, Family};
 use privatelink_verdict::observation::{Address, Flags, Query, Transport};
 use tokio::time::advance;
 
 use super::*;
 use crate::rate_limit::RateLimit;
-use privatelink_config::load_text;
-use privatelink_lab::{RunningWorld, World};
 
 const HOST: &str = "kv.test";
 const ONE: [&str; 1] = ["10.0.0.10:53"];
