@@ -134,7 +134,7 @@ fn trust(
     };
     let error = match verify(&leaf, intermediates, &roots.ca_files, at) {
         Ok(()) => return Trust::CaFile,
-        // Whichever got further says more.
+        // The check that got further says more.
         Err(webpki::Error::UnknownIssuer) => built_in,
         Err(error) => error,
     };
@@ -144,8 +144,8 @@ fn trust(
         webpki::Error::CaUsedAsEndEntity if leads_to_a_root(der, intermediates, roots) => {
             Trust::Invalid("it is an authority's own certificate, not a server's".to_owned())
         }
-        // A signature that does not verify is by somebody of a trusted name and
-        // with another key: most often the same authority, made anew.
+        // A signature that does not verify is of an issuer with a trusted name and another key: most
+        // often the same authority, made anew.
         webpki::Error::UnknownIssuer
         | webpki::Error::CaUsedAsEndEntity
         | webpki::Error::InvalidSignatureForPublicKey => Trust::UnknownIssuer,

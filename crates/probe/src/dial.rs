@@ -24,8 +24,8 @@ pub(super) struct DialResult {
     pub other_port: Option<(u16, bool)>,
 }
 
-/// Dials `ip` on `port` until `deadline`. When half of the time has passed in vain, `other_port`
-/// is dialled too, to tell a blocked port from a dead endpoint.
+/// Dials `ip` on `port` until `deadline`. When half of the time has passed without an answer,
+/// `other_port` is dialled too, to tell a blocked port from a dead endpoint.
 pub(super) async fn dial(
     machine: &Machine,
     ip: IpAddr,

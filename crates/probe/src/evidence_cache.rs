@@ -10,11 +10,11 @@ use super::per_server::PerServer;
 use super::resolve::sorted_addresses;
 use super::service_cache::ServiceCache;
 
-/// The other resolvers are asked, and EDNS for extended errors, at every so many probes.
+/// One probe in this number also asks the other resolvers, and with EDNS for extended errors.
 const COMPARE_EVERY: u64 = 5;
-/// The relative name is asked at every so many probes.
+/// One probe in this number also asks for the relative name.
 const SEARCH_EVERY: u64 = 20;
-/// A name that trouble leads to is asked at most so often per target.
+/// The shortest time between two questions of one target for a name that trouble leads to.
 pub(super) const NAME_PAUSE: Duration = Duration::from_mins(1);
 
 /// What was asked about a target beside its probes.
@@ -25,7 +25,7 @@ pub struct EvidenceCache {
     pub(super) comparisons: Vec<Comparison>,
     pub(super) extended_errors: Vec<u16>,
     pub(super) search: Option<NameEvidence>,
-    /// What the names said that trouble led to.
+    /// The answers for the names that trouble led to.
     pub(super) names: Vec<NameEvidence>,
     pub(super) servers: PerServer,
     pub(super) service: ServiceCache,
@@ -41,7 +41,7 @@ pub(super) struct Due {
 }
 
 impl EvidenceCache {
-    /// To be called where the verdict is another one than before: the service is asked again.
+    /// To be called when the verdict has changed: the service is asked again.
     pub fn verdict_changed(&mut self) {
         self.service.ask_again();
     }
@@ -51,8 +51,8 @@ impl EvidenceCache {
         self.servers.set_flapping(flaps);
     }
 
-    /// What is due in the next probe, which came to `resolution`. Other addresses than before make the
-    /// evidence about them invalid.
+    /// What is due in this probe, whose question was answered with `resolution`. Evidence about other
+    /// addresses than these is dropped.
     pub(super) fn due(&mut self, resolution: &Resolution) -> Due {
         let addresses = sorted_addresses(resolution);
         let changed = addresses != self.addresses;
@@ -70,7 +70,7 @@ impl EvidenceCache {
     }
 }
 
-/// What `name` said within the last minute. A failure is no answer: it is asked anew.
+/// The answer for `name` of the last minute, unless the question failed: then it is asked anew.
 pub(super) fn recent<'a>(known: &'a [NameEvidence], name: &str) -> Option<&'a NameEvidence> {
     known.iter().find(|evidence| {
         let age = evidence.checked_at.elapsed();

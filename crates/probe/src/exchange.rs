@@ -162,8 +162,8 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
     }
 }
 
-/// The best of the failed tries speaks for all of them. Of the server that sent something that is no
-/// DNS message, that is said instead of its silence.
+/// The failed try that came closest to an answer is the result. A server that sent something that is no
+/// DNS message is reported for that, not as silent.
 fn unanswered(
     mut failed: Vec<Attempt>,
     noisy_server: Option<SocketAddr>,

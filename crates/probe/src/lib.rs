@@ -30,6 +30,4 @@ mod zone_cache;
 mod prober;
 
 pub use self::evidence_cache::EvidenceCache;
-#[cfg(test)]
-use self::prober::settings;
 pub use self::prober::{Prober, Settings};

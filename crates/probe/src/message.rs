@@ -160,7 +160,7 @@ impl Question {
             Ok(chain) => {
                 let last = &chain[chain.len() - 1];
                 reply.chain = chain.iter().map(text).collect();
-                // Stub resolvers believe the RCODE: what comes with NXDOMAIN reaches no application.
+                // Stub resolvers go by the RCODE: an address that comes with NXDOMAIN reaches no application.
                 if answered != QueryOutcome::Nxdomain {
                     reply.addresses = addresses(last, question.query_type(), &message.answers);
                 }

@@ -1,4 +1,4 @@
-//! Nameserver: where a resolver's questions go, and how patiently, as resolv.conf(5) has it.
+//! Nameserver: the servers of a resolver, and how they are asked, as resolv.conf(5) says.
 
 use std::net::{SocketAddr, SocketAddrV6};
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(super) struct Nameservers {
     pub edns: bool,
     /// The search list, normalised.
     pub search: Vec<String>,
-    /// A name with at least so many dots is asked as it is before the search list.
+    /// A name with at least this number of dots is asked as it is before the search list.
     pub ndots: usize,
 }
 
@@ -125,7 +125,7 @@ fn server(address: &ScopedIp) -> Option<SocketAddr> {
     }
 }
 
-/// The index of a network interface, as `if_nametoindex` has it.
+/// The index of a network interface, as `if_nametoindex` gives it.
 fn interface_index(name: &str) -> Option<u32> {
     let path = Path::new("/sys/class/net").join(name).join("ifindex");
     let index = read_bounded(&path, LARGEST_INDEX).ok()?;

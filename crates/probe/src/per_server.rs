@@ -1,5 +1,5 @@
-//! Per server: what each server of the path's resolver says when it is asked alone: evidence on which
-//! one differs from the others, where the target's answers flap.
+//! Per server: what each server of a resolver answers when it is asked alone. Where the target's answers
+//! flap, this shows which server differs from the others.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -13,34 +13,35 @@ use tracing::debug;
 use super::nameserver::Nameservers;
 use super::resolve::ResolverClient;
 
-/// The most servers of one resolver that are asked.
+/// The servers of one resolver that are asked at most.
 const MAX_SERVERS: usize = 8;
-/// They are asked at most so often, whatever changes.
+/// The shortest time between two rounds of questions, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
-/// How often each of several servers is asked where the answers flap: twice tells a server that
-/// differs from the others from one that differs from itself.
-const TIMES: u32 = 2;
-/// How often the only one is: of two upstreams that take turns at random both are seen in 7 of 8
-/// rounds.
+/// How often each of several servers is asked in one round where the answers flap: two answers of one
+/// server show whether it differs from the others or from itself.
+const TIMES_EACH: u32 = 2;
+/// How often the only server is asked: where it takes one of two upstreams at random, four answers come
+/// from both with a probability of 7 in 8.
 const TIMES_ALONE: u32 = 4;
 
-/// What a target's servers said when they were asked alone, from one probe to the next.
+/// What a target's servers answered when they were asked alone, kept from one probe to the next.
 #[derive(Debug, Default)]
 pub(super) struct PerServer {
-    at: Option<Instant>,
-    flaps: bool,
+    asked_at: Option<Instant>,
+    is_flapping: bool,
     answers: Vec<ServerAnswer>,
 }
 
 impl PerServer {
     /// Sets whether the target's answers flap.
-    pub(super) fn set_flapping(&mut self, flaps: bool) {
-        self.flaps = flaps;
+    pub(super) fn set_flapping(&mut self, is_flapping: bool) {
+        self.is_flapping = is_flapping;
     }
 
-    /// How often each of `servers` is to be asked in this probe, which came to `resolution`: several
-    /// once in a first probe, all where the answers flap, and where they differed when last asked as
-    /// often as other resolvers are compared.
+    /// How often each of `servers` is to be asked in this probe, whose question was answered with
+    /// `resolution`. Where the answers flap, every server is asked several times. So it is where they
+    /// differed when last asked, in a probe that also `compares` resolvers. In a first probe several
+    /// servers are asked once.
     pub(super) fn times(
         &mut self,
         servers: &[SocketAddr],
@@ -49,45 +50,45 @@ impl PerServer {
     ) -> u32 {
         let known = |answer: &ServerAnswer| servers.contains(&answer.server);
         if !self.answers.iter().all(known) {
-            // The node's resolv.conf has changed: others answer now.
+            // The node's resolv.conf has changed: other servers answer now.
             *self = Self {
-                flaps: self.flaps,
+                is_flapping: self.is_flapping,
                 ..Self::default()
             };
         }
         let usable = resolution.outcome().is_some_and(|o| !o.is_failure());
-        // Where none of them answered there is nothing to compare.
-        if !usable || self.at.is_some_and(|at| at.elapsed() < PAUSE) {
+        // No server answered: there is nothing to compare.
+        if !usable || self.asked_at.is_some_and(|at| at.elapsed() < PAUSE) {
             return 0;
         }
         let alone = servers.len() < 2;
-        if self.flaps || (compares && ServerAnswer::differ(self.answers.iter())) {
-            if alone { TIMES_ALONE } else { TIMES }
+        if self.is_flapping || (compares && ServerAnswer::differ(self.answers.iter())) {
+            if alone { TIMES_ALONE } else { TIMES_EACH }
         } else {
-            u32::from(self.at.is_none() && !alone)
+            u32::from(self.asked_at.is_none() && !alone)
         }
     }
 
-    /// What they say: `asked` now, or what they said last, for as long as the answers flap or it
-    /// accounts for the addresses of `resolution`.
+    /// The answers `asked` for in this probe, or those of last time. The latter are dropped once the
+    /// target's answers do not flap and they no longer contain the addresses of `resolution`.
     pub(super) fn answers(
         &mut self,
         resolution: &Resolution,
         asked: Option<Vec<ServerAnswer>>,
     ) -> Vec<ServerAnswer> {
         if let Some(asked) = asked {
-            self.at = Some(Instant::now());
+            self.asked_at = Some(Instant::now());
             self.answers = asked;
-        } else if !self.flaps && !self.accounts_for(resolution) {
+        } else if !self.is_flapping && !self.contains_all(resolution) {
             self.answers.clear();
         }
         self.answers.clone()
     }
 
-    fn accounts_for(&self, resolution: &Resolution) -> bool {
+    fn contains_all(&self, resolution: &Resolution) -> bool {
         let known = |ip| {
-            let mut said = self.answers.iter().flat_map(|answer| &answer.addresses);
-            said.any(|address| address.ip == ip)
+            let mut known = self.answers.iter().flat_map(|answer| &answer.addresses);
+            known.any(|address| address.ip == ip)
         };
         resolution.addresses.iter().all(|address| known(address.ip))
     }
@@ -120,14 +121,14 @@ impl ResolverClient<'_> {
             attempts: 1,
             ..self.nameservers.clone()
         };
-        let path = ResolverClient {
+        let client = ResolverClient {
             nameservers: &alone,
             ..self
         };
         let (host, families) = (&target.host, &target.families);
-        let mut said: Vec<ServerAnswer> = Vec::new();
+        let mut answers: Vec<ServerAnswer> = Vec::new();
         for _ in 0..times {
-            let found = path.find(host, families, &target.rules, deadline).await;
+            let found = client.find(host, families, &target.rules, deadline).await;
             let Ok(resolution) = found else {
                 break;
             };
@@ -142,20 +143,20 @@ impl ResolverClient<'_> {
                 checked_at: SystemTime::now(),
             };
             let failed = answer.outcome().is_none_or(QueryOutcome::is_failure);
-            match said.iter_mut().find(|known| known.is_like(&answer)) {
+            match answers.iter_mut().find(|known| known.is_like(&answer)) {
                 Some(known) => {
                     *known = ServerAnswer {
                         times: known.times + 1,
                         ..answer
                     };
                 }
-                None => said.push(answer),
+                None => answers.push(answer),
             }
             if failed {
                 break;
             }
         }
-        said
+        answers
     }
 }
 

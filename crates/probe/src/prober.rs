@@ -40,10 +40,10 @@ pub struct Settings {
 pub struct Prober {
     resolvers: Vec<Resolver>,
     tls_dialer: TlsDialer,
-    pub(super) rate_limit: Arc<RateLimit>,
+    rate_limit: Arc<RateLimit>,
     proxy: Proxy,
     machine: Machine,
-    pub(super) zones: Arc<ZoneCache>,
+    zones: Arc<ZoneCache>,
     http_interval: Duration,
 }
 
@@ -206,13 +206,5 @@ fn slowest(connections: &[Connection]) -> Timing {
     }
 }
 
-/// What the tests take from a plan.
 #[cfg(test)]
-pub(super) fn settings(plan: &privatelink_config::plan::Plan) -> Settings {
-    Settings {
-        resolvers: plan.resolvers.clone(),
-        ca_certificates: Arc::clone(&plan.ca_certificates),
-        max_dns_qps: plan.limits.max_dns_qps,
-        http_interval: plan.http_interval,
-    }
-}
+pub(super) mod tests;

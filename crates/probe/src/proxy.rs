@@ -10,7 +10,7 @@ use privatelink_verdict::target::{Protocol, Target};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Proxy {
     variable: Option<&'static str>,
-    spared: Vec<String>,
+    excluded: Vec<String>,
 }
 
 impl Proxy {
@@ -20,21 +20,21 @@ impl Proxy {
         let variable = ["HTTPS_PROXY", "https_proxy"]
             .into_iter()
             .find(|name| set(name).is_some());
-        let spared = ["NO_PROXY", "no_proxy"]
+        let excluded = ["NO_PROXY", "no_proxy"]
             .into_iter()
             .find_map(set)
             .unwrap_or_default();
-        Self::new(variable, &spared)
+        Self::new(variable, &excluded)
     }
 
-    fn new(variable: Option<&'static str>, spared: &str) -> Self {
-        let spared = spared
+    fn new(variable: Option<&'static str>, excluded: &str) -> Self {
+        let excluded = excluded
             .split([',', ' '])
             .map(str::trim)
             .filter(|entry| !entry.is_empty());
         Self {
             variable,
-            spared: spared.map(normalised).collect(),
+            excluded: excluded.map(normalised).collect(),
         }
     }
 
@@ -42,13 +42,16 @@ impl Proxy {
     pub(super) fn diverts(&self, target: &Target) -> Option<String> {
         let https = target.protocol == Protocol::Tls && target.port == 443;
         let variable = self.variable.filter(|_| https)?;
-        let spared = self.spared.iter().any(|entry| spares(entry, &target.host));
-        (!spared).then(|| variable.to_owned())
+        let excluded = self
+            .excluded
+            .iter()
+            .any(|entry| excludes(entry, &target.host));
+        (!excluded).then(|| variable.to_owned())
     }
 }
 
 /// `*`, a domain with or without a leading dot or `*.`, or a domain with the port.
-fn spares(entry: &str, host: &str) -> bool {
+fn excludes(entry: &str, host: &str) -> bool {
     let entry = entry.strip_suffix(":443").unwrap_or(entry);
     let domain = entry
         .strip_prefix("*.")
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_proxy_spares_domains_in_all_the_usual_spellings() {
+    fn no_proxy_excludes_domains_in_all_the_usual_spellings() {
         for entry in [
             "vault.azure.net",
             ".vault.azure.net",
@@ -70,10 +73,10 @@ mod tests {
             "*",
             "kv.vault.azure.net:443",
         ] {
-            assert!(spares(entry, "kv.vault.azure.net"), "{entry}");
+            assert!(excludes(entry, "kv.vault.azure.net"), "{entry}");
         }
         for entry in ["azure.com", "ault.azure.net", "10.0.0.0/8"] {
-            assert!(!spares(entry, "kv.vault.azure.net"), "{entry}");
+            assert!(!excludes(entry, "kv.vault.azure.net"), "{entry}");
         }
     }
 }

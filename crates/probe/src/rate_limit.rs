@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// The longest sleep before the bucket is looked at again: its rate may have been raised meanwhile.
+/// The longest sleep before the bucket is looked at again: its rate may be raised meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A token bucket that holds one second's worth, and may be overdrawn by probes that had started.
+/// A token bucket that holds one second's worth. A probe that has started may overdraw it.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     bucket: Mutex<Bucket>,
     /// Held by the probe that starts next: probes that wait start one by one, in the order they came.
-    turn: tokio::sync::Mutex<()>,
+    next_probe: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
 struct Bucket {
     per_second: f64,
     tokens: f64,
-    /// Messages that probes paid for when they started and have not sent yet.
+    /// Messages that started probes have taken tokens for and not sent yet.
     reserved: u64,
     since: Instant,
 }
@@ -36,7 +36,7 @@ impl RateLimit {
                 reserved: 0,
                 since: Instant::now(),
             }),
-            turn: tokio::sync::Mutex::default(),
+            next_probe: tokio::sync::Mutex::default(),
         }
     }
 
@@ -50,7 +50,7 @@ impl RateLimit {
 
     /// Waits until a probe may start, and reserves its first message.
     pub(super) async fn ready(&self) {
-        let _turn = self.turn.lock().await;
+        let _next = self.next_probe.lock().await;
         while let Some(wait) = self.refilled(Bucket::reserve) {
             sleep(wait).await;
         }
@@ -75,8 +75,8 @@ impl RateLimit {
 }
 
 impl Bucket {
-    /// Reserves one message; the time until it is worth trying again where there is none to have.
-    /// Without the reservation all probes that wait for the same refill would start at once.
+    /// Reserves one message; where no token is left, the time until it is worth trying again. Without
+    /// the reservation all probes that wait for the same refill would start at once.
     fn reserve(&mut self) -> Option<Duration> {
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
@@ -94,20 +94,9 @@ fn rate(per_second: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures_util::future::join_all;
-    use privatelink_config::load_text;
-    use privatelink_config::plan::Plan;
-    use privatelink_machine::Machine;
-    use privatelink_verdict::resolver::Servers;
 
     use super::*;
-    use crate::{Prober, settings};
-
-    fn plan() -> Plan {
-        load_text("config.yaml", "targets: [{host: kv.vault.azure.net}]").expect("a plan")
-    }
 
     fn overdrawn(per_second: u32, messages: u32) -> RateLimit {
         let rate_limit = RateLimit::new(per_second);
@@ -171,30 +160,5 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(seconds_until_ready(&rate_limit), raise);
         assert!((1.0..3.0).contains(&waited), "{waited}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_plan_refills_no_bucket() {
-        let mut plan = plan();
-        let old = Prober::new(Machine::real(), settings(&plan));
-        for _ in 0..plan.limits.max_dns_qps {
-            old.rate_limit.count();
-        }
-        plan.limits.max_dns_qps *= 2;
-        let new = old.renewed(settings(&plan));
-        assert!(Arc::ptr_eq(&old.rate_limit, &new.rate_limit));
-        assert!(seconds_until_ready(&new.rate_limit).await > 0.0);
-    }
-
-    #[tokio::test]
-    async fn zones_are_remembered_until_the_resolvers_change() {
-        let mut plan = plan();
-        let old = Prober::new(Machine::real(), settings(&plan));
-        assert!(Arc::ptr_eq(&old.zones, &old.renewed(settings(&plan)).zones));
-        plan.resolvers[0].servers = Servers::Listed(vec!["10.0.0.10:53".parse().expect("one")]);
-        assert!(!Arc::ptr_eq(
-            &old.zones,
-            &old.renewed(settings(&plan)).zones
-        ));
     }
 }

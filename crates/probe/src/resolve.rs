@@ -294,14 +294,14 @@ mod tests {
             ndots,
             ..nameservers(&world, search)
         };
-        let path = ResolverClient {
+        let client = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
             rate_limit: &RateLimit::new(50),
         };
         let known = [IpAddr::from([127, 0, 1, 1])];
         let deadline = Instant::now() + Duration::from_secs(5);
-        path.search(HOST, &known, deadline).await.flatten()
+        client.search(HOST, &known, deadline).await.flatten()
     }
 
     #[tokio::test]
@@ -342,14 +342,14 @@ mod tests {
     async fn asked_with_edns(dns: &str) -> Query {
         let world = start(dns).await;
         let nameservers = nameservers(&world, &[]);
-        let path = ResolverClient {
+        let client = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
             rate_limit: &RateLimit::new(50),
         };
         let rules = Rules::default();
         let deadline = Instant::now() + Duration::from_secs(5);
-        let resolved = path
+        let resolved = client
             .resolve(HOST, &[Family::Ipv4], &rules, true, deadline)
             .await;
         resolved.expect("a resolution").queries.remove(0)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::resolve::sorted_addresses;
 
-/// A service is asked at most so often, whatever changes.
+/// The shortest time between two requests to a service, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// What a target's service replied.

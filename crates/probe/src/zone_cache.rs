@@ -1,4 +1,5 @@
-//! Zone cache: who answers for each zone, by resolver, asked at most once a minute for all targets together.
+//! Zone cache: the SOA of each zone, by resolver, asked for at most once a minute for all targets
+//! together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,46 +12,46 @@ use tracing::debug;
 
 use super::resolve::ResolverClient;
 
-/// A zone's SOA is asked at most so often per resolver.
+/// The shortest time between two questions to a resolver for one zone's SOA.
 const PAUSE: Duration = Duration::from_mins(1);
-/// A zone's SOA that cannot be asked anew is believed for so long.
-const LASTS: Duration = Duration::from_mins(5);
-/// Zones that are remembered: more than a configuration can name.
+/// How long an SOA counts while newer questions for it fail.
+const MAX_AGE: Duration = Duration::from_mins(5);
+/// Zones that are kept: more than a configuration can name.
 const MAX_ZONES: usize = 2048;
 
 /// The SOA of every zone asked for, per resolver.
 #[derive(Debug, Default)]
-pub(crate) struct ZoneCache(std::sync::Mutex<HashMap<(String, String), Remembered>>);
+pub(crate) struct ZoneCache(std::sync::Mutex<HashMap<(String, String), Entry>>);
 
 impl ZoneCache {
-    /// The SOA of `zone` by this resolver, asked at most once a minute; what was learnt stays until
-    /// something newer is.
+    /// The SOA of `zone` by this resolver, asked at most once a minute; an answer counts until a
+    /// newer one comes.
     pub(super) async fn ask(
         &self,
-        path: ResolverClient<'_>,
+        client: ResolverClient<'_>,
         zone: &str,
         deadline: Instant,
     ) -> Option<ZoneEvidence> {
-        let remembered = self.remembered(path.resolver, zone);
-        let mut known = remembered.lock().await;
+        let entry = self.entry(client.resolver, zone);
+        let mut known = entry.lock().await;
         if let Some((evidence, at)) = &*known
             && at.elapsed() < PAUSE
         {
             return Some(evidence.clone());
         }
         debug!(zone, "evidence: ask for the zone's SOA");
-        let asked = path.zone(zone, deadline).await?;
+        let asked = client.zone(zone, deadline).await?;
         let older = known
             .take()
             .map(|(evidence, _)| evidence)
             .filter(|_| asked.outcome.is_failure())
-            .filter(|older| older.checked_at.elapsed().is_ok_and(|age| age < LASTS));
+            .filter(|older| older.checked_at.elapsed().is_ok_and(|age| age < MAX_AGE));
         let evidence = older.unwrap_or(asked);
         *known = Some((evidence.clone(), Instant::now()));
         Some(evidence)
     }
 
-    fn remembered(&self, resolver: &str, zone: &str) -> Remembered {
+    fn entry(&self, resolver: &str, zone: &str) -> Entry {
         let mut zones = self
             .0
             .lock()
@@ -67,4 +68,4 @@ impl ZoneCache {
 }
 
 /// What one resolver said of one zone, and when.
-type Remembered = Arc<Mutex<Option<(ZoneEvidence, Instant)>>>;
+type Entry = Arc<Mutex<Option<(ZoneEvidence, Instant)>>>;

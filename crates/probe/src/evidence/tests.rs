@@ -7,8 +7,9 @@ use privatelink_lab::{RunningWorld, World};
 use privatelink_verdict::observation::Observation;
 
 use super::*;
+use crate::Prober;
 use crate::evidence_cache::NAME_PAUSE;
-use crate::{Prober, settings};
+use crate::prober::tests::settings;
 
 /// One target of a running world, probed over and over.
 struct Probes {

@@ -1,8 +1,8 @@
 //! Attempt: one question to one server: over UDP, again without EDNS where the server refuses it, over
 //! TCP where the answer is truncated.
 //!
-//! Sockets are connected, so that the kernel drops what comes from elsewhere, and a closed port is told
-//! apart from silence.
+//! Sockets are connected: the kernel drops what comes from elsewhere, and reports a closed port, which
+//! would otherwise look like silence.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -66,7 +66,7 @@ enum TcpError {
     Noise,
     #[error("an unreadable answer: {0}")]
     Unreadable(DecodeError),
-    /// There is no larger transport to turn to.
+    /// No transport carries more.
     #[error("the answer is truncated there too")]
     Truncated,
     #[error("only answers to other questions")]
@@ -74,8 +74,8 @@ enum TcpError {
 }
 
 impl Exchange<'_> {
-    /// Asks `server`, for as long as the exchange lasts; fetching a truncated answer over TCP gets a
-    /// share of `tcp_share`.
+    /// Asks `server`, for as long as the exchange lasts. Fetching a truncated answer over TCP takes
+    /// `tcp_share` at most.
     pub(super) async fn attempt(
         self,
         number: u32,

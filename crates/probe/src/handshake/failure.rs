@@ -6,8 +6,8 @@ use privatelink_verdict::observation::Handshake;
 use privatelink_verdict::sanitize::from_wire;
 use rustls::{AlertDescription, Error, InvalidMessage};
 
-/// Bytes of a peer that speaks something else which are shown.
-const SHOWN: usize = 48;
+/// Bytes that are shown of a peer that speaks something else.
+const MAX_SHOWN: usize = 48;
 
 /// Why a handshake failed.
 #[derive(Debug)]
@@ -18,13 +18,13 @@ pub(super) struct Failure {
     pub(super) too_large: bool,
 }
 
-/// What `error` means, after the peer said `heard`.
-pub(super) fn failure(error: &io::Error, heard: &[u8]) -> Failure {
+/// What `error` means, after the peer sent `received`.
+pub(super) fn failure(error: &io::Error, received: &[u8]) -> Failure {
     let inner = error.get_ref();
     let (outcome, detail) = match inner.and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(tls) => by_tls(tls, heard),
-        None => match last_alert(heard) {
-            Some(alert) => by_tls(&Error::AlertReceived(alert), heard),
+        Some(tls) => by_tls(tls, received),
+        None => match last_alert(received) {
+            Some(alert) => by_tls(&Error::AlertReceived(alert), received),
             None => by_network(error),
         },
     };
@@ -62,7 +62,7 @@ fn by_network(error: &io::Error) -> (Handshake, String) {
     (outcome, detail)
 }
 
-fn by_tls(error: &Error, heard: &[u8]) -> (Handshake, String) {
+fn by_tls(error: &Error, received: &[u8]) -> (Handshake, String) {
     let detail = match error {
         Error::InvalidCertificate(why) => {
             let detail = format!("the peer's certificate cannot be used: {why:?}");
@@ -70,17 +70,17 @@ fn by_tls(error: &Error, heard: &[u8]) -> (Handshake, String) {
         }
         Error::InvalidMessage(
             InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
-        ) if speaks_tls(heard) => {
+        ) if speaks_tls(received) => {
             "the peer sends more than the 64 KiB that a TLS client reads of one message, as with a \
              certificate of thousands of names"
                 .to_owned()
         }
-        Error::InvalidMessage(why) if speaks_tls(heard) => {
+        Error::InvalidMessage(why) if speaks_tls(received) => {
             format!("the peer's TLS cannot be read: {why:?}")
         }
         Error::InvalidMessage(_) => format!(
             "the peer does not speak TLS on this port: it begins with `{}`",
-            beginning(heard)
+            beginning(received)
         ),
         Error::AlertReceived(alert) => {
             format!("the peer refuses the handshake: {}", described(*alert))
@@ -91,27 +91,27 @@ fn by_tls(error: &Error, heard: &[u8]) -> (Handshake, String) {
     (Handshake::Failed, detail)
 }
 
-/// The fatal alert in the clear that `heard` ends with: a peer that sends one and closes at once may be
+/// The fatal alert in the clear that `received` ends with: a peer that sends one and closes at once may be
 /// written to before it is read.
-fn last_alert(heard: &[u8]) -> Option<AlertDescription> {
-    match heard.last_chunk()? {
+fn last_alert(received: &[u8]) -> Option<AlertDescription> {
+    match received.last_chunk()? {
         [0x15, 3, _, 0, 2, 2, alert] => Some((*alert).into()),
         _ => None,
     }
 }
 
 /// Whether it begins like a TLS record of a handshake or an alert (RFC 8446 section 5.1).
-fn speaks_tls(heard: &[u8]) -> bool {
-    matches!(heard, [0x15 | 0x16, 3, 0..=4, ..])
+fn speaks_tls(received: &[u8]) -> bool {
+    matches!(received, [0x15 | 0x16, 3, 0..=4, ..])
 }
 
 /// The first line of a text, the first bytes of anything else.
-fn beginning(heard: &[u8]) -> String {
-    let line = heard.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+fn beginning(received: &[u8]) -> String {
+    let line = received.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let line = line.unwrap_or_default();
     let text = line.len() > 3 && line.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    let shown = if text { line } else { heard };
-    let shown = &shown[..shown.len().min(if text { SHOWN } else { 8 })];
+    let shown = if text { line } else { received };
+    let shown = &shown[..shown.len().min(if text { MAX_SHOWN } else { 8 })];
     shown.escape_ascii().to_string()
 }
 
@@ -143,14 +143,14 @@ fn described(alert: AlertDescription) -> String {
 mod tests {
     use super::*;
 
-    fn told(error: Error, heard: &[u8]) -> String {
-        failure(&io::Error::new(io::ErrorKind::InvalidData, error), heard).detail
+    fn detail_of(error: Error, received: &[u8]) -> String {
+        failure(&io::Error::new(io::ErrorKind::InvalidData, error), received).detail
     }
 
     #[test]
     fn a_peer_that_speaks_something_else_is_quoted() {
         let foreign = || Error::InvalidMessage(InvalidMessage::InvalidContentType);
-        for (heard, quoted) in [
+        for (received, quoted) in [
             (
                 b"SSH-2.0-OpenSSH_9.6\r\n".as_slice(),
                 "`SSH-2.0-OpenSSH_9.6`",
@@ -165,13 +165,13 @@ mod tests {
             ),
             (b"", "``"),
         ] {
-            let detail = told(foreign(), heard);
+            let detail = detail_of(foreign(), received);
             let expected =
                 format!("the peer does not speak TLS on this port: it begins with {quoted}");
             assert_eq!(detail, expected);
         }
         assert_eq!(
-            told(foreign(), b"\x16\x03\x03\xff\xff"),
+            detail_of(foreign(), b"\x16\x03\x03\xff\xff"),
             "the peer's TLS cannot be read: InvalidContentType"
         );
     }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_alert_is_told_by_its_name_and_number() {
-        let alert = |number: u8| told(Error::AlertReceived(number.into()), b"\x15\x03\x03");
+        let alert = |number: u8| detail_of(Error::AlertReceived(number.into()), b"\x15\x03\x03");
         assert_eq!(
             alert(70),
             "the peer refuses the handshake: alert 70 (protocol_version), it accepts neither TLS \

@@ -1,5 +1,5 @@
-//! Bounded: the stream a request is made on. At most so many bytes are read from it, and none before
-//! something was written: a peer that speaks first is read like one that waits to be asked.
+//! Bounded: the stream that a request is sent on. The bytes that are read from it are limited, and none is
+//! read before the request is written: a peer that speaks first is read like one that waits to be asked.
 
 use std::error::Error;
 use std::io;
@@ -14,7 +14,7 @@ pub(super) struct Bounded<'a, S> {
     stream: &'a mut S,
     remaining: usize,
     was_written: bool,
-    /// Who waits to read until something was written.
+    /// The task that waits to read until something was written.
     reader: Option<Waker>,
 }
 

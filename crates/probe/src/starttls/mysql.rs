@@ -59,7 +59,7 @@ fn refused(error: &[u8]) -> StarttlsError {
         return StarttlsError::failed("the server refuses with an error that is cut short");
     };
     let code = u16::from_le_bytes(*code);
-    // A state of five characters may come first. By rights it does not, this early.
+    // An SQL state of five characters may come first. The documents have none this early; some servers send it.
     let words = match words {
         [b'#', rest @ ..] if rest.len() >= 5 => &rest[5..],
         words => words,

@@ -45,7 +45,7 @@ const REQUEST: [u8; 47] = [
     0, // no MARS
 ];
 
-/// Negotiates encryption; what to say, if there is anything, should no handshake follow.
+/// Negotiates encryption. The result is the explanation, if there is one, should no handshake follow.
 pub(super) async fn start(
     channel: &mut impl Channel,
 ) -> Result<Option<&'static str>, StarttlsError> {
@@ -141,7 +141,7 @@ fn error(answer: &[u8]) -> Option<(i32, String)> {
     Some((number, words))
 }
 
-/// The errors that turn a client away for where it comes from: server firewall, virtual network rule,
+/// The errors that refuse a client because of its address: server firewall, virtual network rule,
 /// public access denied (Azure SQL, "Troubleshooting common connection issues" and "Connectivity
 /// settings").
 fn refusal(number: i32) -> Option<Refusal> {
@@ -212,18 +212,18 @@ mod tests {
     #[tokio::test]
     async fn an_answer_to_prelogin_may_come_in_several_packets() {
         let whole = prelogin(1);
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         for part in whole[8..].chunks(5) {
-            said.extend(tds(4, part));
-            let header = said.len() - part.len() - 8;
-            said[header + 1] = 0;
+            sent.extend(tds(4, part));
+            let header = sent.len() - part.len() - 8;
+            sent[header + 1] = 0;
         }
         // Not ended yet: the peer goes away before the last packet.
-        let text = failure(Protocol::Tds, &said).await;
+        let text = failure(Protocol::Tds, &sent).await;
         assert!(text.starts_with("interrupted: the peer closed"), "{text}");
-        let last = said.len() - (whole.len() - 8) % 5 - 8;
-        said[last + 1] = 1;
-        assert!(started(Protocol::Tds, &said).await.0.is_ok());
+        let last = sent.len() - (whole.len() - 8) % 5 - 8;
+        sent[last + 1] = 1;
+        assert!(started(Protocol::Tds, &sent).await.0.is_ok());
         // Nor does it grow without end.
         let endless: Vec<u8> = [4, 0, 4, 0, 0, 0, 1, 0]
             .into_iter()
@@ -268,8 +268,8 @@ mod tests {
     #[tokio::test]
     async fn a_sql_server_that_wants_tls_first_is_told_how_to_be_probed() {
         let alert = [0x15, 3, 1, 0, 2, 2, 70];
-        for (said, outcome) in [(&alert[..], "failed"), (b"", "interrupted")] {
-            let text = failure(Protocol::Tds, said).await;
+        for (sent, outcome) in [(&alert[..], "failed"), (b"", "interrupted")] {
+            let text = failure(Protocol::Tds, sent).await;
             assert!(text.starts_with(outcome), "{text}");
             assert!(text.contains("TDS 8"), "{text}");
             assert!(text.contains("`protocol: tls`"), "{text}");
@@ -279,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_to_prelogin_that_makes_no_sense_is_told_as_it_is() {
         let lying = |length: u16| [&[4, 1][..], &length.to_be_bytes(), &[0; 60]].concat();
-        for (said, text) in [
+        for (sent, text) in [
             (lying(0), "an impossible length, 0 bytes"),
             (lying(8), "an impossible length, 8 bytes"),
             (lying(u16::MAX), "an impossible length, 65535 bytes"),
@@ -294,7 +294,7 @@ mod tests {
                 "says nothing of encryption",
             ),
         ] {
-            let failure = failure(Protocol::Tds, &said).await;
+            let failure = failure(Protocol::Tds, &sent).await;
             assert!(failure.ends_with(text), "{failure}");
         }
     }

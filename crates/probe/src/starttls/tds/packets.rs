@@ -102,7 +102,7 @@ impl<C: Channel> Packets<C> {
 fn content(header: [u8; HEADER]) -> io::Result<usize> {
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    // A server's type for all else it says is let pass: some use it here too.
+    // Some servers use the type of all their other replies here too.
     if !matches!(header[0], PRELOGIN | REPLY) {
         return Err(wrong(format!(
             "the server leaves the handshake with a TDS packet of type {:#04x}",
@@ -214,10 +214,10 @@ mod tests {
         .concat()
     }
 
-    /// What is read where the peer sends `said` and closes.
-    async fn read(said: &[u8]) -> io::Result<Vec<u8>> {
+    /// What is read where the peer sends `sent` and closes.
+    async fn read(sent: &[u8]) -> io::Result<Vec<u8>> {
         let (near, mut far) = duplex(64 * 1024);
-        far.write_all(said).await?;
+        far.write_all(sent).await?;
         drop(far);
         let mut received = Vec::new();
         Packets::new(near).read_to_end(&mut received).await?;
@@ -255,9 +255,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_packets_carry_is_read_without_them() {
-        let said = [packet(0x12, b"hel"), packet(0x12, b""), packet(0x12, b"lo")].concat();
-        assert_eq!(read(&said).await.expect("content"), b"hello");
-        let error = read(&said[..said.len() - 12])
+        let sent = [packet(0x12, b"hel"), packet(0x12, b""), packet(0x12, b"lo")].concat();
+        assert_eq!(read(&sent).await.expect("content"), b"hello");
+        let error = read(&sent[..sent.len() - 12])
             .await
             .expect_err("half a header");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
@@ -265,13 +265,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_handshake_in_packets_of_the_replys_type_is_read_too() {
-        let said = [packet(4, b"hel"), packet(0x12, b"lo")].concat();
-        assert_eq!(read(&said).await.expect("content"), b"hello");
+        let sent = [packet(4, b"hel"), packet(0x12, b"lo")].concat();
+        assert_eq!(read(&sent).await.expect("content"), b"hello");
     }
 
     #[tokio::test]
     async fn a_packet_that_cannot_be_is_an_error() {
-        for (said, told) in [
+        for (sent, text) in [
             (packet(3, b"x"), "a TDS packet of type 0x03"),
             (b"HTTP/1.1 400".to_vec(), "a TDS packet of type 0x48"),
             (
@@ -283,8 +283,8 @@ mod tests {
                 "an impossible length, 32768 bytes",
             ),
         ] {
-            let error = read(&said).await.expect_err("no packet").to_string();
-            assert!(error.ends_with(told), "{error}");
+            let error = read(&sent).await.expect_err("no packet").to_string();
+            assert!(error.ends_with(text), "{error}");
         }
     }
 
@@ -313,10 +313,10 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_reading_panic_or_hang(said in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn no_bytes_make_reading_panic_or_hang(sent in proptest::collection::vec(any::<u8>(), 0..400)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             // Whether it is content or an error, it ends.
-            let _ = runtime.expect("a runtime").block_on(read(&[&[0x12, 1, 0], &said[..]].concat()));
+            let _ = runtime.expect("a runtime").block_on(read(&[&[0x12, 1, 0], &sent[..]].concat()));
         }
     }
 }
