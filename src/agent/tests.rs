@@ -79,7 +79,7 @@ impl Probe for FakeProber {
                 target: target.name.clone(),
                 at: Instant::now(),
                 fresh,
-                flaps: format!("{cache:?}").contains("flaps: true"),
+                flaps: cache.is_flapping(),
             });
             state.running += 1;
             state.most_running = state.most_running.max(state.running);

@@ -47,8 +47,13 @@ impl EvidenceCache {
     }
 
     /// Sets whether the target's answers flap: then each server of the resolver is asked alone.
-    pub fn set_flapping(&mut self, flaps: bool) {
-        self.servers.set_flapping(flaps);
+    pub fn set_flapping(&mut self, is_flapping: bool) {
+        self.servers.is_flapping = is_flapping;
+    }
+
+    /// Whether the target's answers flap.
+    pub fn is_flapping(&self) -> bool {
+        self.servers.is_flapping
     }
 
     /// What is due in this probe, whose question was answered with `resolution`. Evidence about other

@@ -27,17 +27,13 @@ const TIMES_ALONE: u32 = 4;
 /// What a target's servers answered when they were asked alone, kept from one probe to the next.
 #[derive(Debug, Default)]
 pub(super) struct PerServer {
+    /// Whether the target's answers flap.
+    pub(super) is_flapping: bool,
     asked_at: Option<Instant>,
-    is_flapping: bool,
     answers: Vec<ServerAnswer>,
 }
 
 impl PerServer {
-    /// Sets whether the target's answers flap.
-    pub(super) fn set_flapping(&mut self, is_flapping: bool) {
-        self.is_flapping = is_flapping;
-    }
-
     /// How often each of `servers` is to be asked in this probe, whose question was answered with
     /// `resolution`. Where the answers flap, every server is asked several times. So it is where they
     /// differed when last asked, in a probe that also `compares` resolvers. In a first probe several

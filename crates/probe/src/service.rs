@@ -2,8 +2,8 @@
 //! any login.
 //!
 //! One request, one reply, HTTP/1.1, nothing else: no credentials, no redirect followed, no second
-//! request, a bounded head and the beginning of the body. What may be asked is in the catalogue's
-//! crate; what the reply proves is judged there.
+//! request, a bounded head and the beginning of the body. The catalogue says what may be asked; what the
+//! reply proves is judged elsewhere.
 
 mod bounded;
 

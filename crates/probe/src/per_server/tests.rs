@@ -92,8 +92,10 @@ async fn a_first_probe_asks_several_servers_once_and_a_single_one_not_at_all() {
 #[tokio::test(start_paused = true)]
 async fn servers_are_asked_while_the_answers_flap_though_at_most_once_a_minute() {
     let found = resolution(Some(PRIVATE));
-    let mut servers = PerServer::default();
-    servers.set_flapping(true);
+    let mut servers = PerServer {
+        is_flapping: true,
+        ..PerServer::default()
+    };
     assert_eq!(servers.times(&at(&ONE), &found, false), TIMES_ALONE);
     assert_eq!(servers.times(&at(&TWO), &found, false), TIMES_EACH);
     servers.answers(&found, Some(vec![gives(ONE[0], PRIVATE)]));
@@ -101,7 +103,7 @@ async fn servers_are_asked_while_the_answers_flap_though_at_most_once_a_minute()
     assert_eq!(servers.times(&at(&ONE), &found, true), 0);
     advance(PAUSE / 2).await;
     assert_eq!(servers.times(&at(&ONE), &found, false), TIMES_ALONE);
-    servers.set_flapping(false);
+    servers.is_flapping = false;
     assert_eq!(servers.times(&at(&ONE), &found, true), 0, "it is over");
 }
 
@@ -118,8 +120,10 @@ async fn servers_that_differed_are_asked_again_when_resolvers_are_compared() {
 
 #[test]
 fn nobody_is_asked_where_no_server_answered_the_path() {
-    let mut servers = PerServer::default();
-    servers.set_flapping(true);
+    let mut servers = PerServer {
+        is_flapping: true,
+        ..PerServer::default()
+    };
     assert_eq!(servers.times(&at(&TWO), &resolution(None), true), 0);
     assert_eq!(servers.times(&at(&TWO), &Resolution::default(), true), 0);
 }
@@ -132,10 +136,10 @@ async fn what_they_said_stays_until_the_addresses_or_the_servers_are_others() {
     assert_eq!(servers.answers(&found, Some(said.clone())), said);
     assert_eq!(servers.answers(&resolution(Some(PUBLIC)), None), said);
     assert_eq!(servers.answers(&resolution(None), None), said);
-    servers.set_flapping(true);
+    servers.is_flapping = true;
     let other = resolution(Some([10, 9, 9, 9]));
     assert_eq!(servers.answers(&other, None), said, "it flaps");
-    servers.set_flapping(false);
+    servers.is_flapping = false;
     assert_eq!(servers.answers(&other, None), []);
 
     servers.answers(&found, Some(said));
