@@ -9,17 +9,14 @@ mod cache;
 mod connect;
 mod context;
 mod dns;
-pub(crate) mod servers;
+mod servers;
 mod service;
 mod tls;
-mod zone;
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-pub use self::zone::{ZoneAuthority, zone_authority};
-pub(crate) use self::zone::{is_azures, zone_soa};
-use crate::alias::alias;
+use crate::address::Class;
 use crate::case::Case;
 use crate::fact::Fact;
 use crate::history::History;
@@ -65,11 +62,6 @@ pub fn judge(
     }
 }
 
-/// Whether a privatelink alias is in the answer's chain, or the host is one itself.
-pub fn has_alias(target: &Target, observation: &Observation) -> bool {
-    alias(target, &observation.resolution).is_some()
-}
-
 /// What `expect` comes to, given what was seen: never [`Expectation::Auto`].
 pub fn expect_effective(
     target: &Target,
@@ -78,10 +70,7 @@ pub fn expect_effective(
 ) -> Expectation {
     match target.expect {
         Expectation::Auto => {
-            let private_now = observation
-                .classes()
-                .iter()
-                .any(crate::address::Class::is_private);
+            let private_now = observation.classes().iter().any(Class::is_private);
             if private_now || history.private_seen() {
                 Expectation::PrivateEndpoint
             } else {

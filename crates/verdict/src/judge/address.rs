@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::zone::is_azures;
-use super::{Case, Findings, ZoneAuthority, cache, servers};
+use super::{Case, Findings, cache, servers};
 use crate::address::{Class, ClassSet, Family, judged_as};
 use crate::fact::{AddressList, AliasZone, Consequence, Fact, Nature};
 use crate::history::{Answered, History};
@@ -11,6 +10,7 @@ use crate::observation::{Address, Comparison, NameEvidence, QueryOutcome};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
+use crate::zone::{ZoneAuthority, is_azures};
 
 pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) {
     reserved(case, findings);

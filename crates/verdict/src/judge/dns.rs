@@ -1,13 +1,13 @@
 //! Dns findings: what the answers, or their absence, say about names and zones.
 
-use super::zone::{is_azures, shadows};
-use super::{Case, Findings, ZoneAuthority};
+use super::{Case, Findings};
 use crate::address::Family;
 use crate::catalogue;
 use crate::fact::{Fact, FailedQuery, Negative, ZoneAnswers};
 use crate::observation::{Query, QueryOutcome, Soa};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
+use crate::zone::{ZoneAuthority, is_azures, shadows};
 
 /// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).
 const STALE: [u16; 2] = [3, 19];

@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use crate::address::Family;
 use crate::case::Case;
 use crate::fact::LISTED;
-use crate::judge::{ZoneAuthority, is_azures, servers};
 use crate::observation::{Comparison, QueryOutcome};
 use crate::protocol::Protocol;
 use crate::reason::Reason;
 use crate::verdict::Finding;
+use crate::zone::{ZoneAuthority, is_azures};
 
 /// The command that would settle `finding`, where there is one.
 ///
@@ -170,7 +170,7 @@ fn each_server(case: &Case<'_>) -> Option<String> {
     };
     let question = format!("+short {} {}", case.host(), family.record_type());
     let ask = |server: &SocketAddr| dig(&question, Some(*server));
-    match servers::asked(case).as_slice() {
+    match case.observation.resolution.servers_asked_alone().as_slice() {
         [] => None,
         [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),
         several => {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::history::History;
-use privatelink_verdict::judge::{ZoneAuthority, judge, zone_authority};
+use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::{
     Address, AgentFault, Comparison, Observation, Query, QueryOutcome, Resolution, Soa, Timing,
     ZoneEvidence,
@@ -17,6 +17,7 @@ use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::surroundings::{Companion, Neighbour, Surroundings};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
 use privatelink_verdict::verdict::{Confidence, Finding, Outcome, Verdict};
+use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 
 use crate::words::{Change, connected, nodata, undialled};
 

@@ -1,9 +1,9 @@
 //! Who answers for the private DNS zone, by the SOA.
 
+use privatelink_verdict::alias::has_alias;
 use privatelink_verdict::alias::{alias, zone_of};
-use privatelink_verdict::judge::ZoneAuthority::{self, NotAsked, Private, Public, Unknown};
-use privatelink_verdict::judge::has_alias;
 use privatelink_verdict::observation::Soa;
+use privatelink_verdict::zone::ZoneAuthority::{self, NotAsked, Private, Public, Unknown};
 
 use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_PUBLIC, VAULT_ZONE};
 use crate::words::{Told, nodata, nxdomain, own_soa, private_soa, public_soa, soa};
@@ -125,7 +125,7 @@ fn private_only_zones_without_a_privatelink_label_are_told_apart_too() {
         by(&case, &public_soa("postgres.database.azure.com")),
         Public
     );
-    assert!(!has_alias(&case.target, &case.observation()));
+    assert!(!has_alias(&case.target, &case.resolution()));
 }
 
 #[test]
@@ -186,10 +186,7 @@ fn the_alias_is_the_first_privatelink_name_from_the_host_on() {
     let found = |case: &Case| {
         let resolution = case.resolution();
         let found = alias(&case.target, &resolution).map(str::to_owned);
-        assert_eq!(
-            has_alias(&case.target, &case.observation()),
-            found.is_some()
-        );
+        assert_eq!(has_alias(&case.target, &case.resolution()), found.is_some());
         found
     };
     assert_eq!(found(&Case::of(VAULT).via([VAULT_PUBLIC])), None);

@@ -91,7 +91,7 @@ fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a S
 
 /// Whether a private zone of somebody's answers for the service's public name: its SOA owns the
 /// host, a public suffix of the catalogue, or a parent of one.
-pub(super) fn shadows(target: &Target, soa: &Soa) -> bool {
+pub(crate) fn shadows(target: &Target, soa: &Soa) -> bool {
     let of_catalogue = catalogue::holds_suffix(&soa.owner)
         || (soa.owner == target.host && target.service.is_some());
     if is_azures(soa) {
