@@ -9,6 +9,7 @@ mod cache;
 mod connect;
 mod context;
 mod dns;
+mod resolver;
 mod servers;
 mod service;
 mod tls;
@@ -39,6 +40,7 @@ pub fn judge(
     let mut findings = Findings::default();
     dns::find(&case, &mut findings);
     address::find(&case, history, &mut findings);
+    resolver::find(&case, history, &mut findings);
     connect::find(&case, surroundings, &mut findings);
     tls::find(&case, &mut findings);
     service::find(&case, &mut findings);
@@ -81,7 +83,8 @@ pub fn expect_effective(
     }
 }
 
-/// The most facts of one finding: an answer may hold hundreds of addresses of which the same is true.
+/// The number of facts from which on nothing joins a finding: an answer may hold hundreds of addresses
+/// of which the same is true. It bounds the detail and the summary, which are made of the facts.
 const MOST_FACTS: usize = 16;
 
 /// The findings of one verdict, one per reason: what concerns further addresses joins its facts.
@@ -90,7 +93,12 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Adds a finding of the reason's own severity.
-    fn add(&mut self, reason: Reason, address: Option<IpAddr>, facts: impl Into<Vec<Fact>>) {
+    fn add(
+        &mut self,
+        reason: Reason,
+        address: Option<IpAddr>,
+        facts: impl IntoIterator<Item = impl Into<Fact>>,
+    ) {
         self.add_as(reason, reason.severity(), Confidence::High, address, facts);
     }
 
@@ -101,13 +109,13 @@ impl Findings {
         severity: Severity,
         confidence: Confidence,
         address: Option<IpAddr>,
-        facts: impl Into<Vec<Fact>>,
+        facts: impl IntoIterator<Item = impl Into<Fact>>,
     ) {
-        let facts = facts.into();
+        let facts: Vec<Fact> = facts.into_iter().map(Into::into).collect();
         match self.0.iter_mut().find(|finding| finding.reason == reason) {
             Some(known) => {
                 known.severity = known.severity.max(severity);
-                let is_known = known.facts.windows(facts.len()).any(|known| known == facts);
+                let is_known = facts.iter().all(|fact| known.facts.contains(fact));
                 if known.facts.len() < MOST_FACTS && !is_known {
                     known.facts.extend(facts);
                 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::Case;
-use crate::fact::{AddressList, DifferenceSource, Fact, LISTED, ServerSaid, Servers};
+use crate::fact::{AddressList, DifferenceSource, LISTED, ResolverFact, ServerList, ServerSaid};
 use crate::observation::ServerAnswer;
 
 /// Whether the servers, or one of them from one time to the next, gave different classes.
@@ -14,7 +14,7 @@ pub(super) fn differ(case: &Case<'_>) -> bool {
 
 /// Where a difference that was seen from probe to probe comes from; `None` where no server was asked
 /// alone.
-pub(super) fn source(case: &Case<'_>) -> Option<Fact> {
+pub(super) fn source(case: &Case<'_>) -> Option<ResolverFact> {
     let servers = case.observation.resolution.servers_asked_alone();
     let is_unsteady = |server: &&SocketAddr| ServerAnswer::differ(of(case, **server));
     let unsteady: Vec<&SocketAddr> = servers.iter().filter(is_unsteady).collect();
@@ -28,11 +28,11 @@ pub(super) fn source(case: &Case<'_>) -> Option<Fact> {
         (_, _) => DifferenceSource::BehindSeveral,
     };
     let servers = each(case);
-    Some(Fact::ServersAskedAlone { servers, source })
+    Some(ResolverFact::ServersAskedAlone { servers, source })
 }
 
 /// What each server said.
-pub(super) fn each(case: &Case<'_>) -> Servers {
+pub(super) fn each(case: &Case<'_>) -> ServerList {
     let servers = case.observation.resolution.servers_asked_alone();
     let said = |server: &SocketAddr| ServerSaid {
         server: *server,
@@ -41,7 +41,7 @@ pub(super) fn each(case: &Case<'_>) -> Servers {
             .collect(),
         times: of(case, *server).map(|answer| answer.times).sum(),
     };
-    Servers {
+    ServerList {
         first: servers.iter().take(LISTED).map(said).collect(),
         more: servers.len().saturating_sub(LISTED),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use privatelink_verdict::fact::Fact;
+use privatelink_verdict::fact::{Fact, ResolverFact};
 use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::{Observation, Query};
@@ -173,7 +173,10 @@ fn the_time_that_connecting_took_is_not_the_answers() {
         &Surroundings::default(),
     );
     let facts = &verdict.findings[0].facts;
-    assert!(facts.contains(&Fact::Cached { seconds: 900 }), "{facts:?}");
+    assert!(
+        facts.contains(&Fact::Resolver(ResolverFact::Cached { seconds: 900 })),
+        "{facts:?}"
+    );
 }
 
 #[test]
@@ -189,8 +192,11 @@ fn answers_that_are_forgotten_prove_nothing() {
         &Surroundings::default(),
     );
     let facts = &verdict.findings[0].facts;
-    let says = |fact: &Fact| matches!(fact, Fact::Cached { .. } | Fact::TtlStays);
-    assert!(!facts.iter().any(says), "{facts:?}");
+    let proved = |fact: &Fact| {
+        use ResolverFact::{Cached, TtlStays};
+        matches!(fact, Fact::Resolver(Cached { .. } | TtlStays))
+    };
+    assert!(!facts.iter().any(proved), "{facts:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use privatelink_verdict::fact::Fact;
+use privatelink_verdict::fact::TlsFact;
 use privatelink_verdict::observation::Trust;
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::Outcome;
@@ -32,13 +32,13 @@ fn a_certificate_that_ends_within_the_warning_is_expiring() {
     let (ip, seconds) = (crate::case::ip("10.1.2.3"), fortnight - 1);
     assert_eq!(
         soon.findings[0].facts,
-        [Fact::CertificateEnds { ip, seconds }]
+        [TlsFact::CertificateEnds { ip, seconds }.into()]
     );
     // The last second of validity counts (RFC 5280 section 4.1.2.5).
     assert_eq!(ending(0).reason, Reason::TlsCertificateExpiring);
     assert_eq!(ending(-1).reason, Reason::TlsCertificateExpired);
-    let expired = Fact::CertificateExpired { ip, seconds: 1 };
-    assert_eq!(ending(-1).findings[0].facts, [expired]);
+    let expired = TlsFact::CertificateExpired { ip, seconds: 1 };
+    assert_eq!(ending(-1).findings[0].facts, [expired.into()]);
 }
 
 #[test]
