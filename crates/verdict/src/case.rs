@@ -17,7 +17,7 @@ pub(crate) struct Case<'a> {
     pub(crate) alias: Option<&'a str>,
     /// Who answers for the zone the alias lies in.
     pub(crate) authority: ZoneAuthority,
-    /// The SOA that told so.
+    /// The SOA that says so.
     pub(crate) soa: Option<&'a Soa>,
 }
 

@@ -1,4 +1,4 @@
-//! Wire: text that came from outside, made safe to keep and to show: one rule for all of it.
+//! Sanitize: text that came from outside, made safe to keep and to show: one rule for all of it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

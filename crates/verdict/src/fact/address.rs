@@ -84,7 +84,7 @@ pub enum AliasZone {
     Public(String),
     /// For this zone a server of which it is not known whether it is private, by its mname.
     Unknown(String, String),
-    /// For this zone nothing was said.
+    /// No SOA of this zone came.
     Silent(String),
 }
 

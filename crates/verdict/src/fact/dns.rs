@@ -56,7 +56,7 @@ pub enum DnsFact {
         /// The zone that should hold it.
         zone: String,
     },
-    /// The alias has no address, and the public side, or somebody's zone, answers for its zone.
+    /// The alias has no address, and the public side, or another owner's zone, answers for its zone.
     AliasDangles(DanglingAlias),
     /// The private zone has no record, or no address, for the name.
     RecordMissing(MissingRecord),
@@ -124,13 +124,13 @@ pub struct FailedQuery {
 pub enum ZoneAnswers {
     /// Azure Private DNS: the zone is linked.
     Linked,
-    /// A server of somebody's own, by its mname.
+    /// A server that is not Azure's, by its mname.
     ServedBy(String),
     /// A private zone above it, by its owner.
     InPlace(String),
     /// A server of which it is not known whether it is private, by its mname.
     Unknown(String),
-    /// Nothing was said.
+    /// No SOA came.
     Silent,
 }
 

@@ -10,7 +10,7 @@ use crate::observation::{Address, NameEvidence};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
-use crate::zone::{ZoneAuthority, is_azures};
+use crate::zone::{ZoneAuthority, is_azure_private_dns};
 
 pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) {
     reserved(case, findings);
@@ -216,7 +216,7 @@ fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<Alias
     let zone = || case.zone().unwrap_or(alias).to_owned();
     match (case.authority, case.soa) {
         (ZoneAuthority::Private, soa) => {
-            let own = soa.filter(|soa| !is_azures(soa));
+            let own = soa.filter(|soa| !is_azure_private_dns(soa));
             let answers = AliasZone::Private(own.map(|soa| soa.mname.clone()));
             let reason = Reason::PublicFallbackZoneLinked;
             (reason, Confidence::High, Some(answers))

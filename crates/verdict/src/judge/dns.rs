@@ -9,7 +9,7 @@ use crate::fact::{
 use crate::observation::{Query, QueryOutcome, Soa};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
-use crate::zone::{ZoneAuthority, is_azures, shadows};
+use crate::zone::{ZoneAuthority, is_azure_private_dns, shadows};
 
 /// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).
 const STALE: [u16; 2] = [3, 19];
@@ -119,7 +119,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     if let Some(soa) = soas.find(|soa| shadows(case.target, soa)) {
         let fact = DnsFact::ZoneShadows {
             owner: soa.owner.clone(),
-            served_by: (!is_azures(soa)).then(|| soa.mname.clone()),
+            served_by: (!is_azure_private_dns(soa)).then(|| soa.mname.clone()),
             negative,
         };
         return add(Reason::DnsZoneShadows, Confidence::High, vec![fact]);
@@ -169,11 +169,11 @@ fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (DnsFact, Confi
 
 fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<DnsFact> {
     let answers = match (case.authority, case.soa) {
-        (ZoneAuthority::Private, Some(soa)) if !is_azures(soa) => {
+        (ZoneAuthority::Private, Some(soa)) if !is_azure_private_dns(soa) => {
             ZoneAnswers::ServedBy(soa.mname.clone())
         }
         (ZoneAuthority::Private, _) => ZoneAnswers::Linked,
-        (_, Some(soa)) if is_azures(soa) => ZoneAnswers::InPlace(soa.owner.clone()),
+        (_, Some(soa)) if is_azure_private_dns(soa) => ZoneAnswers::InPlace(soa.owner.clone()),
         (_, Some(soa)) => ZoneAnswers::Unknown(soa.mname.clone()),
         (_, None) => ZoneAnswers::Silent,
     };
@@ -210,8 +210,8 @@ fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
         }),
     );
     let mut soas = resolution.queries.iter().filter_map(|q| q.soa.as_ref());
-    let azures = soas.find(|soa: &&Soa| is_azures(soa));
-    facts.extend(azures.map(|soa| DnsFact::SaidByPrivateZone {
+    let azure = soas.find(|soa: &&Soa| is_azure_private_dns(soa));
+    facts.extend(azure.map(|soa| DnsFact::SaidByPrivateZone {
         owner: soa.owner.clone(),
     }));
     facts

@@ -95,7 +95,7 @@ fn path_denied(
     findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);
 }
 
-/// Whether somebody else than the service presents the certificate of this address.
+/// Whether another device than the service presents the certificate of this address.
 fn is_inspected(case: &Case<'_>, connection: &Connection) -> bool {
     let certificate = connection.certificate.as_ref();
     let foreign = |trust: &Trust| matches!(trust, Trust::CaFile | Trust::UnknownIssuer);
@@ -110,10 +110,11 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .classes()
         .iter()
         .all(|class| class == Class::Public);
-    let shaken = |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
+    let completed =
+        |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
     let answered = connections
         .iter()
-        .filter(shaken)
+        .filter(completed)
         .any(|connection| connection.tcp == TcpOutcome::Ok);
     // A host judged on DNS alone is not even dialled.
     let answered = answered || (case.target.dns_only && !connections.is_empty());

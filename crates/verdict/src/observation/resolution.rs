@@ -74,7 +74,7 @@ impl Resolution {
     }
 
     /// The servers that were asked alone, each once, in the order in which they were asked.
-    pub fn servers_asked_alone(&self) -> Vec<SocketAddr> {
+    pub(crate) fn servers_asked_alone(&self) -> Vec<SocketAddr> {
         let mut servers: Vec<SocketAddr> = Vec::new();
         for answer in &self.servers {
             if !servers.contains(&answer.server) {

@@ -9,12 +9,12 @@ use crate::observation::{Comparison, QueryOutcome};
 use crate::protocol::Protocol;
 use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
-use crate::zone::{ZoneAuthority, is_azures};
+use crate::zone::{ZoneAuthority, is_azure_private_dns};
 
 /// The command that would settle `finding`, where there is one.
 ///
-/// People paste it into a shell, and names come from the wire or from whoever may declare targets:
-/// one that holds anything but letters, digits, dots, dashes and underscores, or that a tool would
+/// People paste it into a shell, and names come from the wire or from users who may declare targets.
+/// A name that holds anything but letters, digits, dots, dashes and underscores, or that a tool would
 /// take for an option, gets no command.
 pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let plain = |name: &str| {
@@ -56,8 +56,8 @@ fn about_dns(case: &Case<'_>, finding: &Finding) -> Option<String> {
     match finding.reason {
         Reason::DnsPrivateZoneNotLinked => links(case),
         Reason::DnsPrivateRecordMissing => {
-            let is_own_server =
-                case.authority == ZoneAuthority::Private && !case.soa.is_some_and(is_azures);
+            let is_own_server = case.authority == ZoneAuthority::Private
+                && !case.soa.is_some_and(is_azure_private_dns);
             if is_own_server {
                 Some(dig(&format!("{} {kind}", case.last_name()), server))
             } else {
