@@ -82,8 +82,13 @@ pub enum AliasZone {
     Private(Option<String>),
     /// The public side of this zone.
     Public(String),
-    /// For this zone a server of which it is not known whether it is private, by its mname.
-    Unknown(String, String),
+    /// A server of which it is not known whether it is private.
+    Unknown {
+        /// The zone.
+        zone: String,
+        /// The server.
+        mname: String,
+    },
     /// No SOA of this zone came.
     Silent(String),
 }

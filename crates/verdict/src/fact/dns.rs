@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::Family;
-use crate::observation::{QueryOutcome, Rcode};
+use crate::observation::{QueryOutcome, Rcode, Soa};
 
 /// What the answers, or their absence, say about names and zones.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,8 +143,8 @@ pub struct DanglingAlias {
     pub negative: Negative,
     /// The last name of the chain, where it is not the alias.
     pub last: Option<String>,
-    /// Owner and mname of a zone that is not the public side's.
-    pub other_zone: Option<(String, String)>,
+    /// The SOA that answers, where it is not the public side's.
+    pub other_zone: Option<Soa>,
     /// The zone that the alias lies in.
     pub zone: String,
 }

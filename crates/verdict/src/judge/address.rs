@@ -230,7 +230,10 @@ fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<Alias
             (Reason::PublicFallback, Confidence::High, Some(answers))
         }
         (_, Some(soa)) => {
-            let answers = AliasZone::Unknown(zone(), soa.mname.clone());
+            let answers = AliasZone::Unknown {
+                zone: zone(),
+                mname: soa.mname.clone(),
+            };
             (Reason::PublicFallback, Confidence::Medium, Some(answers))
         }
         (_, None) => {

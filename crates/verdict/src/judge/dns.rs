@@ -158,7 +158,7 @@ fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (DnsFact, Confi
         alias: alias.to_owned(),
         negative,
         last: (alias != last).then(|| last.to_owned()),
-        other_zone: other_zone.map(|soa| (soa.owner.clone(), soa.mname.clone())),
+        other_zone: other_zone.cloned(),
         zone: case.zone().unwrap_or(alias).to_owned(),
     };
     (

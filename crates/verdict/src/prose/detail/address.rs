@@ -68,7 +68,7 @@ fn alias_zone(zone: &AliasZone) -> String {
         AliasZone::Private(None) => ", although its zone is answered privately here".to_owned(),
         AliasZone::Private(Some(mname)) => format!(", although its zone is served by {mname} here"),
         AliasZone::Public(zone) => format!("; its zone {zone} is answered by the public side"),
-        AliasZone::Unknown(zone, mname) => {
+        AliasZone::Unknown { zone, mname } => {
             format!("; its zone {zone} is answered by {mname}, be it privately or not")
         }
         AliasZone::Silent(zone) => format!("; its zone {zone} does not say who answers for it"),

@@ -136,7 +136,7 @@ fn dangling(dangling: &DanglingAlias) -> String {
     let at = last.as_ref().map(|last| format!(" for {last}"));
     let who = other_zone.as_ref().map_or_else(
         || "the public side".to_owned(),
-        |(owner, mname)| format!("a zone {owner} of {mname}"),
+        |soa| format!("a zone {} of {}", soa.owner, soa.mname),
     );
     format!(
         "the alias {alias} leads nowhere ({}{}), and {who} answers for {zone}",
