@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use privatelink_verdict::address::Class;
 use privatelink_verdict::alias::has_alias;
-use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 use privatelink_verdict::observation::{
     Address, Comparison, Query, QueryOutcome, ServerAnswer, Transport,
 };
+use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 use schemars::JsonSchema;
 use serde::Serialize;
 

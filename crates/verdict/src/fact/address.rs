@@ -60,7 +60,7 @@ pub enum AddressFact {
     OutsideExpected {
         /// The address.
         ip: IpAddr,
-        /// The expected networks.
+        /// The expected networks, as configured.
         expected: Vec<IpNet>,
     },
     /// A private address where the address should have stayed public.

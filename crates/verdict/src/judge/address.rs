@@ -100,7 +100,7 @@ fn flapping(case: &Case<'_>, history: &History, findings: &mut Findings) {
     };
     let mut facts = vec![Fact::from(changed)];
     facts.extend(servers::source(case).map(Fact::from));
-    facts.extend(cache::kept(case, history).into_iter().map(Fact::from));
+    facts.extend(cache::on_path(case, history).into_iter().map(Fact::from));
     findings.add_as(
         Reason::AddressFlapping,
         severity,
@@ -207,7 +207,7 @@ fn public_instead(
     let mut facts = vec![Fact::from(fact)];
     facts.extend(by_itself(case).map(Fact::from));
     facts.extend(in_the_wrong_zone(case).map(Fact::from));
-    facts.extend(cache::kept(case, history).into_iter().map(Fact::from));
+    facts.extend(cache::on_path(case, history).into_iter().map(Fact::from));
     findings.add_as(reason, severity, confidence, first(public), facts);
 }
 

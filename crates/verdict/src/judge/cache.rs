@@ -26,7 +26,7 @@ const LOCAL_DNS: [IpAddr; 2] = [
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// What is known of a cache on the path.
-pub(super) fn kept(case: &Case<'_>, history: &History) -> Vec<ResolverFact> {
+pub(super) fn on_path(case: &Case<'_>, history: &History) -> Vec<ResolverFact> {
     let resolution = &case.observation.resolution;
     let trend = history
         .ttl_trend(case.observation)
@@ -41,7 +41,7 @@ pub(super) fn kept(case: &Case<'_>, history: &History) -> Vec<ResolverFact> {
 
 /// How long the other resolver's public answer may outlive the repair that the path has seen: the
 /// path is private now and was not, within what is remembered.
-pub(super) fn left_over(
+pub(super) fn after_repair(
     case: &Case<'_>,
     history: &History,
     other: &Comparison,

@@ -26,7 +26,7 @@ fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, finding
                 other: (other.resolver.clone(), AddressList::of(&other.addresses)),
             }];
             facts.extend(consequence(case, comparison).map(ResolverFact::Consequence));
-            facts.extend(cache::left_over(case, history, comparison));
+            facts.extend(cache::after_repair(case, history, comparison));
             let address = other.addresses.first().map(|address| address.ip);
             findings.add(Reason::ResolverDisagreement, address, facts);
         }
