@@ -1,7 +1,7 @@
 //! Judge: the verdict on an observation: a pure function of target, observation and recent history.
 //!
 //! Each stage has a file of its own that turns what was observed into findings; what all of them look
-//! at is the [`Case`]. The primary reason follows from the order: worst severity, then stage, then row.
+//! at is the `Case`. The primary reason follows from the order: worst severity, then stage, then row.
 //! No sentence is made here: [`crate::prose`] makes them from the facts of the findings.
 
 mod address;

@@ -20,7 +20,8 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
     bounded(text, SENTENCE_BYTES)
 }
 
-/// Whether a character does something instead of being seen: controls, and what is in [`UNSEEN`].
+/// Whether a character does something instead of being seen: controls, and characters that hide or
+/// reorder text.
 pub fn acts(char: char) -> bool {
     char.is_control()
         || UNSEEN
