@@ -17,6 +17,7 @@ use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Stage};
+use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
@@ -100,7 +101,8 @@ pub struct Transition {
     pub outcome: Outcome,
     /// The primary reason from then on.
     pub reason: Reason,
-    /// The story in one sentence.
+    /// The summary of that probe, in at most [`privatelink_verdict::sanitize::SENTENCE_BYTES`]: peers
+    /// choose parts of it.
     pub summary: String,
 }
 
@@ -297,7 +299,7 @@ impl Entry {
                 at: observation.checked_at,
                 outcome: verdict.outcome,
                 reason: verdict.reason,
-                summary: probed.prose().summary(),
+                summary: sentence(&probed.prose().summary()).into_owned(),
             });
         }
         self.latest = Some(Arc::clone(probed));

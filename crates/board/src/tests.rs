@@ -2,6 +2,7 @@ use privatelink_verdict::address::Family;
 use privatelink_verdict::target::Expectation;
 
 use privatelink_verdict::judge::judge;
+use privatelink_verdict::sanitize::{SENTENCE_BYTES, WIRE_BYTES};
 use privatelink_verdict::surroundings::Surroundings;
 
 use super::*;
@@ -195,4 +196,24 @@ fn a_probe_of_a_target_that_left_is_recorded_nowhere() {
     let stranger = fixtures::named("kv-gone.vault.azure.net", fixtures::healthy());
     assert_eq!(board.record(Arc::new(stranger)), None);
     assert!(only(&board).latest.is_none());
+}
+
+#[test]
+fn a_transition_keeps_a_summary_of_bounded_length() {
+    let mut probed = fixtures::name_mismatch();
+    let presents = probed.observation.connections.remove(0);
+    for last in 0..16 {
+        let mut connection = presents.clone();
+        connection.ip = [10, 1, 2, last].into();
+        if let Some(certificate) = &mut connection.certificate {
+            certificate.names = vec!["n".repeat(WIRE_BYTES); 5];
+        }
+        probed.observation.connections.push(connection);
+    }
+    let mut board = board_of(auto());
+    observe(&mut board, probed);
+    let transition = only(&board).transitions.back().expect("a transition");
+    assert_eq!(transition.reason, Reason::TlsNameMismatch);
+    let length = transition.summary.len();
+    assert!(length <= SENTENCE_BYTES, "{length} bytes");
 }

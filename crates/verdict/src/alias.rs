@@ -16,6 +16,11 @@ pub fn alias<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<&'a s
         })
 }
 
+/// Whether a privatelink alias is in the answer's chain, or the host is one itself.
+pub fn has_alias(target: &Target, resolution: &Resolution) -> bool {
+    alias(target, resolution).is_some()
+}
+
 /// The private DNS zone that `name` lies in: by its privatelink label, the target's `privateZone`,
 /// or the catalogue's private-only names.
 pub fn zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {

@@ -2,9 +2,9 @@
 //! the judge and the prose look at.
 
 use crate::alias::{alias, own_zone_of};
-use crate::judge::{ZoneAuthority, zone_authority, zone_soa};
 use crate::observation::{Observation, Soa};
 use crate::target::{Expectation, Target};
+use crate::zone::{ZoneAuthority, zone_authority, zone_soa};
 
 /// A target and one observation of it.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Case<'a> {
     pub(crate) alias: Option<&'a str>,
     /// Who answers for the zone the alias lies in.
     pub(crate) authority: ZoneAuthority,
-    /// The SOA that told so.
+    /// The SOA that says so.
     pub(crate) soa: Option<&'a Soa>,
 }
 

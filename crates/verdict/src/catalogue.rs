@@ -86,7 +86,7 @@ pub struct Service {
     pub private_only: Vec<&'static str>,
     /// Where the suffix is the parent of other services too: the only hosts that are this one.
     pub only_hosts: Vec<&'static str>,
-    /// Its ports, the default one first; never empty.
+    /// Its ports; never empty. The first is probed unless the target names another.
     pub ports: Vec<ServicePort>,
     /// What it may be asked before login, and what its reply proves.
     pub evidence: Option<&'static ServiceEvidence>,
@@ -105,7 +105,7 @@ pub struct Service {
 pub struct ServicePort {
     /// The number.
     pub number: u16,
-    /// What a probe speaks there.
+    /// The protocol of a probe there.
     pub protocol: Protocol,
 }
 
@@ -181,7 +181,7 @@ pub fn lookup(host: &str) -> Option<Match> {
 
 /// The zone of a private-only name: `privatelink.westeurope.azmk8s.io` for an API server's.
 ///
-/// A zone of one's own below it (`sub.privatelink.westeurope.azmk8s.io`) cannot be told from the
+/// A zone below it (`sub.privatelink.westeurope.azmk8s.io`) cannot be known from the
 /// name, so the zone returned is the outermost possible one.
 pub fn private_only_zone(name: &str) -> Option<&str> {
     let patterns = || services().iter().flat_map(|service| &service.private_only);
@@ -275,11 +275,6 @@ impl Service {
             Asked::ByDefault => true,
             Asked::ByDefaultAtPublicName => is_public(),
         }
-    }
-
-    /// The port that is probed unless the target names another.
-    pub fn default_port(&self) -> ServicePort {
-        self.ports[0]
     }
 
     /// Whether a host that ends in one of the suffixes is this service.

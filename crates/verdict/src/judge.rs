@@ -1,7 +1,7 @@
 //! Judge: the verdict on an observation: a pure function of target, observation and recent history.
 //!
 //! Each stage has a file of its own that turns what was observed into findings; what all of them look
-//! at is the [`Case`]. The primary reason follows from the order: worst severity, then stage, then row.
+//! at is the `Case`. The primary reason follows from the order: worst severity, then stage, then row.
 //! No sentence is made here: [`crate::prose`] makes them from the facts of the findings.
 
 mod address;
@@ -9,17 +9,15 @@ mod cache;
 mod connect;
 mod context;
 mod dns;
-pub(crate) mod servers;
+mod resolver;
+mod servers;
 mod service;
 mod tls;
-mod zone;
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-pub use self::zone::{ZoneAuthority, zone_authority};
-pub(crate) use self::zone::{is_azures, zone_soa};
-use crate::alias::alias;
+use crate::address::Class;
 use crate::case::Case;
 use crate::fact::Fact;
 use crate::history::History;
@@ -42,6 +40,7 @@ pub fn judge(
     let mut findings = Findings::default();
     dns::find(&case, &mut findings);
     address::find(&case, history, &mut findings);
+    resolver::find(&case, history, &mut findings);
     connect::find(&case, surroundings, &mut findings);
     tls::find(&case, &mut findings);
     service::find(&case, &mut findings);
@@ -65,11 +64,6 @@ pub fn judge(
     }
 }
 
-/// Whether a privatelink alias is in the answer's chain, or the host is one itself.
-pub fn has_alias(target: &Target, observation: &Observation) -> bool {
-    alias(target, &observation.resolution).is_some()
-}
-
 /// What `expect` comes to, given what was seen: never [`Expectation::Auto`].
 pub fn expect_effective(
     target: &Target,
@@ -78,10 +72,7 @@ pub fn expect_effective(
 ) -> Expectation {
     match target.expect {
         Expectation::Auto => {
-            let private_now = observation
-                .classes()
-                .iter()
-                .any(crate::address::Class::is_private);
+            let private_now = observation.classes().iter().any(Class::is_private);
             if private_now || history.private_seen() {
                 Expectation::PrivateEndpoint
             } else {
@@ -92,7 +83,8 @@ pub fn expect_effective(
     }
 }
 
-/// The most facts of one finding: an answer may hold hundreds of addresses of which the same is true.
+/// The number of facts from which on nothing joins a finding: an answer may hold hundreds of addresses
+/// of which the same is true. It bounds the detail and the summary, which are made of the facts.
 const MOST_FACTS: usize = 16;
 
 /// The findings of one verdict, one per reason: what concerns further addresses joins its facts.
@@ -101,7 +93,12 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Adds a finding of the reason's own severity.
-    fn add(&mut self, reason: Reason, address: Option<IpAddr>, facts: impl Into<Vec<Fact>>) {
+    fn add(
+        &mut self,
+        reason: Reason,
+        address: Option<IpAddr>,
+        facts: impl IntoIterator<Item = impl Into<Fact>>,
+    ) {
         self.add_as(reason, reason.severity(), Confidence::High, address, facts);
     }
 
@@ -112,13 +109,13 @@ impl Findings {
         severity: Severity,
         confidence: Confidence,
         address: Option<IpAddr>,
-        facts: impl Into<Vec<Fact>>,
+        facts: impl IntoIterator<Item = impl Into<Fact>>,
     ) {
-        let facts = facts.into();
+        let facts: Vec<Fact> = facts.into_iter().map(Into::into).collect();
         match self.0.iter_mut().find(|finding| finding.reason == reason) {
             Some(known) => {
                 known.severity = known.severity.max(severity);
-                let is_known = known.facts.windows(facts.len()).any(|known| known == facts);
+                let is_known = facts.iter().all(|fact| known.facts.contains(fact));
                 if known.facts.len() < MOST_FACTS && !is_known {
                     known.facts.extend(facts);
                 }

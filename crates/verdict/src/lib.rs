@@ -23,3 +23,4 @@ pub mod surroundings;
 pub mod target;
 pub mod verdict;
 mod words;
+pub mod zone;

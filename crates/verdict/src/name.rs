@@ -18,7 +18,7 @@ pub fn is_within(name: &str, zone: &str) -> bool {
 }
 
 /// `name` and its ancestors, nearest first, without the root.
-pub fn ancestry(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn ancestry(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| {
         name.split_once('.').map(|(_, parent)| parent)
     })

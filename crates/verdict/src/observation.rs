@@ -69,7 +69,7 @@ impl Observation {
     }
 
     /// When the path's answers had come: what followed took the rest of the probe's time.
-    pub fn resolved_at(&self) -> SystemTime {
+    pub(crate) fn resolved_at(&self) -> SystemTime {
         let dns = self.timing.dns.unwrap_or_default();
         let since = self.timing.total.saturating_sub(dns);
         self.checked_at

@@ -3,6 +3,9 @@
 //! Everything about a reason is in its row: the word, the stage, the severity, what it means and what
 //! to do about it in general. The order of the rows is the order of the contract's table: a stage after
 //! another, and within a stage the row that outranks the next. It decides which finding is primary.
+//!
+//! A new reason takes its row here, the code in `judge/` that finds it, its section in docs/runbook.md and
+//! its scenarios; facts of its own take a variant in `fact/` and its words in `prose/detail/`.
 
 use crate::words::words;
 

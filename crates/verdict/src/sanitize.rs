@@ -1,4 +1,4 @@
-//! Wire: text that came from outside, made safe to keep and to show: one rule for all of it.
+//! Sanitize: text that came from outside, made safe to keep and to show: one rule for all of it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -20,7 +20,8 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
     bounded(text, SENTENCE_BYTES)
 }
 
-/// Whether a character does something instead of being seen: controls, and what is in [`UNSEEN`].
+/// Whether a character does something instead of being seen: controls, and characters that hide or
+/// reorder text.
 pub fn acts(char: char) -> bool {
     char.is_control()
         || UNSEEN

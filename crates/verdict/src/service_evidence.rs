@@ -1,8 +1,8 @@
 //! Service evidence: what a service may be asked before login, and what its reply proves.
 //!
-//! One row for each kind of service; each has its source in docs/service-evidence.md. Requests carry no credentials, list nothing
-//! and change nothing; a reply is judged by marks that only the service itself sets, not by its
-//! status alone, since a proxy can answer 403 too.
+//! One row for each kind of service; each has its source in docs/service-evidence.md. Requests carry no
+//! credentials, list nothing and change nothing; a reply is judged by marks that only the service itself
+//! sets, not by its status alone, since a proxy can answer 403 too.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -112,7 +112,7 @@ enum Denial {
     StorageCode(&'static str),
 }
 
-/// A vault's words for public access that is off altogether: no network rule lets anybody in then.
+/// A vault's words for public access that is off altogether: no network rule lets a client in then.
 pub const PUBLIC_ACCESS_OFF: [&str; 2] =
     ["ForbiddenByConnection", "Public network access is disabled"];
 

@@ -1,4 +1,4 @@
-//! Near: which of the valid words somebody meant who wrote another.
+//! Suggest: which of the valid words was probably meant by one that is not valid.
 
 use std::cmp::Ordering;
 

@@ -72,7 +72,7 @@ fn real_names_of_all_clouds_are_recognised() {
             panic!("{host} is not recognised")
         };
         assert_eq!(found.service.slug, slug, "{host}");
-        assert_eq!(found.service.default_port().number, port, "{host}");
+        assert_eq!(found.service.ports[0].number, port, "{host}");
         assert_eq!(found.private_zone().unwrap_or_default(), zone, "{host}");
         assert!(is_within(host, &found.suffix), "{host}: {}", found.suffix);
     }

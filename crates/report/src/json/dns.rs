@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use privatelink_verdict::address::Class;
-use privatelink_verdict::judge::{ZoneAuthority, has_alias, zone_authority};
+use privatelink_verdict::alias::has_alias;
 use privatelink_verdict::observation::{
     Address, Comparison, Query, QueryOutcome, ServerAnswer, Transport,
 };
+use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -111,7 +112,7 @@ impl DnsReport {
         }
         Some(Self {
             resolver: resolution.resolver.clone(),
-            privatelink: has_alias(target, observation),
+            privatelink: has_alias(target, resolution),
             zone_authority: Enum(zone_authority(target, observation)),
             chain: names(resolution.chain()),
             queries: resolution.queries.iter().map(QueryReport::from).collect(),

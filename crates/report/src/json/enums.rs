@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use privatelink_verdict::address::Class;
-use privatelink_verdict::judge::ZoneAuthority;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
 use privatelink_verdict::service_evidence::ReplyOutcome;
 use privatelink_verdict::target::{Expectation, Protocol, Source};
 use privatelink_verdict::verdict::{Confidence, Outcome};
+use privatelink_verdict::zone::ZoneAuthority;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 use privatelink_board::{Board, Entry, Probed};
 use privatelink_config::plan::Detail;
 use privatelink_verdict::address::{Class, Family};
-use privatelink_verdict::judge::has_alias;
+use privatelink_verdict::alias::has_alias;
 use privatelink_verdict::observation::{Connection, Observation, TcpOutcome, TlsOutcome};
 use privatelink_verdict::reason::Stage;
 use privatelink_verdict::target::{Expectation, Source, Target};
@@ -175,7 +175,7 @@ impl Families {
             .outcome()
             .is_some_and(|outcome| !outcome.is_failure())
         {
-            let alias = has_alias(&probed.target, observation);
+            let alias = has_alias(&probed.target, &observation.resolution);
             self.set(Id::DnsPrivatelinkAlias, &[name], flag(alias));
             for &class in Class::ALL {
                 let addresses = resolution.addresses.iter();

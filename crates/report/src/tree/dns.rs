@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use privatelink_board::Probed;
 use privatelink_verdict::address::Class;
 use privatelink_verdict::alias::alias;
-use privatelink_verdict::judge::{ZoneAuthority, zone_authority};
 use privatelink_verdict::observation::{
     Address, Comparison, Observation, Query, QueryOutcome, Resolution, ServerAnswer,
 };
 use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::verdict::Outcome;
+use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 
 use super::branch::Branch;
 use super::style::{DIM, paint, style_of};

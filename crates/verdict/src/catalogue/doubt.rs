@@ -28,7 +28,7 @@ pub enum Doubt {
         /// The name with the nearest suffix there is.
         instead: String,
     },
-    /// Its suffix is nobody's, and one slip away from a known one: `kv.vault.azur.net`.
+    /// Its suffix is unknown, and a typing error away from a known one: `kv.vault.azur.net`.
     Misspelt {
         /// The name with the suffix spelt right.
         instead: String,

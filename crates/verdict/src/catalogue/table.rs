@@ -7,7 +7,7 @@ use super::{Asked, Cloud, Issuer, Service, ServicePort, Usage};
 use crate::protocol::Protocol;
 use crate::service_evidence::ServiceEvidence;
 
-/// Every row. Panics on first use if the data file is malformed, which a test would have told.
+/// Every row. Panics on first use if the data file is malformed; the tests parse it.
 pub(super) static SERVICES: LazyLock<Vec<Service>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 

@@ -3,7 +3,8 @@
 //!
 //! A cache counts an answer's TTL down from what it was given (RFC 1034 section 3.6, RFC 2181
 //! section 8) and asks anew when it is used up. So a TTL that fell by the time that passed proves a
-//! cache; one that stayed where it was, though it had not run out, proves that nobody counts it down.
+//! cache; one that stayed where it was, though it had not run out, proves that no cache counts it
+//! down.
 //!
 //! The latter is not called stale: a cache that serves expired answers under one TTL (RFC 8767
 //! section 4 advises 30 s) looks like a forwarder that keeps nothing and like a zone of the server's
@@ -19,7 +20,7 @@ use crate::observation::Observation;
 const SHORTEST_GAP: Duration = Duration::from_secs(3);
 /// What rounding and a slow answer may add to, or take from, the time that passed.
 const SLACK: Duration = Duration::from_millis(1500);
-/// So often in a row a TTL must stay before it counts as one that does not fall.
+/// How often in a row a TTL must stay before it counts as one that does not fall.
 const STAYED: u32 = 2;
 
 /// The latest answer, and how its TTL came to be what it is.
@@ -40,15 +41,15 @@ pub(crate) struct Aging {
 pub(crate) enum Trend {
     /// It falls with time: the answer comes from a cache.
     Falls,
-    /// It stays where it is, though it had not run out: nobody counts it down.
+    /// It stays where it is, though it had not run out: no cache counts it down.
     Stays,
 }
 
 impl Aging {
     /// What follows from `observation` after `earlier`; `None` where it has no answer that could age.
     pub(crate) fn after(earlier: Option<&Self>, observation: &Observation) -> Option<Self> {
-        let queries = observation.resolution.queries.iter();
-        let query = { queries }.find(|query| !query.addresses.is_empty())?;
+        let mut queries = observation.resolution.queries.iter();
+        let query = queries.find(|query| !query.addresses.is_empty())?;
         let mut addresses: Vec<IpAddr> = query.addresses.iter().map(|(ip, _)| *ip).collect();
         addresses.sort_unstable();
         // An authority gives the record's own TTL every time, as it should.

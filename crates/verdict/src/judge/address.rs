@@ -2,30 +2,27 @@
 
 use std::net::IpAddr;
 
-use super::zone::is_azures;
-use super::{Case, Findings, ZoneAuthority, cache, servers};
-use crate::address::{Class, ClassSet, Family, judged_as};
-use crate::fact::{AddressList, AliasZone, Consequence, Fact, Nature};
+use super::{Case, Findings, cache, servers};
+use crate::address::{Class, Family, judged_as};
+use crate::fact::{AddressFact, AddressList, AliasZone, DnsFact, Fact, Nature};
 use crate::history::{Answered, History};
-use crate::observation::{Address, Comparison, NameEvidence, QueryOutcome};
+use crate::observation::{Address, NameEvidence};
 use crate::reason::{Reason, Severity};
 use crate::target::Expectation;
 use crate::verdict::Confidence;
+use crate::zone::{ZoneAuthority, is_azure_private_dns};
 
 pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) {
     reserved(case, findings);
     flapping(case, history, findings);
     mixed_or_public(case, history, findings);
     unexpected(case, findings);
-    for comparison in &case.observation.comparisons {
-        compared(case, history, comparison, findings);
-    }
     if let Some(variable) = &case.observation.proxy {
         let variable = variable.clone();
         findings.add(
             Reason::ProxyWouldBeUsed,
             None,
-            [Fact::ProxySet { variable }],
+            [AddressFact::ProxySet { variable }],
         );
     }
 }
@@ -50,9 +47,9 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
     for Address { ip, class, .. } in addresses(case).iter().cloned() {
         let fact = if class == Class::Reserved {
             let nature = nature(case, ip);
-            Fact::NotDialled { ip, nature }
+            AddressFact::NotDialled { ip, nature }
         } else if !case.target.rules.may_dial(ip) {
-            Fact::InReservedRange { ip }
+            AddressFact::InReservedRange { ip }
         } else {
             continue;
         };
@@ -97,12 +94,13 @@ fn flapping(case: &Case<'_>, history: &History, findings: &mut Findings) {
     } else {
         Severity::Warn
     };
-    let mut facts = vec![Fact::ClassesChanged {
+    let changed = AddressFact::ClassesChanged {
         changes: history.changes(resolution),
         answers: window.into_iter().map(Answered::classes).collect(),
-    }];
-    facts.extend(servers::source(case));
-    facts.extend(cache::kept(case, history));
+    };
+    let mut facts = vec![Fact::from(changed)];
+    facts.extend(servers::source(case).map(Fact::from));
+    facts.extend(cache::on_path(case, history).into_iter().map(Fact::from));
     findings.add_as(
         Reason::AddressFlapping,
         severity,
@@ -157,11 +155,13 @@ fn mixed(case: &Case<'_>, odd: &[Address], meant: &[Address], findings: &mut Fin
         let family = Family::of(address.ip);
         meant.iter().all(|other| Family::of(other.ip) != family)
     };
-    let mut facts = vec![Fact::MixedAddresses(AddressList::of(addresses(case)))];
+    let mut facts = vec![AddressFact::MixedAddresses(AddressList::of(addresses(
+        case,
+    )))];
     let mut severity = Severity::Fail;
     if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
         severity = Severity::Warn;
-        facts.push(Fact::NoRouteTo(AddressList::of(odd)));
+        facts.push(AddressFact::NoRouteTo(AddressList::of(odd)));
     }
     findings.add_as(
         Reason::MixedAddresses,
@@ -188,7 +188,7 @@ fn public_instead(
     let (reason, confidence, fact) = match case.alias {
         None => {
             let resource = case.resource();
-            let fact = Fact::NoAlias {
+            let fact = AddressFact::NoAlias {
                 addresses,
                 resource: (resource != case.host()).then(|| resource.to_owned()),
             };
@@ -196,7 +196,7 @@ fn public_instead(
         }
         Some(alias) => {
             let (reason, confidence, zone) = alias_zone(case, alias);
-            let fact = Fact::AliasEndsAt {
+            let fact = AddressFact::AliasEndsAt {
                 alias: alias.to_owned(),
                 addresses,
                 zone,
@@ -204,10 +204,10 @@ fn public_instead(
             (reason, confidence, fact)
         }
     };
-    let mut facts = vec![fact];
-    facts.extend(by_itself(case));
-    facts.extend(in_the_wrong_zone(case));
-    facts.extend(cache::kept(case, history));
+    let mut facts = vec![Fact::from(fact)];
+    facts.extend(by_itself(case).map(Fact::from));
+    facts.extend(in_the_wrong_zone(case).map(Fact::from));
+    facts.extend(cache::on_path(case, history).into_iter().map(Fact::from));
     findings.add_as(reason, severity, confidence, first(public), facts);
 }
 
@@ -216,7 +216,7 @@ fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<Alias
     let zone = || case.zone().unwrap_or(alias).to_owned();
     match (case.authority, case.soa) {
         (ZoneAuthority::Private, soa) => {
-            let own = soa.filter(|soa| !is_azures(soa));
+            let own = soa.filter(|soa| !is_azure_private_dns(soa));
             let answers = AliasZone::Private(own.map(|soa| soa.mname.clone()));
             let reason = Reason::PublicFallbackZoneLinked;
             (reason, Confidence::High, Some(answers))
@@ -230,7 +230,10 @@ fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<Alias
             (Reason::PublicFallback, Confidence::High, Some(answers))
         }
         (_, Some(soa)) => {
-            let answers = AliasZone::Unknown(zone(), soa.mname.clone());
+            let answers = AliasZone::Unknown {
+                zone: zone(),
+                mname: soa.mname.clone(),
+            };
             (Reason::PublicFallback, Confidence::Medium, Some(answers))
         }
         (_, None) => {
@@ -253,19 +256,19 @@ fn private_of(case: &Case<'_>, evidence: &NameEvidence) -> Option<IpAddr> {
 
 /// What the alias says when asked by itself: a DNS server that forwards the privatelink zone alone
 /// has the private address, and does not use it for the host.
-fn by_itself(case: &Case<'_>) -> Option<Fact> {
+fn by_itself(case: &Case<'_>) -> Option<AddressFact> {
     if let Some(ip) = alias_by_itself(case) {
-        return Some(Fact::AliasByItself { ip });
+        return Some(AddressFact::AliasByItself { ip });
     }
     let ends = case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name());
-    ends.then_some(Fact::NothingFollowsAlias)
+    ends.then_some(AddressFact::NothingFollowsAlias)
 }
 
 /// That the record exists, in the zone that people mistake for the right one.
-fn in_the_wrong_zone(case: &Case<'_>) -> Option<Fact> {
+fn in_the_wrong_zone(case: &Case<'_>) -> Option<DnsFact> {
     let evidence = case.observation.resolution.mistaken.as_ref()?;
     let ip = private_of(case, evidence)?;
-    Some(Fact::RecordInOtherZone {
+    Some(DnsFact::RecordInOtherZone {
         name: evidence.name.clone(),
         ip: Some(ip),
     })
@@ -278,68 +281,15 @@ fn unexpected(case: &Case<'_>, findings: &mut Findings) {
         .filter(|address| address.class.is_private());
     for ip in private.map(|address| address.ip) {
         let fact = match case.expect {
-            Expectation::PrivateEndpoint if rules.is_unexpected(ip) => Fact::OutsideExpected {
-                ip,
-                expected: rules.expected.clone(),
-            },
-            Expectation::ServiceEndpoint => Fact::PrivateForServiceEndpoint { ip },
+            Expectation::PrivateEndpoint if rules.is_unexpected(ip) => {
+                AddressFact::OutsideExpected {
+                    ip,
+                    expected: rules.expected.clone(),
+                }
+            }
+            Expectation::ServiceEndpoint => AddressFact::PrivateForServiceEndpoint { ip },
             _ => continue,
         };
         findings.add(Reason::UnexpectedPrivateAddress, Some(ip), [fact]);
-    }
-}
-
-fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, findings: &mut Findings) {
-    if !comparison.must_agree {
-        return;
-    }
-    let (path, other) = (&case.observation.resolution, &comparison.resolution);
-    match comparison.agrees_with(path) {
-        Some(true) => {}
-        Some(false) => {
-            let mut facts = vec![Fact::ResolversDiffer {
-                path: (path.resolver.clone(), AddressList::of(&path.addresses)),
-                other: (other.resolver.clone(), AddressList::of(&other.addresses)),
-            }];
-            facts.extend(consequence(case, comparison).map(Fact::Consequence));
-            facts.extend(cache::left_over(case, history, comparison));
-            let address = first(&other.addresses);
-            findings.add(Reason::ResolverDisagreement, address, facts);
-        }
-        None => {
-            let outcome = other.outcome();
-            if outcome.is_none_or(QueryOutcome::is_failure) {
-                let fact = Fact::ResolverSilent {
-                    resolver: other.resolver.clone(),
-                    outcome,
-                };
-                findings.add(Reason::ResolverUnavailable, None, [fact]);
-            }
-        }
-    }
-}
-
-/// What a difference between the two resolvers of a node means to its workloads: without an address
-/// they fail, with a public one they go public. `None` where nothing follows for either.
-pub(super) fn consequence(case: &Case<'_>, comparison: &Comparison) -> Option<Consequence> {
-    let path = &case.observation.resolution;
-    let other = &comparison.resolution;
-    let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
-        ("pod", "node") => (path.classes(), other.classes()),
-        ("node", "pod") => (other.classes(), path.classes()),
-        _ => return None,
-    };
-    let private = |classes: ClassSet| !classes.is_empty() && classes.iter().all(Class::is_private);
-    let public = |classes: ClassSet| classes.contains(Class::Public);
-    if private(pod) && public(node) {
-        Some(Consequence::NodeGoesPublic)
-    } else if private(pod) && node.is_empty() {
-        Some(Consequence::NodeFails)
-    } else if private(node) && public(pod) {
-        Some(Consequence::PodsGoPublic)
-    } else if private(node) && pod.is_empty() {
-        Some(Consequence::PodsFail)
-    } else {
-        None
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Case;
 use crate::address::{Class, ClassSet};
-use crate::fact::Fact;
+use crate::fact::ResolverFact;
 use crate::history::{Answered, History, Trend};
 use crate::observation::{Comparison, Query, Resolution};
 
@@ -26,22 +26,26 @@ const LOCAL_DNS: [IpAddr; 2] = [
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// What is known of a cache on the path.
-pub(super) fn kept(case: &Case<'_>, history: &History) -> Vec<Fact> {
+pub(super) fn on_path(case: &Case<'_>, history: &History) -> Vec<ResolverFact> {
     let resolution = &case.observation.resolution;
     let trend = history
         .ttl_trend(case.observation)
         .map(|trend| match trend {
-            Trend::Falls => Fact::Cached {
+            Trend::Falls => ResolverFact::Cached {
                 seconds: longest(resolution).as_secs(),
             },
-            Trend::Stays => Fact::TtlStays,
+            Trend::Stays => ResolverFact::TtlStays,
         });
     trend.into_iter().chain(local_dns(resolution)).collect()
 }
 
 /// How long the other resolver's public answer may outlive the repair that the path has seen: the
 /// path is private now and was not, within what is remembered.
-pub(super) fn left_over(case: &Case<'_>, history: &History, other: &Comparison) -> Vec<Fact> {
+pub(super) fn after_repair(
+    case: &Case<'_>,
+    history: &History,
+    other: &Comparison,
+) -> Vec<ResolverFact> {
     let mut facts = Vec::new();
     let resolution = &other.resolution;
     let private = |classes: ClassSet| classes.iter().all(Class::is_private);
@@ -53,7 +57,7 @@ pub(super) fn left_over(case: &Case<'_>, history: &History, other: &Comparison) 
     let age = case.observation.checked_at.duration_since(other.checked_at);
     let left = longest(resolution).saturating_sub(age.unwrap_or_default());
     if healed && resolution.classes().contains(Class::Public) && !left.is_zero() {
-        facts.push(Fact::MayBeCached {
+        facts.push(ResolverFact::MayBeCached {
             resolver: resolution.resolver.clone(),
             seconds: left.as_secs().max(1),
         });
@@ -62,12 +66,12 @@ pub(super) fn left_over(case: &Case<'_>, history: &History, other: &Comparison) 
     facts
 }
 
-fn local_dns(resolution: &Resolution) -> Option<Fact> {
+fn local_dns(resolution: &Resolution) -> Option<ResolverFact> {
     let query = answer(resolution)?;
     let server = query.server?.ip();
     LOCAL_DNS
         .contains(&server)
-        .then_some(Fact::ThroughLocalDns {
+        .then_some(ResolverFact::ThroughLocalDns {
             server,
             expired: query.ttl == Some(0),
         })

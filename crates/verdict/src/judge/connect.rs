@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Case, Findings};
-use crate::fact::{Fact, LISTED};
+use crate::fact::{ConnectFact, Fact, LISTED};
 use crate::observation::{Connection, Skip, TcpOutcome};
 use crate::reason::{Reason, Severity};
 use crate::surroundings::Surroundings;
@@ -45,7 +45,7 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
         Expectation::Public => Severity::Warn,
         _ => Severity::Fail,
     };
-    let some_connect = Fact::SomeConnect {
+    let some_connect = ConnectFact::SomeConnect {
         connected,
         dialled: connected + failed.len(),
     };
@@ -78,27 +78,27 @@ fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mu
         .find_map(|c| c.other_port.filter(|(_, opened)| *opened));
     let mut facts = vec![attempts(failed)];
     if failed.iter().all(|c| c.skip == Some(Skip::NoRoute)) {
-        facts.push(Fact::NoRouteAtAll);
+        facts.push(ConnectFact::NoRouteAtAll);
     }
     if let (TcpOutcome::Timeout, Some((port, _))) = (outcome, open) {
         reason = Reason::PortBlocked;
-        facts.push(Fact::OtherPortOpens { port });
+        facts.push(ConnectFact::OtherPortOpens { port });
     } else {
         facts.extend(neighbours(surroundings, &concerned));
     }
     findings.add(reason, concerned.first().map(|c| c.ip), facts);
 }
 
-fn attempts(failed: &[&Connection]) -> Fact {
+fn attempts(failed: &[&Connection]) -> ConnectFact {
     let attempt = |c: &&Connection| (SocketAddr::new(c.ip, c.port), c.tcp);
-    Fact::ConnectFailed(failed.iter().take(LISTED).map(attempt).collect())
+    ConnectFact::ConnectFailed(failed.iter().take(LISTED).map(attempt).collect())
 }
 
 /// What the other endpoints of the subnet do: it tells a dead endpoint from a blocked subnet.
-fn neighbours(surroundings: &Surroundings, concerned: &[&Connection]) -> Option<Fact> {
+fn neighbours(surroundings: &Surroundings, concerned: &[&Connection]) -> Option<ConnectFact> {
     let timed_out = concerned.iter().find(|c| c.tcp == TcpOutcome::Timeout)?;
     let (net, beside) = surroundings.beside(timed_out.ip)?;
-    Some(Fact::Neighbours {
+    Some(ConnectFact::Neighbours {
         net,
         answering: beside.iter().filter(|neighbour| neighbour.answers).count(),
         known: beside.len(),

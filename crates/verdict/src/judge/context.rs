@@ -1,7 +1,7 @@
 //! Context: what other resolvers, servers and targets say that bears on a verdict and is no finding.
 
-use super::{Case, address, servers};
-use crate::fact::{AddressList, Fact};
+use super::{Case, resolver, servers};
+use crate::fact::{AddressList, Fact, ResolverFact};
 use crate::history::History;
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
@@ -20,10 +20,11 @@ pub(super) fn of(
     let resolution = &case.observation.resolution;
     // A flapping answer's own facts tell of the servers.
     if servers::differ(case) && !history.flaps(resolution) {
-        facts.push(Fact::ServersDiffer {
+        let differ = ResolverFact::ServersDiffer {
             resolver: resolution.resolver.clone(),
             servers: servers::each(case),
-        });
+        };
+        facts.push(differ.into());
     }
     let mut companions = surroundings.companions.iter();
     if let Some(failing) = companions.find(|companion| companion.outcome == Outcome::Fail) {
@@ -48,12 +49,13 @@ fn other_path(case: &Case<'_>) -> Option<Fact> {
         };
         comparison.must_agree && differs
     })?;
-    if let Some(consequence) = address::consequence(case, other) {
-        return Some(Fact::Consequence(consequence));
+    if let Some(consequence) = resolver::consequence(case, other) {
+        return Some(ResolverFact::Consequence(consequence).into());
     }
     let addresses = AddressList::of(&other.resolution.addresses);
-    Some(Fact::OtherPath {
+    let other = ResolverFact::OtherPath {
         path: path.resolver.clone(),
         other: (other.resolution.resolver.clone(), addresses),
-    })
+    };
+    Some(other.into())
 }

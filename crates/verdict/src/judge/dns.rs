@@ -1,13 +1,15 @@
 //! Dns findings: what the answers, or their absence, say about names and zones.
 
-use super::zone::{is_azures, shadows};
-use super::{Case, Findings, ZoneAuthority};
+use super::{Case, Findings};
 use crate::address::Family;
 use crate::catalogue;
-use crate::fact::{Fact, FailedQuery, Negative, ZoneAnswers};
+use crate::fact::{
+    DanglingAlias, DnsFact, Fact, FailedQuery, MissingRecord, Negative, ZoneAnswers,
+};
 use crate::observation::{Query, QueryOutcome, Soa};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
+use crate::zone::{ZoneAuthority, is_azure_private_dns, shadows};
 
 /// Extended DNS errors "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 sections 4.4, 4.20).
 const STALE: [u16; 2] = [3, 19];
@@ -32,7 +34,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     }
     degraded(case, findings);
     if let Some(search) = &resolution.search {
-        let fact = Fact::SearchListLeadsElsewhere {
+        let fact = DnsFact::SearchListLeadsElsewhere {
             name: search.name.clone(),
             addresses: search.addresses.iter().take(CAPTURED).copied().collect(),
         };
@@ -47,7 +49,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         .chain(&resolution.extended_errors)
         .any(|code| STALE.contains(code))
     {
-        findings.add(Reason::DnsStaleAnswer, None, [Fact::MarkedStale]);
+        findings.add(Reason::DnsStaleAnswer, None, [DnsFact::MarkedStale]);
     }
 }
 
@@ -64,7 +66,7 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
     let queries = case.observation.resolution.queries.iter();
     let failed = queries.filter(|query| query.outcome == outcome);
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
-        findings.add(reason, None, [Fact::QueryFailed { families, query }]);
+        findings.add(reason, None, [DnsFact::QueryFailed { families, query }]);
     }
 }
 
@@ -82,7 +84,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     } else {
         Negative::Nodata
     };
-    let mut add = |reason: Reason, confidence, facts: Vec<Fact>| {
+    let mut add = |reason: Reason, confidence, facts: Vec<DnsFact>| {
         findings.add_as(reason, reason.severity(), confidence, None, facts);
     };
     let private_only = [case.host(), last]
@@ -93,7 +95,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         && case.authority != ZoneAuthority::Private
     {
         let confidence = sure_if(case.authority == ZoneAuthority::Public);
-        let fact = Fact::PrivateOnlyName {
+        let fact = DnsFact::PrivateOnlyName {
             name: (name != case.host()).then(|| name.to_owned()),
             zone: case.zone().unwrap_or(outermost).to_owned(),
         };
@@ -115,9 +117,9 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     }
     let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
     if let Some(soa) = soas.find(|soa| shadows(case.target, soa)) {
-        let fact = Fact::ZoneShadows {
+        let fact = DnsFact::ZoneShadows {
             owner: soa.owner.clone(),
-            served_by: (!is_azures(soa)).then(|| soa.mname.clone()),
+            served_by: (!is_azure_private_dns(soa)).then(|| soa.mname.clone()),
             negative,
         };
         return add(Reason::DnsZoneShadows, Confidence::High, vec![fact]);
@@ -134,57 +136,60 @@ fn incomplete(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
     let reason = Reason::DnsIncompleteAnswer;
     if resolution.queries.iter().all(|query| query.flags.referral) {
-        return findings.add(reason, None, [Fact::Referral]);
+        return findings.add(reason, None, [DnsFact::Referral]);
     }
-    let mut facts = vec![Fact::NotChased {
+    let mut facts = vec![DnsFact::NotChased {
         alias: case.last_name().to_owned(),
     }];
     let unchased = resolution.unchased.as_ref();
     facts.extend(unchased.map(|evidence| {
         let address = evidence.addresses.first().copied();
-        Fact::AskedForItself(address.ok_or(evidence.outcome))
+        DnsFact::AskedForItself(address.ok_or(evidence.outcome))
     }));
     // Some caches leave the SOA out of negative answers; then there is nothing to chase.
     let chaseable = unchased.is_some_and(|evidence| !evidence.addresses.is_empty());
     findings.add_as(reason, reason.severity(), sure_if(chaseable), None, facts);
 }
 
-fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (Fact, Confidence) {
+fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (DnsFact, Confidence) {
     let last = case.last_name();
     let other_zone = case.soa.filter(|soa| shadows(case.target, soa));
-    let fact = Fact::AliasDangles {
+    let dangling = DanglingAlias {
         alias: alias.to_owned(),
         negative,
         last: (alias != last).then(|| last.to_owned()),
-        other_zone: other_zone.map(|soa| (soa.owner.clone(), soa.mname.clone())),
+        other_zone: other_zone.cloned(),
         zone: case.zone().unwrap_or(alias).to_owned(),
     };
-    (fact, sure_if(other_zone.is_none()))
+    (
+        DnsFact::AliasDangles(dangling),
+        sure_if(other_zone.is_none()),
+    )
 }
 
-fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<Fact> {
+fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<DnsFact> {
     let answers = match (case.authority, case.soa) {
-        (ZoneAuthority::Private, Some(soa)) if !is_azures(soa) => {
+        (ZoneAuthority::Private, Some(soa)) if !is_azure_private_dns(soa) => {
             ZoneAnswers::ServedBy(soa.mname.clone())
         }
         (ZoneAuthority::Private, _) => ZoneAnswers::Linked,
-        (_, Some(soa)) if is_azures(soa) => ZoneAnswers::InPlace(soa.owner.clone()),
+        (_, Some(soa)) if is_azure_private_dns(soa) => ZoneAnswers::InPlace(soa.owner.clone()),
         (_, Some(soa)) => ZoneAnswers::Unknown(soa.mname.clone()),
         (_, None) => ZoneAnswers::Silent,
     };
     let last = case.last_name();
-    let mut facts = vec![Fact::RecordMissing {
+    let mut facts = vec![DnsFact::RecordMissing(MissingRecord {
         zone: case.zone().unwrap_or(name).to_owned(),
         answers,
         name: name.to_owned(),
         leads_to: (last != name).then(|| last.to_owned()),
         negative,
-    }];
+    })];
     let mistaken = case.observation.resolution.mistaken.as_ref();
     facts.extend(
         mistaken
             .filter(|evidence| !evidence.addresses.is_empty())
-            .map(|evidence| Fact::RecordInOtherZone {
+            .map(|evidence| DnsFact::RecordInOtherZone {
                 name: evidence.name.clone(),
                 ip: None,
             }),
@@ -192,21 +197,21 @@ fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<Fact> {
     facts
 }
 
-fn not_found(case: &Case<'_>, negative: Negative) -> Vec<Fact> {
+fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
     let resolution = &case.observation.resolution;
-    let mut facts = vec![Fact::NoAddress {
+    let mut facts = vec![DnsFact::NoAddress {
         negative,
         name: case.last_name().to_owned(),
         server: resolution.server(),
     }];
     facts.extend(
-        catalogue::doubt(case.host()).map(|doubt| Fact::ProbablyMeant {
+        catalogue::doubt(case.host()).map(|doubt| DnsFact::ProbablyMeant {
             instead: doubt.instead().to_owned(),
         }),
     );
     let mut soas = resolution.queries.iter().filter_map(|q| q.soa.as_ref());
-    let azures = soas.find(|soa: &&Soa| is_azures(soa));
-    facts.extend(azures.map(|soa| Fact::SaidByPrivateZone {
+    let azure = soas.find(|soa: &&Soa| is_azure_private_dns(soa));
+    facts.extend(azure.map(|soa| DnsFact::SaidByPrivateZone {
         owner: soa.owner.clone(),
     }));
     facts
@@ -218,14 +223,14 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let queries = || resolution.queries.iter();
     let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
-        let fact = Fact::FamilyFails { families, query };
+        let fact = DnsFact::FamilyFails { families, query };
         findings.add(Reason::DnsDegraded, None, [fact]);
     }
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
     // The retry without EDNS is not counted as a try.
     let late = late.map(|query| (query.family, (query.tries.max(1), query.detail.clone())));
     for (families, (at_try, lost)) in by_family(late) {
-        let fact = Fact::AnsweredLate {
+        let fact = DnsFact::AnsweredLate {
             families,
             at_try,
             lost,

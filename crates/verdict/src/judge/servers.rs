@@ -4,29 +4,18 @@
 use std::net::SocketAddr;
 
 use super::Case;
-use crate::fact::{AddressList, DifferenceSource, Fact, LISTED, ServerSaid, Servers};
+use crate::fact::{AddressList, DifferenceSource, LISTED, ResolverFact, ServerList, ServerSaid};
 use crate::observation::ServerAnswer;
 
 /// Whether the servers, or one of them from one time to the next, gave different classes.
-pub(crate) fn differ(case: &Case<'_>) -> bool {
+pub(super) fn differ(case: &Case<'_>) -> bool {
     ServerAnswer::differ(case.observation.resolution.servers.iter())
-}
-
-/// The servers asked, in their order.
-pub(crate) fn asked(case: &Case<'_>) -> Vec<SocketAddr> {
-    let mut servers: Vec<SocketAddr> = Vec::new();
-    for answer in &case.observation.resolution.servers {
-        if !servers.contains(&answer.server) {
-            servers.push(answer.server);
-        }
-    }
-    servers
 }
 
 /// Where a difference that was seen from probe to probe comes from; `None` where no server was asked
 /// alone.
-pub(super) fn source(case: &Case<'_>) -> Option<Fact> {
-    let servers = asked(case);
+pub(super) fn source(case: &Case<'_>) -> Option<ResolverFact> {
+    let servers = case.observation.resolution.servers_asked_alone();
     let is_unsteady = |server: &&SocketAddr| ServerAnswer::differ(of(case, **server));
     let unsteady: Vec<&SocketAddr> = servers.iter().filter(is_unsteady).collect();
     let source = match (servers.as_slice(), unsteady.as_slice()) {
@@ -39,12 +28,12 @@ pub(super) fn source(case: &Case<'_>) -> Option<Fact> {
         (_, _) => DifferenceSource::BehindSeveral,
     };
     let servers = each(case);
-    Some(Fact::ServersAskedAlone { servers, source })
+    Some(ResolverFact::ServersAskedAlone { servers, source })
 }
 
 /// What each server said.
-pub(super) fn each(case: &Case<'_>) -> Servers {
-    let servers = asked(case);
+pub(super) fn each(case: &Case<'_>) -> ServerList {
+    let servers = case.observation.resolution.servers_asked_alone();
     let said = |server: &SocketAddr| ServerSaid {
         server: *server,
         answers: of(case, *server)
@@ -52,7 +41,7 @@ pub(super) fn each(case: &Case<'_>) -> Servers {
             .collect(),
         times: of(case, *server).map(|answer| answer.times).sum(),
     };
-    Servers {
+    ServerList {
         first: servers.iter().take(LISTED).map(said).collect(),
         more: servers.len().saturating_sub(LISTED),
     }

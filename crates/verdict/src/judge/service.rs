@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Case, Findings};
 use crate::address::Class;
-use crate::fact::Fact;
+use crate::fact::ServiceFact;
 use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
 use crate::service_evidence::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome};
@@ -19,7 +19,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         }
         if let Some(refusal) = connection.refusal {
             let said = connection.handshake_detail.clone();
-            let fact = Fact::RefusedByProtocol { ip, refusal, said };
+            let fact = ServiceFact::RefusedByProtocol { ip, refusal, said };
             findings.add(Reason::AccessDenied, Some(ip), [fact]);
         }
     }
@@ -31,7 +31,7 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     let private = case.target.rules.classify(ip).is_private();
     let Some(proof) = reply.proof(case.target.evidence()) else {
         if let Err(why) = reply.reply {
-            let fact = Fact::NoReply { ip, why };
+            let fact = ServiceFact::NoReply { ip, why };
             findings.add(Reason::HttpTimeout, Some(ip), [fact]);
         }
         return;
@@ -45,7 +45,7 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     let seen_public = seen_from.filter(|from| case.target.rules.classify(*from) == Class::Public);
     if let Some(from) = seen_public.filter(|_| private) {
         let evidence = evidence.clone();
-        let fact = Fact::SeenFrom { ip, from, evidence };
+        let fact = ServiceFact::SeenFrom { ip, from, evidence };
         findings.add(Reason::PublicPathSeen, Some(ip), [fact]);
     }
     match outcome {
@@ -54,19 +54,19 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         }
         ReplyOutcome::Denied => {
             let off = PUBLIC_ACCESS_OFF.contains(&evidence.as_str());
-            let mut facts = vec![Fact::AccessDenied { ip, evidence }];
-            facts.extend(off.then_some(Fact::PublicAccessOff));
+            let mut facts = vec![ServiceFact::AccessDenied { ip, evidence }];
+            facts.extend(off.then_some(ServiceFact::PublicAccessOff));
             findings.add(Reason::AccessDenied, Some(ip), facts);
         }
         ReplyOutcome::Other => findings.add(
             Reason::UnexpectedResponder,
             Some(ip),
-            [Fact::NotTheService { ip, evidence }],
+            [ServiceFact::NotTheService { ip, evidence }],
         ),
         ReplyOutcome::Arrived if busy => findings.add(
             Reason::ServiceError,
             Some(ip),
-            [Fact::ServiceTrouble { ip, evidence }],
+            [ServiceFact::ServiceTrouble { ip, evidence }],
         ),
         ReplyOutcome::Arrived | ReplyOutcome::NoReply => {}
     }
@@ -82,20 +82,20 @@ fn path_denied(
 ) {
     let ip = connection.ip;
     let other_reading = match seen_public {
-        Some(from) => Some(Fact::DenialNamesPublic { from }),
-        None => is_inspected(case, connection).then_some(Fact::TlsInspected),
+        Some(from) => Some(ServiceFact::DenialNamesPublic { from }),
+        None => is_inspected(case, connection).then_some(ServiceFact::TlsInspected),
     };
     let confidence = match other_reading {
         Some(_) => Confidence::Medium,
         None => Confidence::High,
     };
-    let mut facts = vec![Fact::PathDenied { ip, evidence }];
+    let mut facts = vec![ServiceFact::PathDenied { ip, evidence }];
     facts.extend(other_reading);
     let reason = Reason::WrongPrivateEndpoint;
     findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);
 }
 
-/// Whether somebody else than the service presents the certificate of this address.
+/// Whether another device than the service presents the certificate of this address.
 fn is_inspected(case: &Case<'_>, connection: &Connection) -> bool {
     let certificate = connection.certificate.as_ref();
     let foreign = |trust: &Trust| matches!(trust, Trust::CaFile | Trust::UnknownIssuer);
@@ -110,10 +110,11 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .classes()
         .iter()
         .all(|class| class == Class::Public);
-    let shaken = |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
+    let completed =
+        |c: &&Connection| matches!(c.handshake, Handshake::Ok | Handshake::NotApplicable);
     let answered = connections
         .iter()
-        .filter(shaken)
+        .filter(completed)
         .any(|connection| connection.tcp == TcpOutcome::Ok);
     // A host judged on DNS alone is not even dialled.
     let answered = answered || (case.target.dns_only && !connections.is_empty());
@@ -122,7 +123,7 @@ fn unverified(case: &Case<'_>, findings: &mut Findings) {
         .any(|connection| connection.service.is_some());
     if case.expect == Expectation::ServiceEndpoint && public && answered && !asked {
         let could_be_asked = case.target.evidence().is_some();
-        let fact = Fact::AccessUnknown { could_be_asked };
+        let fact = ServiceFact::AccessUnknown { could_be_asked };
         findings.add(Reason::AccessUnverified, None, [fact]);
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Case, Findings};
 use crate::catalogue::Issuer;
-use crate::fact::{Fact, Presented};
+use crate::fact::{Presented, TlsFact};
 use crate::name::privatelink_zone;
 use crate::observation::{Certificate, Handshake, Trust};
 use crate::reason::Reason;
@@ -33,7 +33,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             Handshake::BadCertificate => Reason::TlsCertificateInvalid,
             Handshake::Ok | Handshake::Skipped | Handshake::NotApplicable => continue,
         };
-        let fact = Fact::HandshakeFailed {
+        let fact = TlsFact::HandshakeFailed {
             ip,
             handshake: connection.handshake,
             said: connection.handshake_detail.clone(),
@@ -61,7 +61,7 @@ fn private_root(case: &Case<'_>, findings: &mut Findings) {
     let Some((first, certificate)) = private.first() else {
         return;
     };
-    let fact = Fact::PrivateRoot {
+    let fact = TlsFact::PrivateRoot {
         ip: first.ip,
         others: private.len() - 1,
         issuer: certificate.issuer.clone(),
@@ -81,14 +81,14 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
         .iter()
         .all(|name| privatelink_zone(name).is_some());
     let (reason, fact) = if is_alias {
-        let fact = Fact::PrivatelinkName {
+        let fact = TlsFact::PrivatelinkName {
             wanted,
             ip,
             presented,
         };
         (Reason::PrivatelinkHostUsed, fact)
     } else {
-        let fact = Fact::OtherNames {
+        let fact = TlsFact::OtherNames {
             wanted,
             ip,
             presented,
@@ -101,7 +101,7 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
 fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut Findings) {
     let (reason, fact) = match &certificate.trust {
         Trust::UnknownIssuer => {
-            let fact = Fact::UnknownIssuer {
+            let fact = TlsFact::UnknownIssuer {
                 ip,
                 issuer: certificate.issuer.clone(),
                 own_ca: has_own_ca(case),
@@ -112,11 +112,11 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
             let why = why.clone();
             (
                 Reason::TlsCertificateInvalid,
-                Fact::CannotServeTls { ip, why },
+                TlsFact::CannotServeTls { ip, why },
             )
         }
         Trust::ChainExpired if !certificate.is_expired() => {
-            (Reason::TlsCertificateExpired, Fact::IssuerExpired { ip })
+            (Reason::TlsCertificateExpired, TlsFact::IssuerExpired { ip })
         }
         Trust::BuiltIn | Trust::CaFile | Trust::ChainExpired => return,
     };
@@ -132,19 +132,19 @@ fn dates(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
         let seconds = left.saturating_neg();
         (
             Reason::TlsCertificateExpired,
-            Fact::CertificateExpired { ip, seconds },
+            TlsFact::CertificateExpired { ip, seconds },
         )
     } else if certificate.is_not_yet_valid() {
         let seconds = from_now(certificate.not_before);
         (
             Reason::TlsCertificateNotYetValid,
-            Fact::CertificateBegins { ip, seconds },
+            TlsFact::CertificateBegins { ip, seconds },
         )
     } else if left < warning && !matches!(certificate.trust, Trust::Invalid(_)) {
         // An invalid one has to be replaced anyway, and an unreadable one has no dates.
         (
             Reason::TlsCertificateExpiring,
-            Fact::CertificateEnds { ip, seconds: left },
+            TlsFact::CertificateEnds { ip, seconds: left },
         )
     } else {
         return;

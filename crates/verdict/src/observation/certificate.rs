@@ -42,12 +42,12 @@ pub enum Trust {
 
 impl Certificate {
     /// Whether its own dates had passed when it was verified.
-    pub const fn is_expired(&self) -> bool {
+    pub(crate) const fn is_expired(&self) -> bool {
         self.verified_at > self.not_after
     }
 
     /// Whether its own dates had not begun when it was verified.
-    pub const fn is_not_yet_valid(&self) -> bool {
+    pub(crate) const fn is_not_yet_valid(&self) -> bool {
         self.verified_at < self.not_before
     }
 

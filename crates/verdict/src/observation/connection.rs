@@ -130,7 +130,7 @@ impl ServiceReply {
     pub fn proof(&self, evidence: Option<&ServiceEvidence>) -> Option<Proof> {
         match &self.reply {
             Ok(reply) => Some(evidence?.prove(reply)),
-            // Somebody spoke, and it was not the service.
+            // Something answered, and it was not the service.
             Err(NoReply::Unreadable) => Some(Proof {
                 outcome: ReplyOutcome::Other,
                 evidence: NoReply::Unreadable.to_string(),

@@ -73,6 +73,17 @@ impl Resolution {
         self.queries.iter().map(|query| query.outcome).min()
     }
 
+    /// The servers that were asked alone, each once, in the order in which they were asked.
+    pub(crate) fn servers_asked_alone(&self) -> Vec<SocketAddr> {
+        let mut servers: Vec<SocketAddr> = Vec::new();
+        for answer in &self.servers {
+            if !servers.contains(&answer.server) {
+                servers.push(answer.server);
+            }
+        }
+        servers
+    }
+
     /// The server of the query that decides [`Self::outcome`].
     pub fn server(&self) -> Option<SocketAddr> {
         self.queries

@@ -1,5 +1,5 @@
-//! Advice: what a finding means and what to do about it. In general its reason says both; where the
-//! facts or the expectation make that wrong, they decide.
+//! Advice: what a finding means, and what to do about it. Both are the general sentences of its
+//! reason; a sentence that has to depend on the facts or the expectation is chosen here.
 
 use crate::case::Case;
 use crate::verdict::Finding;

@@ -5,16 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use crate::address::Family;
 use crate::case::Case;
 use crate::fact::LISTED;
-use crate::judge::{ZoneAuthority, is_azures, servers};
 use crate::observation::{Comparison, QueryOutcome};
 use crate::protocol::Protocol;
-use crate::reason::Reason;
+use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
+use crate::zone::{ZoneAuthority, is_azure_private_dns};
 
 /// The command that would settle `finding`, where there is one.
 ///
-/// People paste it into a shell, and names come from the wire or from whoever may declare targets:
-/// one that holds anything but letters, digits, dots, dashes and underscores, or that a tool would
+/// People paste it into a shell, and names come from the wire or from users who may declare targets.
+/// A name that holds anything but letters, digits, dots, dashes and underscores, or that a tool would
 /// take for an option, gets no command.
 pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let plain = |name: &str| {
@@ -33,84 +33,87 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     if !names.all(plain) {
         return None;
     }
+    match finding.reason.stage() {
+        Stage::Agent | Stage::None => None,
+        Stage::Dns => about_dns(case, finding),
+        Stage::Address => about_address(case, finding),
+        Stage::Connect => Some(format!(
+            "nc -vz -w 5 {} {}",
+            finding.address?, case.target.port
+        )),
+        Stage::Tls => Some(handshake(case, finding.address?)),
+        Stage::Http if finding.reason == Reason::WrongPrivateEndpoint => {
+            Some(owner_of(finding.address?))
+        }
+        Stage::Http => asked(case, finding.address?),
+    }
+}
+
+fn about_dns(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let host = case.host();
     let server = case.observation.resolution.server();
     let kind = record_type(case, finding);
     match finding.reason {
-        Reason::PublicFallback | Reason::DnsPrivateZoneNotLinked => links(case),
-        // The private address: the host goes another way. The public one: there is no record.
-        Reason::PublicFallbackZoneLinked => Some(dig(&format!("{} {kind}", case.alias?), server)),
+        Reason::DnsPrivateZoneNotLinked => links(case),
         Reason::DnsPrivateRecordMissing => {
-            let of_ones_own =
-                case.authority == ZoneAuthority::Private && !case.soa.is_some_and(is_azures);
-            if of_ones_own {
-                return Some(dig(&format!("{} {kind}", case.last_name()), server));
+            let is_own_server = case.authority == ZoneAuthority::Private
+                && !case.soa.is_some_and(is_azure_private_dns);
+            if is_own_server {
+                Some(dig(&format!("{} {kind}", case.last_name()), server))
+            } else {
+                record(case)
             }
-            record(case)
         }
-        Reason::NoPrivateEndpoint | Reason::DnsAliasDangling => {
-            let resource = case.resource().split('.').next().unwrap_or(host);
-            Some(format!(
-                "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{resource}')]\" --output table"
-            ))
-        }
-        Reason::UnexpectedPrivateAddress | Reason::WrongPrivateEndpoint => Some(format!(
-            "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table",
-            finding.address?
-        )),
-        Reason::DnsTimeout
-        | Reason::DnsServerUnreachable
-        | Reason::DnsServerFailure
-        | Reason::DnsInvalidAnswer
-        | Reason::DnsIncompleteAnswer
-        | Reason::DnsNameNotFound
-        | Reason::DnsDegraded
-        | Reason::DnsStaleAnswer
-        | Reason::ReservedAddress
-        | Reason::MixedAddresses => Some(dig(&format!("{host} {kind}"), server)),
-        Reason::AddressFlapping => {
-            Some(each_server(case).unwrap_or_else(|| dig(&format!("{host} {kind}"), server)))
-        }
+        Reason::DnsAliasDangling => Some(endpoints(case)),
         Reason::DnsTcpFailed => Some(dig(&format!("+tcp {host} {kind}"), server)),
         Reason::DnsZoneShadows => Some(dig(&format!("{host} SOA"), server)),
         // The list is the client's, and dig reads the same resolv.conf.
         Reason::DnsSearchCapture => Some(format!("dig +search +showsearch {host} A")),
+        _ => Some(dig(&format!("{host} {kind}"), server)),
+    }
+}
+
+fn about_address(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let host = case.host();
+    let server = case.observation.resolution.server();
+    let kind = record_type(case, finding);
+    match finding.reason {
+        Reason::PublicFallback => links(case),
+        // The private address: the host goes another way. The public one: there is no record.
+        Reason::PublicFallbackZoneLinked => Some(dig(&format!("{} {kind}", case.alias?), server)),
+        Reason::NoPrivateEndpoint => Some(endpoints(case)),
+        Reason::UnexpectedPrivateAddress => Some(owner_of(finding.address?)),
+        Reason::AddressFlapping => {
+            Some(each_server(case).unwrap_or_else(|| dig(&format!("{host} {kind}"), server)))
+        }
         Reason::ResolverDisagreement | Reason::ResolverUnavailable => {
             let server = compared(case, finding.reason)?;
             Some(dig(&format!("{host} {kind}"), Some(server)))
         }
-        Reason::ConnectTimeout
-        | Reason::ConnectRefused
-        | Reason::ConnectUnreachable
-        | Reason::ConnectReset
-        | Reason::PortBlocked
-        | Reason::PartiallyReachable => Some(format!(
-            "nc -vz -w 5 {} {}",
-            finding.address?, case.target.port
-        )),
-        Reason::TlsNameMismatch
-        | Reason::PrivatelinkHostUsed
-        | Reason::TlsUntrustedIssuer
-        | Reason::TlsCertificateExpired
-        | Reason::TlsCertificateNotYetValid
-        | Reason::TlsCertificateInvalid
-        | Reason::TlsCertificateExpiring
-        | Reason::TlsPrivateRoot
-        | Reason::TlsTimeout
-        | Reason::TlsInterrupted
-        | Reason::TlsHandshakeFailed => Some(handshake(case, finding.address?)),
-        Reason::AccessDenied
-        | Reason::PublicPathSeen
-        | Reason::UnexpectedResponder
-        | Reason::HttpTimeout
-        | Reason::ServiceError => asked(case, finding.address?),
-        Reason::AgentError | Reason::ProxyWouldBeUsed | Reason::AccessUnverified | Reason::Ok => {
-            None
-        }
+        Reason::ProxyWouldBeUsed => None,
+        _ => Some(dig(&format!("{host} {kind}"), server)),
     }
 }
 
-/// Which networks see the zone. Its resource group is looked up: nobody knows it by heart.
+/// The private endpoints of the resource.
+fn endpoints(case: &Case<'_>) -> String {
+    let resource = case.resource();
+    let label = resource
+        .split_once('.')
+        .map_or(resource, |(label, _)| label);
+    format!(
+        "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{label}')]\" --output table"
+    )
+}
+
+/// The network interface that has a private address, and its private endpoint.
+fn owner_of(ip: IpAddr) -> String {
+    format!(
+        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{ip}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table"
+    )
+}
+
+/// Which networks see the zone. Its resource group is looked up: people do not know it by heart.
 fn links(case: &Case<'_>) -> Option<String> {
     let zone = case.zone()?;
     Some(format!(
@@ -126,7 +129,7 @@ fn record(case: &Case<'_>) -> Option<String> {
         .alias
         .into_iter()
         .chain([case.last_name(), case.host()]);
-    let record = { names }
+    let record = names
         .filter_map(|name| name.strip_suffix(zone))
         // A zone named like the one record that it holds has it at its apex.
         .find_map(|rest| {
@@ -170,7 +173,7 @@ fn each_server(case: &Case<'_>) -> Option<String> {
     };
     let question = format!("+short {} {}", case.host(), family.record_type());
     let ask = |server: &SocketAddr| dig(&question, Some(*server));
-    match servers::asked(case).as_slice() {
+    match case.observation.resolution.servers_asked_alone().as_slice() {
         [] => None,
         [only] => Some(format!("for i in 1 2 3 4; do {}; done", ask(only))),
         several => {
@@ -190,7 +193,9 @@ fn record_type(case: &Case<'_>, finding: &Finding) -> &'static str {
         // By what it is written as: a mapped address comes from an AAAA record.
         Some(ip) if ip.is_ipv6() => Family::Ipv6.record_type(),
         Some(_) => Family::Ipv4.record_type(),
-        None => { troubled.or(queries.first()) }.map_or("A", |query| query.family.record_type()),
+        None => troubled
+            .or(queries.first())
+            .map_or("A", |query| query.family.record_type()),
     }
 }
 
@@ -230,15 +235,20 @@ fn handshake(case: &Case<'_>, ip: IpAddr) -> String {
 
 /// The service's own request, as it was sent to `ip`.
 fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
-    let asked = case.observation.connections.iter();
-    let asked = { asked }.any(|connection| connection.ip == ip && connection.service.is_some());
-    let request = case.target.evidence().filter(|_| asked)?.request;
+    let mut connections = case.observation.connections.iter();
+    if !connections.any(|connection| connection.ip == ip && connection.service.is_some()) {
+        return None;
+    }
+    let request = case.target.evidence()?.request;
     let show = if request.method == "HEAD" {
         "-sSI"
     } else {
         "-sSi"
     };
-    let headers = { request.headers.iter() }.map(|(name, value)| format!(" -H '{name}: {value}'"));
+    let mut headers = String::new();
+    for (name, value) in request.headers {
+        headers.push_str(&format!(" -H '{name}: {value}'"));
+    }
     let (host, port) = (&case.target.server_name, case.target.port);
     let ip = match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -249,9 +259,8 @@ fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
         port => format!("{host}:{port}"),
     };
     Some(format!(
-        "curl {show} --max-time 10 --resolve {}{} 'https://{authority}{}'",
+        "curl {show} --max-time 10 --resolve {}{headers} 'https://{authority}{}'",
         quoted(&format!("{host}:{port}:{ip}")),
-        headers.collect::<String>(),
         request.path
     ))
 }

@@ -3,7 +3,7 @@
 use super::detail::{certificate, clause, joined, list, no_address, sentence};
 use crate::address::Class;
 use crate::case::Case;
-use crate::fact::{AddressList, Fact};
+use crate::fact::{AddressList, DnsFact, Fact, ResolverFact, TlsFact};
 use crate::observation::{Connection, TcpOutcome, TlsOutcome};
 use crate::reason::{Reason, Severity};
 use crate::service_evidence::ReplyOutcome;
@@ -30,7 +30,8 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
     let host = case.host();
     let detail = || {
         // Too little for the summary: it says only what the cache is not.
-        let facts = finding.facts.iter().filter(|fact| **fact != Fact::TtlStays);
+        let too_little = Fact::Resolver(ResolverFact::TtlStays);
+        let facts = finding.facts.iter().filter(|fact| **fact != too_little);
         sentence(facts)
     };
     match finding.reason {
@@ -40,15 +41,11 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
             detail()
         ),
         Reason::NoPrivateEndpoint => {
-            let mut certificates = case.observation.certificates();
-            let unnoticed = if certificates.any(|(_, certificate)| !certificate.covers_name) {
-                ", and what answers is not the service, by its certificate"
-            } else if answers(case) > 0 {
-                ", though its public address answers"
-            } else {
-                ""
-            };
-            format!("{host} has no private endpoint{unnoticed}: it {}", detail())
+            format!(
+                "{host} has no private endpoint{}: it {}",
+                without_endpoint(case),
+                detail()
+            )
         }
         Reason::MixedAddresses => {
             let unreachable = if finding.severity == Severity::Warn {
@@ -70,12 +67,6 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
             case.target.port,
             detail()
         ),
-        Reason::AgentError => format!("{host} could not be probed: {}", detail()),
-        Reason::DnsTimeout
-        | Reason::DnsServerUnreachable
-        | Reason::DnsServerFailure
-        | Reason::DnsTcpFailed
-        | Reason::DnsInvalidAnswer => format!("{host} cannot be resolved: {}", detail()),
         Reason::DnsNameNotFound => {
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));
             format!("{host} is not known to DNS here: {}", joined(facts, "; "))
@@ -87,43 +78,53 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
                 joined(facts, "; ")
             )
         }
-        Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => {
-            format!("{host} connects, but completes no handshake: {}", detail())
-        }
         Reason::AccessDenied if past_its_endpoint(case) => format!(
             "{host} resolves to its public address, past its private endpoint's alias, and there {}",
             detail()
         ),
-        Reason::DnsDegraded => format!("{host} resolves, but not without trouble: {}", detail()),
-        Reason::AddressFlapping => format!(
-            "{host} resolves now to one class of address, now to another: {}",
-            detail()
-        ),
         _ if is_about(host, finding) => detail(),
-        _ => format!("{host}: {}", detail()),
+        reason => format!("{host}{}: {}", opening(reason), detail()),
+    }
+}
+
+/// What the host does or lacks, where the reason alone says it.
+const fn opening(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AgentError => " could not be probed",
+        Reason::DnsTimeout
+        | Reason::DnsServerUnreachable
+        | Reason::DnsServerFailure
+        | Reason::DnsTcpFailed
+        | Reason::DnsInvalidAnswer => " cannot be resolved",
+        Reason::DnsDegraded => " resolves, but not without trouble",
+        Reason::AddressFlapping => " resolves now to one class of address, now to another",
+        Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => {
+            " connects, but completes no handshake"
+        }
+        _ => "",
     }
 }
 
 /// A fact in words, without the host's name, which the sentence begins with.
 fn about_host(host: &str, fact: &Fact) -> String {
     match fact {
-        Fact::NoAddress {
+        Fact::Dns(DnsFact::NoAddress {
             negative,
             name,
             server,
-        } if name == host => no_address(*negative, None, *server),
-        Fact::OtherNames {
+        }) if name == host => no_address(*negative, None, *server),
+        Fact::Tls(TlsFact::OtherNames {
             wanted,
             ip,
             presented,
-        } if wanted == host => format!("{ip} presents {}", certificate(presented)),
+        }) if wanted == host => format!("{ip} presents {}", certificate(presented)),
         fact => clause(fact),
     }
 }
 
 /// Whether the finding's first fact is a sentence that begins with the host.
 fn is_about(host: &str, finding: &Finding) -> bool {
-    matches!(finding.facts.first(), Some(Fact::PrivatelinkName { wanted, .. }) if wanted == host)
+    matches!(finding.facts.first(), Some(Fact::Tls(TlsFact::PrivatelinkName { wanted, .. })) if wanted == host)
 }
 
 /// Whether there is an alias, and the addresses are public all the same.
@@ -145,6 +146,18 @@ fn at_the_public_address(case: &Case<'_>) -> &'static str {
         ", where the service denies access"
     } else if answers(case) > 0 {
         ", which still answers"
+    } else {
+        ""
+    }
+}
+
+/// What answers at the public address of a host without a private endpoint.
+fn without_endpoint(case: &Case<'_>) -> &'static str {
+    let mut certificates = case.observation.certificates();
+    if certificates.any(|(_, certificate)| !certificate.covers_name) {
+        ", and what answers is not the service, by its certificate"
+    } else if answers(case) > 0 {
+        ", though its public address answers"
     } else {
         ""
     }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use privatelink_verdict::fact::Fact;
+use privatelink_verdict::fact::{Fact, ResolverFact};
 use privatelink_verdict::history::History;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::{Observation, Query};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::surroundings::Surroundings;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, told};
-use crate::words::answer;
+use crate::observed::answer;
+use crate::probe::{Probe, VAULT, VAULT_ALIAS};
+use crate::rendered::rendered;
 
 const PRIVATE: &[&str] = &["10.1.2.3"];
 const PUBLIC: &[&str] = &["52.168.109.101"];
@@ -37,29 +38,29 @@ fn by(server: &str, query: Query) -> Query {
 }
 
 /// The vault as seen so many seconds after the first probe.
-fn public_at(seconds: u64, query: Query) -> Case {
-    Case::public_vault().a(query).seconds_later(seconds)
+fn public_at(seconds: u64, query: Query) -> Probe {
+    Probe::public_vault().a(query).seconds_later(seconds)
 }
 
 /// The detail of a public fallback after probes of it, the last one in the list.
-fn fallback<const N: usize>(probes: [Case; N]) -> String {
+fn fallback<const N: usize>(probes: [Probe; N]) -> String {
     let mut history = History::default();
-    let mut last: Option<(Case, Observation)> = None;
-    for case in probes {
+    let mut last: Option<(Probe, Observation)> = None;
+    for probe in probes {
         if let Some((_, observation)) = last {
             history.record(&observation);
         }
-        let observation = case.observation();
-        last = Some((case, observation));
+        let observation = probe.observation();
+        last = Some((probe, observation));
     }
-    let (case, observation) = last.expect("a probe");
+    let (probe, observation) = last.expect("a probe");
     let verdict = judge(
-        &case.target,
+        &probe.target,
         &observation,
         &history,
         &Surroundings::default(),
     );
-    let mut findings = told(&case.target, &observation, &verdict)
+    let mut findings = rendered(&probe.target, &observation, &verdict)
         .findings
         .into_iter();
     let found = findings.find(|finding| finding.reason == Reason::PublicFallback);
@@ -99,7 +100,7 @@ fn a_ttl_that_stays_twice_before_it_has_run_out_is_counted_down_by_nobody() {
 #[test]
 fn what_has_another_reading_is_not_told() {
     let first = || public_at(0, ttl(287));
-    let moved = Case::public_vault().resolves_to(["52.168.109.102"]);
+    let moved = Probe::public_vault().resolves_to(["52.168.109.102"]);
     let authority = |mut query: Query| {
         query.flags.authoritative = true;
         query
@@ -156,48 +157,54 @@ fn a_ttl_that_stayed_once_in_a_while_is_not_one_that_stays() {
 
 #[test]
 fn the_time_that_connecting_took_is_not_the_answers() {
-    let slow = |case: Case, seconds| {
-        let mut observation = case.observation();
+    let slow = |probe: Probe, seconds| {
+        let mut observation = probe.observation();
         observation.checked_at += Duration::from_secs(seconds);
         observation.timing.dns = Some(Duration::from_millis(2));
         observation.timing.total = Duration::from_secs(seconds);
         observation
     };
-    let case = public_at(30, ttl(257));
+    let probe = public_at(30, ttl(257));
     let mut history = History::default();
     history.record(&slow(public_at(0, ttl(287)), 8));
     let verdict = judge(
-        &case.target,
-        &slow(case.clone(), 0),
+        &probe.target,
+        &slow(probe.clone(), 0),
         &history,
         &Surroundings::default(),
     );
     let facts = &verdict.findings[0].facts;
-    assert!(facts.contains(&Fact::Cached { seconds: 900 }), "{facts:?}");
+    assert!(
+        facts.contains(&Fact::Resolver(ResolverFact::Cached { seconds: 900 })),
+        "{facts:?}"
+    );
 }
 
 #[test]
 fn answers_that_are_forgotten_prove_nothing() {
-    let case = public_at(30, ttl(257));
+    let probe = public_at(30, ttl(257));
     let mut history = History::default();
     history.record(&public_at(0, ttl(287)).observation());
     history.forget_answers();
     let verdict = judge(
-        &case.target,
-        &case.observation(),
+        &probe.target,
+        &probe.observation(),
         &history,
         &Surroundings::default(),
     );
     let facts = &verdict.findings[0].facts;
-    let says = |fact: &Fact| matches!(fact, Fact::Cached { .. } | Fact::TtlStays);
-    assert!(!facts.iter().any(says), "{facts:?}");
+    let proved = |fact: &Fact| {
+        use ResolverFact::{Cached, TtlStays};
+        matches!(fact, Fact::Resolver(Cached { .. } | TtlStays))
+    };
+    assert!(!facts.iter().any(proved), "{facts:?}");
 }
 
 #[test]
 fn local_dns_is_named_where_what_it_gives_is_wrong() {
     for server in ["169.254.10.10", "169.254.10.11"] {
         let query = by(&format!("{server}:53"), ttl(30));
-        let detail = Case::public_vault()
+        let detail = Probe::public_vault()
             .a(query)
             .finding(Reason::PublicFallback)
             .detail;
@@ -207,47 +214,47 @@ fn local_dns_is_named_where_what_it_gives_is_wrong() {
         );
     }
     let local = by("169.254.10.11:53", ttl(0));
-    let detail = Case::public_vault()
+    let detail = Probe::public_vault()
         .a(local.clone())
         .finding(Reason::PublicFallback)
         .detail;
     let expired = format!("{LOCAL} and gives them a TTL of 0 s, as here");
     assert!(detail.ends_with(&expired), "{detail}");
 
-    let flapping = Case::healthy_vault()
+    let flapping = Probe::healthy_vault()
         .a(local.clone())
         .after([PRIVATE, PUBLIC]);
     let detail = flapping.finding(Reason::AddressFlapping).detail;
     assert!(detail.ends_with(&expired), "{detail}");
 
-    let healthy = Case::healthy_vault().a(local);
+    let healthy = Probe::healthy_vault().a(local);
     assert_eq!(
         healthy.verdict(),
-        Case::healthy_vault().verdict(),
+        Probe::healthy_vault().verdict(),
         "nothing is wrong"
     );
 }
 
-fn node(query: Query) -> Case {
-    let node = Case::of(VAULT).via([VAULT_ALIAS]).by("node");
+fn node(query: Query) -> Probe {
+    let node = Probe::of(VAULT).via([VAULT_ALIAS]).by("node");
     node.resolves_to(["52.168.109.101"]).a(query)
 }
 
-fn disagreement(case: &Case) -> String {
-    case.finding(Reason::ResolverDisagreement).detail
+fn disagreement(probe: &Probe) -> String {
+    probe.finding(Reason::ResolverDisagreement).detail
 }
 
 #[test]
 fn after_a_repair_that_the_path_has_seen_the_other_resolvers_cache_may_last() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .after([PUBLIC])
         .must_agree_with(node(ttl(60)).seconds_later(20))
         .seconds_later(140);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [(Reason::ResolverDisagreement, Severity::Warn)]
     );
-    let detail = disagreement(&case);
+    let detail = disagreement(&probe);
     assert!(
         detail.ends_with("; node may have it from a cache, where it may last up to 780 s more"),
         "{detail}"
@@ -257,18 +264,18 @@ fn after_a_repair_that_the_path_has_seen_the_other_resolvers_cache_may_last() {
 #[test]
 fn what_no_cache_can_hold_any_more_or_was_never_repaired_is_not_excused() {
     let other = || node(ttl(60)).seconds_later(20);
-    let outlived = Case::healthy_vault()
+    let outlived = Probe::healthy_vault()
         .after([PUBLIC])
         .must_agree_with(other());
     let outlived = outlived.seconds_later(921);
-    let always = Case::healthy_vault()
+    let always = Probe::healthy_vault()
         .after([PRIVATE])
         .must_agree_with(other());
-    let first = Case::healthy_vault().must_agree_with(other());
-    let private = Case::public_vault().after([PRIVATE]);
+    let first = Probe::healthy_vault().must_agree_with(other());
+    let private = Probe::public_vault().after([PRIVATE]);
     let private = private.must_agree_with(node(ttl(60)).resolves_to(["10.1.2.3"]));
-    for case in [outlived, always, first, private] {
-        let detail = disagreement(&case);
+    for probe in [outlived, always, first, private] {
+        let detail = disagreement(&probe);
         assert!(!detail.contains("cache"), "{detail}");
     }
 }
@@ -279,8 +286,8 @@ fn no_cache_keeps_an_answer_for_longer_than_a_week() {
         longest_ttl: Some(u32::MAX),
         ..ttl(60)
     };
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .after([PUBLIC])
         .must_agree_with(node(endless));
-    assert!(disagreement(&case).contains("up to 604800 s more"));
+    assert!(disagreement(&probe).contains("up to 604800 s more"));
 }

@@ -4,16 +4,16 @@ use privatelink_verdict::observation::{Connection, Skip, TcpOutcome};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::target::Expectation;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, ip};
-use crate::words::{
+use crate::observed::{
     Change, ends, has_no_route, is_unreachable, not_dialled, refuses, resets, times_out,
 };
+use crate::probe::{Probe, VAULT, VAULT_ALIAS, ip};
 use Severity::{Fail, Warn};
 
 const THREE: [&str; 3] = ["10.1.2.3", "10.1.2.4", "10.1.2.5"];
 
-fn three() -> Case {
-    Case::healthy_vault().resolves_to(THREE)
+fn three() -> Probe {
+    Probe::healthy_vault().resolves_to(THREE)
 }
 
 #[test]
@@ -29,18 +29,18 @@ fn an_address_that_does_not_connect_has_its_own_reason() {
         (resets, Reason::ConnectReset, "10.1.2.3:443 reset"),
     ];
     for (outcome, reason, detail) in outcomes {
-        let case = Case::healthy_vault().everywhere(outcome);
-        assert_eq!(case.findings(), [(reason, Fail)]);
-        assert_eq!(case.finding(reason).address, Some(ip("10.1.2.3")));
-        assert_eq!(case.finding(reason).detail, detail);
+        let probe = Probe::healthy_vault().everywhere(outcome);
+        assert_eq!(probe.findings(), [(reason, Fail)]);
+        assert_eq!(probe.finding(reason).address, Some(ip("10.1.2.3")));
+        assert_eq!(probe.finding(reason).detail, detail);
     }
 }
 
 #[test]
 fn the_commonest_outcome_decides() {
-    let case = three().everywhere(resets).at("10.1.2.3", times_out);
-    assert_eq!(case.findings(), [(Reason::ConnectReset, Fail)]);
-    let finding = case.finding(Reason::ConnectReset);
+    let probe = three().everywhere(resets).at("10.1.2.3", times_out);
+    assert_eq!(probe.findings(), [(Reason::ConnectReset, Fail)]);
+    let finding = probe.finding(Reason::ConnectReset);
     assert_eq!(finding.address, Some(ip("10.1.2.4")), "one it concerns");
     assert_eq!(
         finding.detail,
@@ -58,34 +58,34 @@ fn between_equally_common_outcomes_the_order_of_the_table_decides() {
     ];
     for (first, (better, reason)) in ranked.into_iter().enumerate() {
         for (worse, _) in ranked.into_iter().skip(first + 1) {
-            let case = Case::healthy_vault()
+            let probe = Probe::healthy_vault()
                 .resolves_to(["10.1.2.3", "10.1.2.4"])
                 .at("10.1.2.3", worse)
                 .at("10.1.2.4", better);
-            assert_eq!(case.findings(), [(reason, Fail)]);
+            assert_eq!(probe.findings(), [(reason, Fail)]);
         }
     }
 }
 
 #[test]
 fn at_most_four_addresses_are_told() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .resolves_to(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"])
         .everywhere(refuses);
     assert_eq!(
-        case.finding(Reason::ConnectRefused).detail,
+        probe.finding(Reason::ConnectRefused).detail,
         "10.0.0.1:443 refused, 10.0.0.2:443 refused, 10.0.0.3:443 refused, 10.0.0.4:443 refused"
     );
 }
 
 #[test]
 fn an_ipv6_address_is_told_in_brackets() {
-    let case = Case::of(VAULT)
+    let probe = Probe::of(VAULT)
         .via([VAULT_ALIAS])
         .resolves_to(["fd00::7"])
         .everywhere(refuses);
     assert_eq!(
-        case.finding(Reason::ConnectRefused).detail,
+        probe.finding(Reason::ConnectRefused).detail,
         "[fd00::7]:443 refused"
     );
 }
@@ -96,15 +96,15 @@ fn no_route_to_any_address_is_unreachable() {
         ends(connection, TcpOutcome::Unreachable);
         connection.skip = Some(Skip::NoRoute);
     }
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .resolves_to(["10.1.2.3", "fd00::7"])
         .everywhere(routeless);
-    assert_eq!(case.findings(), [(Reason::ConnectUnreachable, Fail)]);
+    assert_eq!(probe.findings(), [(Reason::ConnectUnreachable, Fail)]);
     assert_eq!(
-        case.finding(Reason::ConnectUnreachable).detail,
+        probe.finding(Reason::ConnectUnreachable).detail,
         "10.1.2.3:443 unreachable, [fd00::7]:443 unreachable; the pod has no route to any address"
     );
-    let dialled = Case::healthy_vault().everywhere(is_unreachable);
+    let dialled = Probe::healthy_vault().everywhere(is_unreachable);
     assert_eq!(
         dialled.finding(Reason::ConnectUnreachable).detail,
         "10.1.2.3:443 unreachable",
@@ -126,41 +126,41 @@ fn a_blocked_port_is_told_by_another_that_opens() {
         refuses(connection);
         connection.other_port = Some((5671, true));
     }
-    let case = Case::healthy_vault().everywhere(opens_elsewhere);
-    assert_eq!(case.findings(), [(Reason::PortBlocked, Fail)]);
+    let probe = Probe::healthy_vault().everywhere(opens_elsewhere);
+    assert_eq!(probe.findings(), [(Reason::PortBlocked, Fail)]);
     assert_eq!(
-        case.finding(Reason::PortBlocked).detail,
+        probe.finding(Reason::PortBlocked).detail,
         "10.1.2.3:443 timeout; port 5671 of the same service opens"
     );
     let one_of_three = three()
         .everywhere(opens_nowhere)
         .at("10.1.2.5", opens_elsewhere);
     assert_eq!(one_of_three.findings(), [(Reason::PortBlocked, Fail)]);
-    let dead = Case::healthy_vault().everywhere(opens_nowhere);
+    let dead = Probe::healthy_vault().everywhere(opens_nowhere);
     assert_eq!(dead.findings(), [(Reason::ConnectTimeout, Fail)]);
     assert_eq!(
         dead.finding(Reason::ConnectTimeout).detail,
         "10.1.2.3:443 timeout"
     );
-    let refused = Case::healthy_vault().everywhere(refuses_slowly);
+    let refused = Probe::healthy_vault().everywhere(refuses_slowly);
     assert_eq!(refused.findings(), [(Reason::ConnectRefused, Fail)]);
 }
 
 #[test]
 fn some_addresses_that_connect_and_some_that_do_not_are_partial() {
-    let case = three().at("10.1.2.4", times_out);
-    assert_eq!(case.findings(), [(Reason::PartiallyReachable, Fail)]);
-    let finding = case.finding(Reason::PartiallyReachable);
+    let probe = three().at("10.1.2.4", times_out);
+    assert_eq!(probe.findings(), [(Reason::PartiallyReachable, Fail)]);
+    let finding = probe.finding(Reason::PartiallyReachable);
     assert_eq!(finding.address, Some(ip("10.1.2.4")));
     assert_eq!(
         finding.detail,
         "2 of 3 addresses connect; 10.1.2.4:443 timeout"
     );
-    let case = three().everywhere(refuses).at("10.1.2.5", |c| {
+    let probe = three().everywhere(refuses).at("10.1.2.5", |c| {
         c.tcp = TcpOutcome::Ok;
     });
     assert_eq!(
-        case.finding(Reason::PartiallyReachable).detail,
+        probe.finding(Reason::PartiallyReachable).detail,
         "1 of 3 addresses connect; 10.1.2.3:443 refused, 10.1.2.4:443 refused"
     );
 }
@@ -168,7 +168,7 @@ fn some_addresses_that_connect_and_some_that_do_not_are_partial() {
 #[test]
 fn partial_is_a_warning_where_nothing_private_is_expected() {
     let public = |expect| {
-        Case::of(VAULT)
+        Probe::of(VAULT)
             .expecting(expect)
             .resolves_to(["52.0.0.1", "52.0.0.2"])
             .at("52.0.0.2", times_out)
@@ -186,7 +186,7 @@ fn partial_is_a_warning_where_nothing_private_is_expected() {
 
 #[test]
 fn what_is_not_dialled_is_neither_connected_nor_failed() {
-    let no_route = Case::healthy_vault()
+    let no_route = Probe::healthy_vault()
         .resolves_to(["10.1.2.3", "fd00::7"])
         .at("fd00::7", has_no_route);
     assert_eq!(no_route.findings(), []);
@@ -211,33 +211,33 @@ fn a_socket_error_of_ours_is_the_agents_and_no_ones_connection() {
         ends(connection, TcpOutcome::Error);
         connection.tcp_detail = Some("Too many open files (os error 24)".to_owned());
     }
-    let case = Case::healthy_vault().everywhere(out_of_descriptors);
-    assert_eq!(case.findings(), [(Reason::AgentError, Fail)]);
-    let finding = case.finding(Reason::AgentError);
+    let probe = Probe::healthy_vault().everywhere(out_of_descriptors);
+    assert_eq!(probe.findings(), [(Reason::AgentError, Fail)]);
+    let finding = probe.finding(Reason::AgentError);
     assert_eq!(finding.address, Some(ip("10.1.2.3")));
     assert_eq!(
         finding.detail,
         "connect to 10.1.2.3:443: Too many open files (os error 24)"
     );
-    let case = three().at("10.1.2.4", out_of_descriptors);
-    assert_eq!(case.findings(), [(Reason::AgentError, Fail)]);
-    let case = three()
+    let probe = three().at("10.1.2.4", out_of_descriptors);
+    assert_eq!(probe.findings(), [(Reason::AgentError, Fail)]);
+    let probe = three()
         .everywhere(times_out)
         .at("10.1.2.4", out_of_descriptors);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [(Reason::AgentError, Fail), (Reason::ConnectTimeout, Fail)]
     );
 }
 
 #[test]
 fn what_the_system_said_of_the_network_is_not_repeated() {
-    let case = Case::healthy_vault().everywhere(|c| {
+    let probe = Probe::healthy_vault().everywhere(|c| {
         refuses(c);
         c.tcp_detail = Some("Connection refused (os error 111)".to_owned());
     });
     assert_eq!(
-        case.finding(Reason::ConnectRefused).detail,
+        probe.finding(Reason::ConnectRefused).detail,
         "10.1.2.3:443 refused"
     );
 }

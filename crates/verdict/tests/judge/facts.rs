@@ -3,11 +3,11 @@
 use privatelink_verdict::address::{Class, ClassSet, Family};
 use privatelink_verdict::observation::{Handshake, QueryOutcome, Rcode, Skip, TcpOutcome};
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_PUBLIC, VAULT_ZONE, ip};
-use crate::words::{
-    Told, answer, ends, failed, has_no_route, nodata, not_dialled, nxdomain, private_soa, servfail,
-    times_out,
+use crate::observed::{
+    QueryExt, answer, ends, failed, has_no_route, nodata, not_dialled, nxdomain, private_soa,
+    servfail, times_out,
 };
+use crate::probe::{Probe, VAULT, VAULT_ALIAS, VAULT_PUBLIC, VAULT_ZONE, ip};
 
 #[test]
 fn a_set_of_classes_knows_each_class_by_itself() {
@@ -42,31 +42,31 @@ fn a_family_is_the_one_an_address_travels_by() {
 
 #[test]
 fn the_chain_is_that_of_the_family_with_addresses_else_the_longest() {
-    let short = nodata().alone(&[VAULT]);
-    let answered = Case::of(VAULT)
+    let short = nodata().with_chain(&[VAULT]);
+    let answered = Probe::of(VAULT)
         .resolves_to(["fd00::7"])
-        .a(nodata().alone(&[VAULT, VAULT_ALIAS, VAULT_PUBLIC]))
-        .aaaa(answer().alone(&[VAULT, VAULT_ALIAS]));
+        .a(nodata().with_chain(&[VAULT, VAULT_ALIAS, VAULT_PUBLIC]))
+        .aaaa(answer().with_chain(&[VAULT, VAULT_ALIAS]));
     assert_eq!(answered.resolution().chain(), [VAULT, VAULT_ALIAS]);
-    let longest = Case::of(VAULT)
+    let longest = Probe::of(VAULT)
         .a(short.clone())
-        .aaaa(nodata().alone(&[VAULT, VAULT_ALIAS]));
+        .aaaa(nodata().with_chain(&[VAULT, VAULT_ALIAS]));
     assert_eq!(longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
-    let longest = Case::of(VAULT)
-        .a(nodata().alone(&[VAULT, VAULT_ALIAS]))
+    let longest = Probe::of(VAULT)
+        .a(nodata().with_chain(&[VAULT, VAULT_ALIAS]))
         .aaaa(short);
     assert_eq!(longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
-    let first = Case::of(VAULT)
-        .a(nodata().alone(&[VAULT, "a.example.com"]))
-        .aaaa(nodata().alone(&[VAULT, "b.example.com"]));
+    let first = Probe::of(VAULT)
+        .a(nodata().with_chain(&[VAULT, "a.example.com"]))
+        .aaaa(nodata().with_chain(&[VAULT, "b.example.com"]));
     assert_eq!(first.resolution().chain(), [VAULT, "a.example.com"]);
-    let nothing = Case::of(VAULT).at_fault("read", "nothing");
+    let nothing = Probe::of(VAULT).at_fault("read", "nothing");
     assert!(nothing.resolution().chain().is_empty());
 }
 
 #[test]
 fn an_answer_outranks_a_failure_and_a_failure_a_negative_answer() {
-    let outcome = |a, aaaa| Case::of(VAULT).a(a).aaaa(aaaa).resolution().outcome();
+    let outcome = |a, aaaa| Probe::of(VAULT).a(a).aaaa(aaaa).resolution().outcome();
     let timeout = || failed(QueryOutcome::Timeout);
     assert_eq!(outcome(answer(), timeout()), Some(QueryOutcome::Answer));
     assert_eq!(outcome(nodata(), timeout()), Some(QueryOutcome::Timeout));
@@ -75,7 +75,7 @@ fn an_answer_outranks_a_failure_and_a_failure_a_negative_answer() {
         Some(QueryOutcome::ServerFailure)
     );
     assert_eq!(outcome(nodata(), nxdomain()), Some(QueryOutcome::Nxdomain));
-    let fault = Case::of(VAULT).at_fault("read", "nothing");
+    let fault = Probe::of(VAULT).at_fault("read", "nothing");
     assert_eq!(fault.resolution().outcome(), None);
     assert_eq!(fault.resolution().server(), None);
 }
@@ -107,12 +107,12 @@ fn of_two_tries_the_one_nearer_to_an_answer_says_more() {
 
 #[test]
 fn an_incomplete_answer_has_an_alias_and_neither_address_nor_soa() {
-    let bare = nodata().alone(&[VAULT, VAULT_ALIAS]);
+    let bare = nodata().with_chain(&[VAULT, VAULT_ALIAS]);
     assert!(bare.is_incomplete());
-    assert!(!nodata().alone(&[VAULT]).is_incomplete());
+    assert!(!nodata().with_chain(&[VAULT]).is_incomplete());
     assert!(!nodata().is_incomplete());
-    assert!(!bare.told_by(private_soa(VAULT_ZONE)).is_incomplete());
-    assert!(!nxdomain().alone(&[VAULT, VAULT_ALIAS]).is_incomplete());
+    assert!(!bare.with_soa(private_soa(VAULT_ZONE)).is_incomplete());
+    assert!(!nxdomain().with_chain(&[VAULT, VAULT_ALIAS]).is_incomplete());
 }
 
 #[test]
@@ -139,42 +139,42 @@ fn the_smallest_ttl_of_the_answers_is_the_answers() {
     a.ttl = Some(60);
     let mut aaaa = answer();
     aaaa.ttl = Some(10);
-    let case = Case::healthy_vault().a(a.clone()).aaaa(aaaa.clone());
+    let probe = Probe::healthy_vault().a(a.clone()).aaaa(aaaa.clone());
     assert_eq!(
-        case.observation().ttl(),
+        probe.observation().ttl(),
         Some(60),
         "an answer without addresses does not count"
     );
-    let both = Case::of(VAULT)
+    let both = Probe::of(VAULT)
         .resolves_to(["10.1.2.3", "fd00::7"])
         .a(a)
         .aaaa(aaaa);
     assert_eq!(both.observation().ttl(), Some(10));
-    assert_eq!(Case::of(VAULT).observation().ttl(), None);
+    assert_eq!(Probe::of(VAULT).observation().ttl(), None);
 }
 
 #[test]
 fn a_family_has_no_route_only_where_the_probe_found_none() {
-    let case = Case::healthy_vault().resolves_to(["10.1.2.3", "fd00::7"]);
-    assert!(case.observation().has_route(Family::Ipv6));
-    let routeless = case.clone().at("fd00::7", has_no_route).observation();
+    let probe = Probe::healthy_vault().resolves_to(["10.1.2.3", "fd00::7"]);
+    assert!(probe.observation().has_route(Family::Ipv6));
+    let routeless = probe.clone().at("fd00::7", has_no_route).observation();
     assert!(!routeless.has_route(Family::Ipv6));
     assert!(routeless.has_route(Family::Ipv4));
-    let skipped = case.at("fd00::7", |c| not_dialled(c, Skip::TooMany));
+    let skipped = probe.at("fd00::7", |c| not_dialled(c, Skip::TooMany));
     assert!(skipped.observation().has_route(Family::Ipv6));
 }
 
 #[test]
 fn a_timeout_counts_in_the_stage_it_happened_in_even_beside_a_success() {
-    let timed_out = |case: Case| {
-        let observation = case.observation();
+    let timed_out = |probe: Probe| {
+        let observation = probe.observation();
         (
             observation.dns_timed_out(),
             observation.connect_timed_out(),
             observation.tls_timed_out(),
         )
     };
-    let two = || Case::healthy_vault().resolves_to(["10.1.2.3", "10.1.2.4"]);
+    let two = || Probe::healthy_vault().resolves_to(["10.1.2.3", "10.1.2.4"]);
     assert_eq!(timed_out(two()), (false, false, false));
     assert_eq!(
         timed_out(two().aaaa(failed(QueryOutcome::Timeout))),
@@ -193,7 +193,7 @@ fn a_timeout_counts_in_the_stage_it_happened_in_even_beside_a_success() {
 
 #[test]
 fn an_address_without_any_route_counts_as_dialled_in_vain() {
-    let mut observation = Case::healthy_vault().observation();
+    let mut observation = Probe::healthy_vault().observation();
     let connection = &mut observation.connections[0];
     assert!(connection.was_dialled());
     ends(connection, TcpOutcome::Unreachable);
@@ -205,18 +205,18 @@ fn an_address_without_any_route_counts_as_dialled_in_vain() {
 
 #[test]
 fn only_received_certificates_are_listed() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .resolves_to(["10.1.2.3", "10.1.2.4"])
         .at("10.1.2.3", times_out);
-    let observation = case.observation();
+    let observation = probe.observation();
     let of: Vec<_> = observation.certificates().map(|(c, _)| c.ip).collect();
     assert_eq!(of, [ip("10.1.2.4")]);
 }
 
 #[test]
 fn a_history_remembers_a_private_address_and_forgets_probes_without_any() {
-    let history = |case: Case| case.history();
-    let vault = Case::healthy_vault;
+    let history = |probe: Probe| probe.history();
+    let vault = Probe::healthy_vault;
     assert!(!history(vault()).private_seen());
     assert!(!history(vault().after([&["52.0.0.1"], &["0.0.0.0"]])).private_seen());
     assert!(history(vault().after([&["10.1.2.3"], &["52.0.0.1"]])).private_seen());

@@ -6,7 +6,7 @@ use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::Outcome;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS};
+use crate::probe::{Probe, VAULT, VAULT_ALIAS};
 use Severity::{Fail, Warn};
 
 const PRIVATE: &[&str] = &["10.1.2.3"];
@@ -15,77 +15,83 @@ const NOTHING: &[&str] = &[];
 
 #[test]
 fn two_changes_are_flapping() {
-    let case = Case::healthy_vault().after([PRIVATE, PUBLIC]);
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Fail)]);
+    let probe = Probe::healthy_vault().after([PRIVATE, PUBLIC]);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Fail)]);
     assert_eq!(
-        case.finding(Reason::AddressFlapping).detail,
+        probe.finding(Reason::AddressFlapping).detail,
         "2 changes in the last 3 answers: private, public, private"
     );
 }
 
 #[test]
 fn one_change_is_a_change_and_not_flapping() {
-    assert_eq!(Case::healthy_vault().after([PUBLIC, PUBLIC]).findings(), []);
-    assert_eq!(Case::healthy_vault().after([PRIVATE]).findings(), []);
-    assert_eq!(Case::healthy_vault().findings(), []);
+    assert_eq!(
+        Probe::healthy_vault().after([PUBLIC, PUBLIC]).findings(),
+        []
+    );
+    assert_eq!(Probe::healthy_vault().after([PRIVATE]).findings(), []);
+    assert_eq!(Probe::healthy_vault().findings(), []);
 }
 
 #[test]
 fn other_addresses_of_the_same_class_are_no_change() {
-    let case = Case::healthy_vault().after([&["10.9.9.9"], PRIVATE, &["10.9.9.9", "fd00::7"]]);
-    assert_eq!(case.findings(), []);
+    let probe = Probe::healthy_vault().after([&["10.9.9.9"], PRIVATE, &["10.9.9.9", "fd00::7"]]);
+    assert_eq!(probe.findings(), []);
 }
 
 #[test]
 fn probes_without_an_answer_do_not_count_in_between() {
-    let case = Case::healthy_vault().after([PRIVATE, NOTHING, NOTHING, PRIVATE, NOTHING]);
-    assert_eq!(case.findings(), []);
-    let case = Case::healthy_vault().after([PRIVATE, NOTHING, PUBLIC, NOTHING]);
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Fail)]);
+    let probe = Probe::healthy_vault().after([PRIVATE, NOTHING, NOTHING, PRIVATE, NOTHING]);
+    assert_eq!(probe.findings(), []);
+    let probe = Probe::healthy_vault().after([PRIVATE, NOTHING, PUBLIC, NOTHING]);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Fail)]);
 }
 
 #[test]
 fn ten_answered_probes_are_looked_at_with_the_present_one() {
     // The first change lies between the oldest answer looked at and the one after it.
-    let mut case = Case::healthy_vault().after([PRIVATE, PUBLIC]);
+    let mut probe = Probe::healthy_vault().after([PRIVATE, PUBLIC]);
     for _ in 0..7 {
-        case = case.after([PUBLIC]);
+        probe = probe.after([PUBLIC]);
     }
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Fail)]);
-    let older = case.after([PUBLIC]);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Fail)]);
+    let older = probe.after([PUBLIC]);
     assert_eq!(older.findings(), [], "it has left the window");
 }
 
 #[test]
 fn without_an_answer_now_the_last_ten_are_looked_at() {
-    let unanswered = Case::of(VAULT).via([VAULT_ALIAS]);
-    let mut case = unanswered.after([PRIVATE, PUBLIC]);
+    let unanswered = Probe::of(VAULT).via([VAULT_ALIAS]);
+    let mut probe = unanswered.after([PRIVATE, PUBLIC]);
     for _ in 0..7 {
-        case = case.after([PUBLIC]);
+        probe = probe.after([PUBLIC]);
     }
-    let case = case.after([PRIVATE]);
-    assert!(case.verdict().found(Reason::AddressFlapping), "ten answers");
-    let case = case.after([PRIVATE]);
-    assert!(!case.verdict().found(Reason::AddressFlapping), "eleven");
+    let probe = probe.after([PRIVATE]);
+    assert!(
+        probe.verdict().found(Reason::AddressFlapping),
+        "ten answers"
+    );
+    let probe = probe.after([PRIVATE]);
+    assert!(!probe.verdict().found(Reason::AddressFlapping), "eleven");
 }
 
 #[test]
 fn flapping_between_what_is_allowed_is_a_warning() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .expecting(Expectation::Public)
         .after([PRIVATE, PUBLIC]);
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Warn)]);
-    assert_eq!(case.verdict().outcome, Outcome::Warn);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Warn)]);
+    assert_eq!(probe.verdict().outcome, Outcome::Warn);
 }
 
 #[test]
 fn flapping_through_a_reserved_address_breaks_any_expectation() {
     for expect in Expectation::ALL {
-        let case = Case::healthy_vault()
+        let probe = Probe::healthy_vault()
             .expecting(*expect)
             .after([PRIVATE, &["0.0.0.0"]]);
         assert_eq!(
-            case.findings()[0],
+            probe.findings()[0],
             (Reason::AddressFlapping, Fail),
             "{expect}"
         );
@@ -94,19 +100,19 @@ fn flapping_through_a_reserved_address_breaks_any_expectation() {
 
 #[test]
 fn flapping_away_from_a_service_endpoint_is_broken() {
-    let case = Case::public_vault()
+    let probe = Probe::public_vault()
         .expecting(Expectation::ServiceEndpoint)
         .after([PUBLIC, PRIVATE]);
-    assert_eq!(case.findings()[0], (Reason::AddressFlapping, Fail));
+    assert_eq!(probe.findings()[0], (Reason::AddressFlapping, Fail));
 }
 
 #[test]
 fn auto_that_saw_a_private_address_holds_flapping_to_it() {
-    let case = Case::public_vault()
+    let probe = Probe::public_vault()
         .expecting(Expectation::Auto)
         .after([PUBLIC, PRIVATE]);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [
             (Reason::AddressFlapping, Fail),
             (Reason::PublicFallback, Fail)
@@ -116,41 +122,41 @@ fn auto_that_saw_a_private_address_holds_flapping_to_it() {
 
 #[test]
 fn flapping_out_of_the_expected_networks_is_broken() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .expected_in(["10.1.2.0/24"])
         .after([PRIVATE, &["10.9.9.9"]]);
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Fail)]);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Fail)]);
     assert_eq!(
-        case.finding(Reason::AddressFlapping).detail,
+        probe.finding(Reason::AddressFlapping).detail,
         "2 changes in the last 3 answers: expected, private, expected"
     );
 }
 
 #[test]
 fn a_family_that_the_expected_networks_do_not_bind_flaps_with_a_warning() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .expected_in(["10.1.2.0/24"])
         .after([PRIVATE, &["10.1.2.3", "fd00::7"]]);
-    assert_eq!(case.findings(), [(Reason::AddressFlapping, Warn)]);
+    assert_eq!(probe.findings(), [(Reason::AddressFlapping, Warn)]);
     assert_eq!(
-        case.finding(Reason::AddressFlapping).detail,
+        probe.finding(Reason::AddressFlapping).detail,
         "2 changes in the last 3 answers: expected, expected+private, expected"
     );
 }
 
 #[test]
 fn forgotten_answers_cannot_flap_and_leave_what_auto_latched() {
-    let case = Case::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]);
-    let mut history = case.history();
+    let probe = Probe::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]);
+    let mut history = probe.history();
     history.forget_answers();
-    let observation = case.observation();
+    let observation = probe.observation();
     let verdict = judge(
-        &case.target,
+        &probe.target,
         &observation,
         &history,
         &Surroundings::default(),
     );
-    assert!(case.verdict().found(Reason::AddressFlapping));
+    assert!(probe.verdict().found(Reason::AddressFlapping));
     assert!(!verdict.found(Reason::AddressFlapping));
     assert!(history.private_seen());
 }

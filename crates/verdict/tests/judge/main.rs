@@ -1,25 +1,30 @@
-//! The judge's verdicts on facts told in words: what every reason needs, and what comes near it.
+//! The judge's verdicts on facts given in words: what every reason needs, and what comes near it.
 
 mod address;
 mod cache;
-mod case;
 mod command;
 mod connect;
 mod dates;
+mod dig;
 mod dns;
 mod facts;
 mod fallback;
 mod flapping;
+mod incomplete;
 mod mixed;
 mod names;
+mod observed;
 mod order;
 mod paste;
+mod private_root;
+mod probe;
+mod prose;
 mod refusal;
+mod rendered;
 mod resolvers;
 mod servers;
 mod service;
 mod summary;
 mod surroundings;
 mod tls;
-mod words;
 mod zone;

@@ -2,14 +2,14 @@
 
 use privatelink_verdict::reason::Reason;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, VAULT_ZONE};
 use crate::command::{LINKS, command, settles};
-use crate::words::{Told, certificate_of, nxdomain, private_soa};
+use crate::observed::{QueryExt, certificate_of, nxdomain, private_soa};
+use crate::probe::{Probe, VAULT, VAULT_ALIAS, VAULT_ZONE};
 
 #[test]
 fn every_command_is_whole_and_a_shell_reads_it() {
-    let cases = crate::summary::every_story();
-    let verdicts: Vec<_> = cases.iter().map(Case::told).collect();
+    let probes = crate::summary::every_story();
+    let verdicts: Vec<_> = probes.iter().map(Probe::rendered).collect();
     let findings = verdicts.iter().flat_map(|verdict| &verdict.findings);
     let commands: Vec<&str> = findings
         .filter_map(|found| found.command.as_deref())
@@ -45,11 +45,11 @@ const HOSTILE: [&str; 10] = [
 fn a_hostile_alias_gets_no_command() {
     for label in HOSTILE {
         let hostile = format!("{label}.privatelink.vaultcore.azure.net");
-        let missing = Case::of(VAULT)
+        let missing = Probe::of(VAULT)
             .via([&hostile])
-            .both(nxdomain().told_by(private_soa(VAULT_ZONE)));
+            .both(nxdomain().with_soa(private_soa(VAULT_ZONE)));
         assert_eq!(command(&missing, Reason::DnsPrivateRecordMissing), None);
-        let public = Case::of(VAULT).via([&hostile]).resolves_to(["52.0.0.1"]);
+        let public = Probe::of(VAULT).via([&hostile]).resolves_to(["52.0.0.1"]);
         assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
     }
 }
@@ -58,13 +58,13 @@ fn a_hostile_alias_gets_no_command() {
 fn a_hostile_zone_or_last_name_gets_no_command() {
     for label in HOSTILE {
         let zone = format!("kv.privatelink.{label}.net");
-        let public = Case::of(VAULT).via([&zone]).resolves_to(["52.0.0.1"]);
+        let public = Probe::of(VAULT).via([&zone]).resolves_to(["52.0.0.1"]);
         // Within a name a dash is as good as any character.
         if label != "-f" {
             assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
         }
         let last = format!("{label}.example.com");
-        let public = Case::of(VAULT)
+        let public = Probe::of(VAULT)
             .via([VAULT_ALIAS, &last])
             .resolves_to(["52.0.0.1"]);
         assert_eq!(command(&public, Reason::PublicFallback), None, "{label}");
@@ -74,9 +74,9 @@ fn a_hostile_zone_or_last_name_gets_no_command() {
 #[test]
 fn a_hostile_host_or_server_name_gets_no_command() {
     for label in HOSTILE {
-        let host = Case::of(label).both(nxdomain());
+        let host = Probe::of(label).both(nxdomain());
         assert_eq!(command(&host, Reason::DnsNameNotFound), None, "{label}");
-        let server_name = Case::healthy_vault()
+        let server_name = Probe::healthy_vault()
             .with(|target| label.clone_into(&mut target.server_name))
             .everywhere(|c| certificate_of(c).covers_name = false);
         assert_eq!(
@@ -91,7 +91,7 @@ fn a_hostile_host_or_server_name_gets_no_command() {
 fn names_that_are_odd_but_harmless_keep_their_command() {
     let alias = "_Kv-1_x.privatelink.vaultcore.azure.net";
     settles(
-        &Case::of(VAULT).via([alias]).resolves_to(["52.0.0.1"]),
+        &Probe::of(VAULT).via([alias]).resolves_to(["52.0.0.1"]),
         Reason::PublicFallback,
         LINKS,
     );

@@ -6,13 +6,13 @@ use privatelink_verdict::reason::Severity::Fail;
 use privatelink_verdict::reason::Stage;
 use privatelink_verdict::target::Protocol;
 
-use crate::case::Case;
-use crate::words::Change;
+use crate::observed::Change;
+use crate::probe::{Probe, VAULT};
 
 const WORDS: &str = "the server refuses with MySQL error 1129: Host '10.9.9.9' is blocked";
 
-fn mysql(address: &str, change: Change) -> Case {
-    Case::of("orders.mysql.database.azure.com")
+fn mysql(address: &str, change: Change) -> Probe {
+    Probe::of("orders.mysql.database.azure.com")
         .with(|target| {
             target.protocol = Protocol::Mysql;
             target.port = 3306;
@@ -34,10 +34,10 @@ fn fails(connection: &mut Connection) {
 
 #[test]
 fn a_blocked_host_is_denied_and_nothing_is_wrong_with_tls() {
-    let case = mysql("10.1.2.3", is_blocked);
-    assert_eq!(case.findings(), [(Reason::AccessDenied, Fail)]);
-    assert_eq!(case.verdict().reason.stage(), Stage::Http);
-    let finding = case.finding(Reason::AccessDenied);
+    let probe = mysql("10.1.2.3", is_blocked);
+    assert_eq!(probe.findings(), [(Reason::AccessDenied, Fail)]);
+    assert_eq!(probe.verdict().reason.stage(), Stage::Http);
+    let finding = probe.finding(Reason::AccessDenied);
     assert_eq!(finding.detail, format!("10.1.2.3: {WORDS}"));
     assert_eq!(
         finding.address,
@@ -47,12 +47,12 @@ fn a_blocked_host_is_denied_and_nothing_is_wrong_with_tls() {
 
 #[test]
 fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
-    let case = mysql("10.1.2.3", |c| {
+    let probe = mysql("10.1.2.3", |c| {
         is_blocked(c);
         c.refusal = Some(Refusal::HostNotAllowed);
         c.handshake_detail = None;
     });
-    let finding = case.finding(Reason::AccessDenied);
+    let finding = probe.finding(Reason::AccessDenied);
     assert_eq!(
         finding.detail,
         "10.1.2.3: the server lets nobody in from this host"
@@ -61,14 +61,14 @@ fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
 
 #[test]
 fn any_other_error_before_tls_is_a_handshake_that_failed() {
-    let case = mysql("10.1.2.3", fails);
-    assert_eq!(case.findings(), [(Reason::TlsHandshakeFailed, Fail)]);
+    let probe = mysql("10.1.2.3", fails);
+    assert_eq!(probe.findings(), [(Reason::TlsHandshakeFailed, Fail)]);
 }
 
 #[test]
 fn a_public_address_outranks_what_the_server_says_there() {
-    let case = mysql("52.1.2.3", is_blocked);
-    let reasons: Vec<Reason> = case.findings().iter().map(|(reason, _)| *reason).collect();
+    let probe = mysql("52.1.2.3", is_blocked);
+    let reasons: Vec<Reason> = probe.findings().iter().map(|(reason, _)| *reason).collect();
     assert_eq!(reasons, [Reason::NoPrivateEndpoint, Reason::AccessDenied]);
 }
 
@@ -87,26 +87,55 @@ fn a_handshake_is_settled_by_a_command_that_speaks_the_protocol() {
         ),
         (Protocol::Tds, "nmap -Pn -p 3306 --script ssl-cert 10.1.2.3"),
     ] {
-        let case = mysql("10.1.2.3", fails).with(|target| target.protocol = protocol);
-        let finding = case.finding(Reason::TlsHandshakeFailed);
+        let probe = mysql("10.1.2.3", fails).with(|target| target.protocol = protocol);
+        let finding = probe.finding(Reason::TlsHandshakeFailed);
         assert_eq!(finding.command.as_deref(), Some(command));
     }
 }
 
 #[test]
 fn strict_encryption_is_asked_for_where_sql_server_is_spoken_to_in_tls() {
-    let sql = Case::of("sql-prod.database.windows.net");
-    let is_strict = |case: &Case, protocol, port| {
-        let case = case.clone().with(|target| {
+    let sql = Probe::of("sql-prod.database.windows.net");
+    let is_strict = |probe: &Probe, protocol, port| {
+        let probe = probe.clone().with(|target| {
             target.protocol = protocol;
             target.port = port;
         });
-        case.target.is_strict_tds()
+        probe.target.is_strict_tds()
     };
     assert!(is_strict(&sql, Protocol::Tls, 1433));
     assert!(is_strict(&sql, Protocol::Tls, 3342));
     assert!(!is_strict(&sql, Protocol::Tds, 1433));
-    let own = Case::of("sql.corp.example.com");
+    let own = Probe::of("sql.corp.example.com");
     assert!(is_strict(&own, Protocol::Tls, 1433));
     assert!(!is_strict(&own, Protocol::Tls, 443));
+}
+
+#[test]
+fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
+    let blocked: Change = |c| {
+        c.handshake = Handshake::Failed;
+        c.certificate = None;
+        c.refusal = Some(Refusal::HostBlocked);
+    };
+    let words: Change = |c| {
+        c.refusal = Some(Refusal::HostNotAllowed);
+        c.handshake_detail = Some("error 1130: no entry for this host".to_owned());
+    };
+    for probe in [
+        Probe::healthy_vault(),
+        Probe::of(VAULT).resolves_to(["10.1.2.3"]),
+    ] {
+        let probe = probe.everywhere(blocked);
+        assert_eq!(probe.findings(), [(Reason::AccessDenied, Fail)]);
+        assert_eq!(
+            probe.finding(Reason::AccessDenied).detail,
+            "10.1.2.3: the server has blocked this host"
+        );
+        let probe = probe.everywhere(words);
+        assert_eq!(
+            probe.finding(Reason::AccessDenied).detail,
+            "10.1.2.3: error 1130: no entry for this host"
+        );
+    }
 }

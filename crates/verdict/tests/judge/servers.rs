@@ -6,8 +6,8 @@ use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::observation::{Address, QueryOutcome, ServerAnswer};
 use privatelink_verdict::reason::{Reason, Severity};
 
-use crate::case::{Case, ip};
-use crate::words::times_out;
+use crate::observed::times_out;
+use crate::probe::{Probe, ip};
 use QueryOutcome::{Answer, Nodata, Nxdomain, Timeout};
 
 const PRIVATE: &[&str] = &["10.1.2.3"];
@@ -54,12 +54,12 @@ fn times(times: u32, answer: ServerAnswer) -> ServerAnswer {
     ServerAnswer { times, ..answer }
 }
 
-fn asked(case: Case, servers: &[ServerAnswer]) -> Case {
-    case.evidence(|resolution| resolution.servers = servers.to_vec())
+fn asked(probe: Probe, servers: &[ServerAnswer]) -> Probe {
+    probe.evidence(|resolution| resolution.servers = servers.to_vec())
 }
 
-fn flapping(servers: &[ServerAnswer]) -> Case {
-    asked(Case::healthy_vault().after([PRIVATE, PUBLIC]), servers)
+fn flapping(servers: &[ServerAnswer]) -> Probe {
+    asked(Probe::healthy_vault().after([PRIVATE, PUBLIC]), servers)
 }
 
 /// What is told beside the changes themselves.
@@ -145,11 +145,17 @@ fn a_server_that_gives_no_answer_is_told_and_is_no_difference() {
     let mut lost = gives("10.0.0.5:53", PRIVATE);
     lost.outcomes[1] = (Family::Ipv6, Timeout);
     let dual = gives("10.0.0.4:53", &["10.1.2.3", "2603:1030::7"]);
-    let case = asked(Case::healthy_vault(), &[dual.clone(), lost]);
-    assert!(!case.told().summary.contains("differ"), "a family was lost");
+    let probe = asked(Probe::healthy_vault(), &[dual.clone(), lost]);
+    assert!(
+        !probe.rendered().summary.contains("differ"),
+        "a family was lost"
+    );
     let ipv4 = gives("10.0.0.5:53", PRIVATE);
-    let case = asked(Case::healthy_vault(), &[dual, ipv4]);
-    assert!(case.told().summary.contains("differ"), "a family is denied");
+    let probe = asked(Probe::healthy_vault(), &[dual, ipv4]);
+    assert!(
+        probe.rendered().summary.contains("differ"),
+        "a family is denied"
+    );
 }
 
 #[test]
@@ -203,18 +209,18 @@ fn servers_that_differ_before_anything_flapped_are_told_in_the_summary_of_any_ve
     let servers = [gives("10.0.0.4:53", PRIVATE), gives("10.0.0.5:53", PUBLIC)];
     let told = "; asked one by one, the servers of the resolver pod differ: 10.0.0.4:53 gives \
                 10.1.2.3 (private), 10.0.0.5:53 gives 52.168.109.101 (public).";
-    let healthy = asked(Case::healthy_vault(), &servers);
+    let healthy = asked(Probe::healthy_vault(), &servers);
     assert_eq!(healthy.findings(), [], "no row of the contract fits");
-    let summary = healthy.told().summary;
+    let summary = healthy.rendered().summary;
     assert!(summary.ends_with(told), "{summary}");
-    let silent = asked(Case::healthy_vault().everywhere(times_out), &servers);
+    let silent = asked(Probe::healthy_vault().everywhere(times_out), &servers);
     assert_eq!(
         silent.findings(),
         [(Reason::ConnectTimeout, Severity::Fail)]
     );
-    let summary = silent.told().summary;
+    let summary = silent.rendered().summary;
     assert!(summary.ends_with(told), "{summary}");
-    let summary = flapping(&servers).told().summary;
+    let summary = flapping(&servers).rendered().summary;
     assert_eq!(summary.matches("10.0.0.5:53").count(), 1, "{summary}");
 }
 
@@ -224,6 +230,6 @@ fn servers_that_agree_are_nothing_to_tell() {
         gives("10.0.0.4:53", PRIVATE),
         gives("10.0.0.5:53", &["10.9.9.9"]),
     ];
-    let agreeing = asked(Case::healthy_vault(), &servers).verdict();
-    assert_eq!(agreeing, Case::healthy_vault().verdict());
+    let agreeing = asked(Probe::healthy_vault(), &servers).verdict();
+    assert_eq!(agreeing, Probe::healthy_vault().verdict());
 }

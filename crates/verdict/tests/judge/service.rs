@@ -2,16 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::observation::{
-    Connection, Handshake, NoReply, Refusal, ServiceReply, TcpOutcome,
-};
+use privatelink_verdict::fact::{Fact, ServiceFact};
+use privatelink_verdict::observation::{Connection, Handshake, NoReply, ServiceReply, TcpOutcome};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::service_evidence::{Reply, ReplyOutcome};
 use privatelink_verdict::target::{Expectation, Protocol};
 use privatelink_verdict::verdict::Outcome;
 
-use crate::case::{Case, VAULT, ip};
-use crate::words::{Change, ends, has_no_route, refuses};
+use crate::observed::{Change, ends, has_no_route, refuses};
+use crate::probe::{Probe, VAULT, ip};
 use Severity::{Fail, Info, Warn};
 
 const SEEN: &str = "x-ms-keyvault-network-info";
@@ -64,12 +63,12 @@ fn is_throttled(connection: &mut Connection) {
     replies(connection, Ok(reply(429, &[("x-ms-request-id", "1")], "")));
 }
 
-fn private(change: Change) -> Case {
-    Case::healthy_vault().everywhere(change)
+fn private(change: Change) -> Probe {
+    Probe::healthy_vault().everywhere(change)
 }
 
-fn public(change: Change) -> Case {
-    Case::public_vault()
+fn public(change: Change) -> Probe {
+    Probe::public_vault()
         .expecting(Expectation::ServiceEndpoint)
         .everywhere(change)
 }
@@ -87,9 +86,9 @@ fn a_service_that_lets_us_in_is_no_finding() {
 
 #[test]
 fn a_denial_at_a_private_address_is_the_endpoint_of_something_else() {
-    let case = private(denies);
-    assert_eq!(case.findings(), [(Reason::WrongPrivateEndpoint, Fail)]);
-    let finding = case.finding(Reason::WrongPrivateEndpoint);
+    let probe = private(denies);
+    assert_eq!(probe.findings(), [(Reason::WrongPrivateEndpoint, Fail)]);
+    let finding = probe.finding(Reason::WrongPrivateEndpoint);
     assert_eq!(finding.address, Some(ip("10.1.2.3")));
     assert_eq!(
         finding.detail,
@@ -100,26 +99,25 @@ fn a_denial_at_a_private_address_is_the_endpoint_of_something_else() {
 #[test]
 fn a_denial_at_a_public_address_denies_access() {
     for denied in [denies as Change, denies_a_public_client] {
-        let case = public(denied);
-        assert_eq!(case.findings(), [(Reason::AccessDenied, Fail)]);
-        let finding = case.finding(Reason::AccessDenied);
+        let probe = public(denied);
+        assert_eq!(probe.findings(), [(Reason::AccessDenied, Fail)]);
+        let finding = probe.finding(Reason::AccessDenied);
         assert_eq!(finding.address, Some(ip("52.168.109.101")));
-        assert!(
-            finding
-                .detail
-                .starts_with("the service denies access over 52.168.109.101: ForbiddenBy"),
-            "{}",
-            finding.detail
-        );
+        let facts = probe.facts(Reason::AccessDenied);
+        let is_denied = |fact: &Fact| {
+            matches!(fact, Fact::Service(ServiceFact::AccessDenied { ip, evidence })
+                if Some(*ip) == finding.address && evidence.starts_with("ForbiddenBy"))
+        };
+        assert!(is_denied(&facts[0]), "{facts:?}");
     }
 }
 
 #[test]
 fn an_address_in_expected_networks_is_private_to_the_service_too() {
-    let case = Case::public_vault()
+    let probe = Probe::public_vault()
         .expected_in(["52.168.109.0/24"])
         .everywhere(denies);
-    assert_eq!(case.findings(), [(Reason::WrongPrivateEndpoint, Fail)]);
+    assert_eq!(probe.findings(), [(Reason::WrongPrivateEndpoint, Fail)]);
 }
 
 #[test]
@@ -132,15 +130,15 @@ fn a_private_address_with_a_public_source_is_resolved_anew_on_the_way() {
         (arrives_publicly as Change, &denied[1..]),
         (denies_a_public_client, &denied[..]),
     ] {
-        let case = private(seen);
-        assert_eq!(case.findings(), findings);
-        let detail = case.finding(Reason::PublicPathSeen).detail;
-        assert!(
-            detail.starts_with(
-                "dialled at 10.1.2.3, the service saw the request come from 20.1.2.3: "
-            ),
-            "{detail}"
+        let probe = private(seen);
+        assert_eq!(probe.findings(), findings);
+        let facts = probe.facts(Reason::PublicPathSeen);
+        let is_seen = matches!(
+            facts[..],
+            [Fact::Service(ServiceFact::SeenFrom { ip: dialled, from, .. })]
+                if dialled == ip("10.1.2.3") && from == ip("20.1.2.3")
         );
+        assert!(is_seen, "{facts:?}");
     }
 }
 
@@ -167,7 +165,7 @@ fn a_403_where_no_login_is_needed_is_a_denial_in_whatever_words() {
     );
     assert_eq!(public(marked).findings(), [(Reason::AccessDenied, Fail)]);
     // Storage answers 403 to whoever does not log in.
-    let storage = Case::of("orders.blob.core.windows.net")
+    let storage = Probe::of("orders.blob.core.windows.net")
         .resolves_to(["10.1.2.3"])
         .everywhere(marked);
     assert_eq!(storage.findings(), []);
@@ -175,28 +173,28 @@ fn a_403_where_no_login_is_needed_is_a_denial_in_whatever_words() {
 
 #[test]
 fn a_registrys_challenge_has_no_case() {
-    let case = Case::of("contoso.azurecr.io")
+    let probe = Probe::of("contoso.azurecr.io")
         .resolves_to(["10.1.2.3"])
         .everywhere(|c| {
             let challenge = "bearer REALM=\"https://contoso.azurecr.io/oauth2/token\"";
             replies(c, Ok(reply(401, &[("www-authenticate", challenge)], "")));
         });
-    assert_eq!(case.findings(), []);
+    assert_eq!(probe.findings(), []);
 }
 
 #[test]
 fn a_source_that_is_private_to_the_target_is_no_public_path() {
     let net = "20.0.0.0/8".parse().expect("a network");
-    let case = private(arrives_publicly).with(|target| target.rules.target.private.push(net));
-    assert_eq!(case.findings(), []);
+    let probe = private(arrives_publicly).with(|target| target.rules.target.private.push(net));
+    assert_eq!(probe.findings(), []);
 }
 
 #[test]
 fn a_reply_without_the_services_mark_is_somebody_elses() {
-    let case = private(is_a_proxy);
-    assert_eq!(case.findings(), [(Reason::UnexpectedResponder, Warn)]);
+    let probe = private(is_a_proxy);
+    assert_eq!(probe.findings(), [(Reason::UnexpectedResponder, Warn)]);
     assert_eq!(
-        case.finding(Reason::UnexpectedResponder).detail,
+        probe.finding(Reason::UnexpectedResponder).detail,
         "what answers at 10.1.2.3 is not the service: status 403 (text/html), without any mark of \
          the service"
     );
@@ -206,11 +204,11 @@ fn a_reply_without_the_services_mark_is_somebody_elses() {
 
 #[test]
 fn a_service_with_trouble_of_its_own_is_reached() {
-    let case = private(is_throttled);
-    assert_eq!(case.findings(), [(Reason::ServiceError, Info)]);
-    assert_eq!(case.verdict().outcome, Outcome::Pass);
+    let probe = private(is_throttled);
+    assert_eq!(probe.findings(), [(Reason::ServiceError, Info)]);
+    assert_eq!(probe.verdict().outcome, Outcome::Pass);
     assert_eq!(
-        case.finding(Reason::ServiceError).detail,
+        probe.finding(Reason::ServiceError).detail,
         "the service at 10.1.2.3 has trouble of its own: status 429, header x-ms-request-id"
     );
 }
@@ -221,13 +219,13 @@ fn no_reply_is_a_warning() {
         (NoReply::Timeout, "no answer in time"),
         (NoReply::Closed, "the connection was closed"),
     ] {
-        let case = match failure {
+        let probe = match failure {
             NoReply::Timeout => private(|c| replies(c, Err(NoReply::Timeout))),
             _ => private(|c| replies(c, Err(NoReply::Closed))),
         };
-        assert_eq!(case.findings(), [(Reason::HttpTimeout, Warn)]);
+        assert_eq!(probe.findings(), [(Reason::HttpTimeout, Warn)]);
         assert_eq!(
-            case.finding(Reason::HttpTimeout).detail,
+            probe.finding(Reason::HttpTimeout).detail,
             format!("10.1.2.3 gave no reply: {why}")
         );
     }
@@ -235,13 +233,13 @@ fn no_reply_is_a_warning() {
 
 #[test]
 fn every_address_is_judged_by_its_own_reply() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .resolves_to(["10.1.2.3", "10.1.2.4", "10.1.2.5"])
         .everywhere(arrives_privately)
         .at("10.1.2.4", denies)
         .at("10.1.2.5", is_a_proxy);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [
             (Reason::WrongPrivateEndpoint, Fail),
             (Reason::UnexpectedResponder, Warn)
@@ -251,14 +249,14 @@ fn every_address_is_judged_by_its_own_reply() {
 
 #[test]
 fn a_service_endpoint_that_nobody_asked_is_unverified() {
-    let vault = Case::public_vault().expecting(Expectation::ServiceEndpoint);
+    let vault = Probe::public_vault().expecting(Expectation::ServiceEndpoint);
     assert_eq!(vault.findings(), [(Reason::AccessUnverified, Info)]);
     assert_eq!(vault.verdict().outcome, Outcome::Pass);
     assert_eq!(
         vault.finding(Reason::AccessUnverified).detail,
         "the service was not asked (http is off): whether it lets this subnet in is not known"
     );
-    let sql = Case::of("sql-prod.database.windows.net")
+    let sql = Probe::of("sql-prod.database.windows.net")
         .with(|target| (target.port, target.protocol) = (1433, Protocol::Tds))
         .expecting(Expectation::ServiceEndpoint)
         .resolves_to(["52.0.0.1"]);
@@ -271,20 +269,20 @@ fn a_service_endpoint_that_nobody_asked_is_unverified() {
 
 #[test]
 fn a_connection_without_handshake_is_unverified_too() {
-    let case = public(|c| {
+    let probe = public(|c| {
         c.handshake = Handshake::NotApplicable;
         c.certificate = None;
     });
-    assert_eq!(case.findings(), [(Reason::AccessUnverified, Info)]);
+    assert_eq!(probe.findings(), [(Reason::AccessUnverified, Info)]);
 }
 
 #[test]
 fn only_a_service_endpoint_that_answers_publicly_can_be_unverified() {
     for expect in [Expectation::Public, Expectation::Auto] {
-        let case = Case::of(VAULT)
+        let probe = Probe::of(VAULT)
             .expecting(expect)
             .resolves_to(["52.168.109.101"]);
-        assert_eq!(case.findings(), [], "{expect}");
+        assert_eq!(probe.findings(), [], "{expect}");
     }
     let refused = public(refuses);
     assert_eq!(refused.findings(), [(Reason::ConnectRefused, Fail)]);
@@ -301,12 +299,12 @@ fn only_a_service_endpoint_that_answers_publicly_can_be_unverified() {
     assert_eq!(undialled.findings(), []);
     let interrupted = public(|c| c.handshake = Handshake::Interrupted);
     assert_eq!(interrupted.findings(), [(Reason::TlsInterrupted, Fail)]);
-    let private = Case::healthy_vault().expecting(Expectation::ServiceEndpoint);
+    let private = Probe::healthy_vault().expecting(Expectation::ServiceEndpoint);
     assert_eq!(
         private.findings(),
         [(Reason::UnexpectedPrivateAddress, Fail)]
     );
-    let mixed = Case::of(VAULT)
+    let mixed = Probe::of(VAULT)
         .expecting(Expectation::ServiceEndpoint)
         .resolves_to(["52.168.109.101", "0.0.0.0"]);
     assert_eq!(mixed.findings(), [(Reason::ReservedAddress, Fail)]);
@@ -314,12 +312,12 @@ fn only_a_service_endpoint_that_answers_publicly_can_be_unverified() {
 
 #[test]
 fn a_fallback_that_the_service_denies_is_noticed_and_told_so() {
-    let case = Case::public_vault().everywhere(denies);
+    let probe = Probe::public_vault().everywhere(denies);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [(Reason::PublicFallback, Fail), (Reason::AccessDenied, Fail)]
     );
-    let summary = case.told().summary;
+    let summary = probe.rendered().summary;
     assert!(
         summary.starts_with(
             "kv-prod.vault.azure.net falls back to its public address, where the service denies \
@@ -327,41 +325,14 @@ fn a_fallback_that_the_service_denies_is_noticed_and_told_so() {
         ),
         "{summary}"
     );
-    let open = Case::public_vault().everywhere(arrives_publicly).told();
+    let open = Probe::public_vault()
+        .everywhere(arrives_publicly)
+        .rendered();
     assert!(
         open.summary.contains(", which still answers: "),
         "{}",
         open.summary
     );
-}
-
-#[test]
-fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
-    let blocked: Change = |c| {
-        c.handshake = Handshake::Failed;
-        c.certificate = None;
-        c.refusal = Some(Refusal::HostBlocked);
-    };
-    let words: Change = |c| {
-        c.refusal = Some(Refusal::HostNotAllowed);
-        c.handshake_detail = Some("error 1130: no entry for this host".to_owned());
-    };
-    for case in [
-        Case::healthy_vault(),
-        Case::of(VAULT).resolves_to(["10.1.2.3"]),
-    ] {
-        let case = case.everywhere(blocked);
-        assert_eq!(case.findings(), [(Reason::AccessDenied, Fail)]);
-        assert_eq!(
-            case.finding(Reason::AccessDenied).detail,
-            "10.1.2.3: the server has blocked this host"
-        );
-        let case = case.everywhere(words);
-        assert_eq!(
-            case.finding(Reason::AccessDenied).detail,
-            "10.1.2.3: error 1130: no entry for this host"
-        );
-    }
 }
 
 #[test]
@@ -372,18 +343,18 @@ fn a_reply_proves_something_only_where_somebody_spoke() {
     };
     let arrived = told(Ok(reply(200, &[("x-ms-request-id", "1")], "")));
     let proof = arrived
-        .proof(Case::of(VAULT).target.evidence())
+        .proof(Probe::of(VAULT).target.evidence())
         .expect("a proof");
     assert_eq!(proof.outcome, ReplyOutcome::Arrived);
     assert_eq!(arrived.failure(), "");
     let unreadable = told(Err(NoReply::Unreadable));
     let proof = unreadable
-        .proof(Case::of(VAULT).target.evidence())
+        .proof(Probe::of(VAULT).target.evidence())
         .expect("a proof");
     assert_eq!(proof.outcome, ReplyOutcome::Other);
     for failure in [NoReply::Timeout, NoReply::Closed] {
         let silent = told(Err(failure));
-        assert_eq!(silent.proof(Case::of(VAULT).target.evidence()), None);
+        assert_eq!(silent.proof(Probe::of(VAULT).target.evidence()), None);
         assert_eq!(silent.failure(), failure.as_str());
     }
 }
@@ -391,7 +362,7 @@ fn a_reply_proves_something_only_where_somebody_spoke() {
 #[test]
 fn a_reply_that_did_not_come_timed_out_only_in_the_probe_that_asked() {
     let timed_out = |reply: Result<Reply, NoReply>, asked: bool| {
-        let mut observation = Case::healthy_vault().observation();
+        let mut observation = Probe::healthy_vault().observation();
         replies(&mut observation.connections[0], reply);
         let elapsed = asked.then_some(Duration::from_secs(3));
         observation.connections[0].service_elapsed = elapsed;
@@ -401,7 +372,7 @@ fn a_reply_that_did_not_come_timed_out_only_in_the_probe_that_asked() {
     assert!(!timed_out(Err(NoReply::Timeout), false), "asked earlier");
     assert!(!timed_out(Err(NoReply::Closed), true));
     assert!(!timed_out(Ok(reply(200, &[], "")), true));
-    let mut unasked = Case::healthy_vault().observation();
+    let mut unasked = Probe::healthy_vault().observation();
     unasked.timing.http = Some(Duration::ZERO);
     assert!(!unasked.http_timed_out());
 }

@@ -1,20 +1,21 @@
 //! What other targets were last seen to be.
 
+use privatelink_verdict::fact::{ConnectFact, Fact};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::verdict::Outcome;
 
-use crate::case::Case;
-use crate::words::{refuses, times_out};
+use crate::observed::{refuses, times_out};
+use crate::probe::Probe;
 
 #[test]
 fn a_healthy_target_tells_of_a_companion_that_fails_and_stays_healthy() {
-    let case = Case::healthy_vault().beside_companion(
+    let probe = Probe::healthy_vault().beside_companion(
         "contoso:data:northeurope",
         Outcome::Fail,
         Reason::PublicFallback,
     );
-    let verdict = case.told();
+    let verdict = probe.rendered();
     assert_eq!(
         (verdict.outcome, verdict.reason),
         (Outcome::Pass, Reason::Ok)
@@ -30,70 +31,69 @@ fn a_healthy_target_tells_of_a_companion_that_fails_and_stays_healthy() {
 
 #[test]
 fn a_companion_that_passes_or_warns_is_not_mentioned() {
-    let alone = Case::healthy_vault().told().summary;
+    let alone = Probe::healthy_vault().rendered().summary;
     for (outcome, reason) in [
         (Outcome::Pass, Reason::Ok),
         (Outcome::Warn, Reason::DnsDegraded),
     ] {
-        let beside = Case::healthy_vault().beside_companion("dfs", outcome, reason);
-        assert_eq!(beside.told().summary, alone);
+        let beside = Probe::healthy_vault().beside_companion("dfs", outcome, reason);
+        assert_eq!(beside.rendered().summary, alone);
     }
 }
 
 #[test]
 fn a_dead_endpoint_is_told_from_a_blocked_subnet_by_its_neighbours() {
-    let dead = Case::healthy_vault().everywhere(times_out);
+    let dead = Probe::healthy_vault().everywhere(times_out);
     let beside = dead
         .clone()
         .beside_endpoint("10.1.2.4", true)
         .beside_endpoint("10.1.2.5", true)
         .beside_endpoint("10.1.2.6", false)
         .beside_endpoint("10.9.9.9", true);
-    let detail = &beside.finding(Reason::ConnectTimeout).detail;
-    assert!(
-        detail.ends_with("; 2 of 3 other endpoints in 10.1.2.0/24 answer"),
-        "{detail}"
-    );
+    let neighbours = |answering, known| {
+        Fact::from(ConnectFact::Neighbours {
+            net: "10.1.2.0/24".parse().expect("a network"),
+            answering,
+            known,
+        })
+    };
+    let facts = beside.facts(Reason::ConnectTimeout);
+    assert_eq!(facts[1..], [neighbours(2, 3)]);
 
     let blocked = dead.clone().beside_endpoint("10.1.2.4", false);
-    let detail = &blocked.finding(Reason::ConnectTimeout).detail;
-    assert!(
-        detail.contains("none of the 1 other endpoints in 10.1.2.0/24 answers"),
-        "{detail}"
-    );
+    let facts = blocked.facts(Reason::ConnectTimeout);
+    assert_eq!(facts[1..], [neighbours(0, 1)]);
 
-    let alone = dead.finding(Reason::ConnectTimeout).detail.clone();
-    assert!(!alone.contains("other endpoints"), "{alone}");
+    assert_eq!(dead.facts(Reason::ConnectTimeout).len(), 1);
 }
 
 #[test]
 fn neighbours_say_nothing_of_a_closed_port() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .everywhere(refuses)
         .beside_endpoint("10.1.2.4", true);
-    let detail = &case.finding(Reason::ConnectRefused).detail;
-    assert!(!detail.contains("other endpoints"), "{detail}");
+    assert_eq!(probe.facts(Reason::ConnectRefused).len(), 1);
 }
 
 #[test]
 fn companions_and_neighbours_are_gathered_from_the_other_targets_alone() {
-    let mut registry = Case::healthy_vault().everywhere(times_out);
+    let mut registry = Probe::healthy_vault().everywhere(times_out);
     registry.target.companions = vec!["data".to_owned()];
-    let mut data = Case::public_vault().resolves_to(["10.1.2.9"]);
+    let mut data = Probe::public_vault().resolves_to(["10.1.2.9"]);
     data.target.name = "data".to_owned();
-    let mut stranger = Case::healthy_vault().resolves_to(["10.1.2.10", "10.7.7.7"]);
+    let mut stranger = Probe::healthy_vault().resolves_to(["10.1.2.10", "10.7.7.7"]);
     stranger.target.name = "stranger".to_owned();
 
-    let cases = [registry.clone(), data, stranger];
-    let seen: Vec<_> = cases
+    let probes = [registry.clone(), data, stranger];
+    let seen: Vec<_> = probes
         .iter()
         .map(|c| (&c.target, c.observation(), c.verdict()))
         .collect();
-    let of = |case: &Case| {
+    let of = |probe: &Probe| {
         let others = seen
             .iter()
             .map(|(target, observation, verdict)| (*target, observation, verdict));
-        Surroundings::of(&case.target, &case.observation(), others)
+        Surroundings::of(&probe.target, &probe.observation(), others)
     };
     let around = of(&registry);
     let names: Vec<_> = around
@@ -106,6 +106,6 @@ fn companions_and_neighbours_are_gathered_from_the_other_targets_alone() {
     near.sort();
     assert_eq!(near, ["10.1.2.10", "10.1.2.9"]);
     // It works both ways, and without trouble nobody asks for neighbours.
-    assert_eq!(of(&cases[1]).companions.len(), 1);
-    assert_eq!(of(&cases[1]).neighbours, []);
+    assert_eq!(of(&probes[1]).companions.len(), 1);
+    assert_eq!(of(&probes[1]).neighbours, []);
 }

@@ -1,12 +1,14 @@
 //! Whether the handshake completes, and the certificate is the right one.
 
+use privatelink_verdict::fact::{Fact, TlsFact};
 use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::Outcome;
 
-use crate::case::{Case, VAULT, VAULT_ALIAS, ip, told};
-use crate::words::{Change, DAY, NOW, certificate, certificate_of, refuses};
-use Severity::{Fail, Info};
+use crate::observed::{Change, DAY, NOW, certificate, certificate_of, refuses};
+use crate::probe::{Probe, VAULT, VAULT_ALIAS, ip};
+use crate::rendered::rendered;
+use Severity::Fail;
 
 fn is_for_other_names(connection: &mut Connection) {
     let certificate = certificate_of(connection);
@@ -38,11 +40,11 @@ fn has_an_expired_issuer(connection: &mut Connection) {
 
 /// The only finding of a vault whose connections are changed so.
 fn found(change: Change) -> (Reason, Severity, String) {
-    let case = Case::healthy_vault().everywhere(change);
-    let [(reason, severity)] = case.findings()[..] else {
-        panic!("{:#?}", case.verdict())
+    let probe = Probe::healthy_vault().everywhere(change);
+    let [(reason, severity)] = probe.findings()[..] else {
+        panic!("{:#?}", probe.verdict())
     };
-    let finding = case.finding(reason);
+    let finding = probe.finding(reason);
     assert_eq!(finding.address, Some(ip("10.1.2.3")));
     (reason, severity, finding.detail)
 }
@@ -89,12 +91,12 @@ fn each_defect_of_a_certificate_has_its_own_reason() {
 
 #[test]
 fn the_name_the_issuer_and_the_dates_are_judged_each_by_itself() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .everywhere(is_for_other_names)
         .everywhere(is_of_unknown_issuer)
         .everywhere(has_expired);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [
             (Reason::TlsNameMismatch, Fail),
             (Reason::TlsUntrustedIssuer, Fail),
@@ -105,24 +107,24 @@ fn the_name_the_issuer_and_the_dates_are_judged_each_by_itself() {
 
 #[test]
 fn an_expired_certificate_of_an_expired_issuer_is_told_once() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .everywhere(has_expired)
         .everywhere(has_an_expired_issuer);
     assert_eq!(
-        case.finding(Reason::TlsCertificateExpired).detail,
+        probe.finding(Reason::TlsCertificateExpired).detail,
         "the certificate of 10.1.2.3 expired 3 days ago"
     );
 }
 
 #[test]
 fn a_certificate_is_judged_even_when_the_handshake_fails_after_it() {
-    let case = Case::healthy_vault().everywhere(|c| {
+    let probe = Probe::healthy_vault().everywhere(|c| {
         is_of_unknown_issuer(c);
         c.handshake = Handshake::Failed;
         c.handshake_detail = Some("the peer asks for a client certificate".to_owned());
     });
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [
             (Reason::TlsUntrustedIssuer, Fail),
             (Reason::TlsHandshakeFailed, Fail)
@@ -134,18 +136,18 @@ fn a_certificate_is_judged_even_when_the_handshake_fails_after_it() {
 fn names_are_listed_up_to_five() {
     let names = |count: usize| (0..count).map(|n| format!("n{n}.example.com"));
     let named = |count: usize| {
-        let mut observation = Case::healthy_vault().observation();
+        let mut observation = Probe::healthy_vault().observation();
         let certificate = certificate_of(&mut observation.connections[0]);
         certificate.covers_name = false;
         certificate.names = names(count).collect();
-        let case = Case::healthy_vault();
+        let probe = Probe::healthy_vault();
         let verdict = privatelink_verdict::judge::judge(
-            &case.target,
+            &probe.target,
             &observation,
-            &case.history(),
+            &probe.history(),
             &privatelink_verdict::surroundings::Surroundings::default(),
         );
-        told(&case.target, &observation, &verdict).findings[0]
+        rendered(&probe.target, &observation, &verdict).findings[0]
             .detail
             .clone()
     };
@@ -178,18 +180,18 @@ fn names_are_listed_up_to_five() {
 
 #[test]
 fn a_privatelink_host_is_told_to_use_the_public_name() {
-    let case = Case::of(VAULT_ALIAS)
+    let probe = Probe::of(VAULT_ALIAS)
         .resolves_to(["10.1.2.3"])
         .everywhere(is_for_other_names);
-    assert_eq!(case.findings(), [(Reason::PrivatelinkHostUsed, Fail)]);
+    assert_eq!(probe.findings(), [(Reason::PrivatelinkHostUsed, Fail)]);
     assert_eq!(
-        case.finding(Reason::PrivatelinkHostUsed).detail,
+        probe.finding(Reason::PrivatelinkHostUsed).detail,
         format!(
             "{VAULT_ALIAS} is a privatelink name, which no certificate covers; 10.1.2.3 presents \
              a certificate for *.example.com, example.com"
         )
     );
-    let covered = Case::of("aks-1.privatelink.westeurope.azmk8s.io").resolves_to(["10.1.2.3"]);
+    let covered = Probe::of("aks-1.privatelink.westeurope.azmk8s.io").resolves_to(["10.1.2.3"]);
     assert_eq!(
         covered.findings(),
         [],
@@ -199,12 +201,12 @@ fn a_privatelink_host_is_told_to_use_the_public_name() {
 
 #[test]
 fn a_privatelink_host_with_another_server_name_presents_a_wrong_certificate() {
-    let case = Case::of(VAULT_ALIAS)
+    let probe = Probe::of(VAULT_ALIAS)
         .with(|target| VAULT.clone_into(&mut target.server_name))
         .resolves_to(["10.1.2.3"])
         .everywhere(is_for_other_names);
-    assert_eq!(case.findings(), [(Reason::TlsNameMismatch, Fail)]);
-    let reverse = Case::healthy_vault()
+    assert_eq!(probe.findings(), [(Reason::TlsNameMismatch, Fail)]);
+    let reverse = Probe::healthy_vault()
         .with(|target| VAULT_ALIAS.clone_into(&mut target.server_name))
         .everywhere(is_for_other_names);
     assert_eq!(reverse.findings(), [(Reason::TlsNameMismatch, Fail)]);
@@ -240,14 +242,14 @@ fn a_handshake_that_does_not_complete_has_its_own_reason() {
 #[test]
 fn a_handshake_that_was_not_needed_is_no_finding() {
     for handshake in [Handshake::Skipped, Handshake::NotApplicable] {
-        let mut observation = Case::healthy_vault().observation();
+        let mut observation = Probe::healthy_vault().observation();
         observation.connections[0].handshake = handshake;
         observation.connections[0].certificate = None;
-        let case = Case::healthy_vault();
+        let probe = Probe::healthy_vault();
         let verdict = privatelink_verdict::judge::judge(
-            &case.target,
+            &probe.target,
             &observation,
-            &case.history(),
+            &probe.history(),
             &privatelink_verdict::surroundings::Surroundings::default(),
         );
         assert_eq!(verdict.outcome, Outcome::Pass, "{handshake}");
@@ -256,95 +258,57 @@ fn a_handshake_that_was_not_needed_is_no_finding() {
 
 #[test]
 fn addresses_with_different_certificates_are_told_apart() {
-    let case = Case::healthy_vault()
+    let probe = Probe::healthy_vault()
         .resolves_to(["10.1.2.3", "10.1.2.4", "10.1.2.5"])
         .at("10.1.2.4", is_for_other_names)
         .at("10.1.2.5", has_expired)
         .at("10.1.2.5", is_for_other_names);
     assert_eq!(
-        case.findings(),
+        probe.findings(),
         [
             (Reason::TlsNameMismatch, Fail),
             (Reason::TlsCertificateExpired, Fail)
         ]
     );
-    let mismatch = case.finding(Reason::TlsNameMismatch);
+    let mismatch = probe.finding(Reason::TlsNameMismatch);
     assert_eq!(mismatch.address, Some(ip("10.1.2.4")));
-    assert!(
-        mismatch.detail.contains("10.1.2.4 presents") && mismatch.detail.contains("; 10.1.2.5"),
-        "{}",
-        mismatch.detail
-    );
+    let mismatched = probe.facts(Reason::TlsNameMismatch).into_iter();
+    let mismatched: Vec<_> = mismatched
+        .map(|fact| match fact {
+            Fact::Tls(TlsFact::OtherNames { ip, .. }) => ip,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(mismatched, [ip("10.1.2.4"), ip("10.1.2.5")]);
     assert_eq!(
-        case.finding(Reason::TlsCertificateExpired).address,
+        probe.finding(Reason::TlsCertificateExpired).address,
         Some(ip("10.1.2.5"))
     );
 }
 
 #[test]
-fn an_address_whose_text_ends_another_ones_is_told_too() {
-    let case = Case::of(VAULT)
+fn an_address_whose_text_ends_with_another_is_a_fact_of_its_own() {
+    let probe = Probe::of(VAULT)
         .expecting(privatelink_verdict::target::Expectation::Public)
         .resolves_to(["152.1.2.3", "52.1.2.3"])
         .everywhere(|c| c.handshake = Handshake::Timeout);
     assert_eq!(
-        case.finding(Reason::TlsTimeout).detail,
+        probe.finding(Reason::TlsTimeout).detail,
         "152.1.2.3: no answer to the handshake in time; \
          52.1.2.3: no answer to the handshake in time"
     );
 }
 
 #[test]
-fn the_ca_of_an_api_server_is_its_clusters_own() {
-    let host = "aks-prod.privatelink.westeurope.azmk8s.io";
-    let by =
-        |trust: fn(&mut Connection)| Case::of(host).resolves_to(["10.1.2.3"]).everywhere(trust);
-    let trusted = by(|c| certificate_of(c).trust = Trust::CaFile);
-    let detail = trusted.finding(Reason::TlsPrivateRoot).detail;
-    assert!(detail.contains("as an API server's does"), "{detail}");
-    let unknown = by(|c| certificate_of(c).trust = Trust::UnknownIssuer);
-    let detail = unknown.finding(Reason::TlsUntrustedIssuer).detail;
-    assert!(detail.contains("kube-root-ca.crt"), "{detail}");
-}
-
-#[test]
-fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
-    let ours: Change = |c| {
-        let certificate = certificate_of(c);
-        certificate.trust = Trust::CaFile;
-        "CN=Corp Root".clone_into(&mut certificate.issuer);
-    };
-    let azure = Case::healthy_vault().everywhere(ours);
-    assert_eq!(azure.findings(), [(Reason::TlsPrivateRoot, Info)]);
-    assert_eq!(azure.verdict().reason, Reason::Ok);
-    assert_eq!(
-        azure.finding(Reason::TlsPrivateRoot).detail,
-        "the chain of 10.1.2.3 ends in a configured CA, not in a public one; its issuer is CN=Corp Root"
-    );
-    let several = Case::of(VAULT)
-        .resolves_to(["10.1.2.3", "10.1.2.4"])
-        .everywhere(ours);
-    assert_eq!(
-        several.finding(Reason::TlsPrivateRoot).detail,
-        "the chain of 10.1.2.3 (and of 1 more) ends in a configured CA, not in a public one; its issuer is \
-         CN=Corp Root"
-    );
-    let own = Case::of("orders.example.com")
-        .resolves_to(["10.1.2.3"])
-        .everywhere(ours);
-    assert_eq!(own.findings(), []);
-}
-
-#[test]
 fn what_did_not_connect_has_no_handshake_to_judge() {
-    let case = Case::healthy_vault().everywhere(refuses);
-    assert_eq!(case.findings(), [(Reason::ConnectRefused, Fail)]);
+    let probe = Probe::healthy_vault().everywhere(refuses);
+    assert_eq!(probe.findings(), [(Reason::ConnectRefused, Fail)]);
 }
 
 #[test]
 fn one_word_tells_handshake_and_certificate_together() {
     let told = |change: Change| {
-        let mut observation = Case::healthy_vault().observation();
+        let mut observation = Probe::healthy_vault().observation();
         change(&mut observation.connections[0]);
         observation.connections[0].tls()
     };

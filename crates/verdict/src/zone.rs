@@ -69,7 +69,7 @@ pub(crate) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Optio
 }
 
 /// Whether Azure Private DNS serves the zone.
-pub(crate) fn is_azures(soa: &Soa) -> bool {
+pub(crate) fn is_azure_private_dns(soa: &Soa) -> bool {
     AZURE_PRIVATE_DNS.contains(&soa.mname.as_str())
 }
 
@@ -89,12 +89,12 @@ fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a S
         .find_map(|query| query.soa.as_ref())
 }
 
-/// Whether a private zone of somebody's answers for the service's public name: its SOA owns the
+/// Whether a private zone answers in place of the service's public name: its SOA owns the
 /// host, a public suffix of the catalogue, or a parent of one.
-pub(super) fn shadows(target: &Target, soa: &Soa) -> bool {
+pub(crate) fn shadows(target: &Target, soa: &Soa) -> bool {
     let of_catalogue = catalogue::holds_suffix(&soa.owner)
         || (soa.owner == target.host && target.service.is_some());
-    if is_azures(soa) {
+    if is_azure_private_dns(soa) {
         of_catalogue || soa.owner == target.host
     } else {
         of_catalogue && !is_within(&soa.rname, "microsoft.com")
@@ -106,7 +106,7 @@ fn authority_of(soa: &Soa, name: &str, zone: &str) -> ZoneAuthority {
     let owns = is_within(name, &soa.owner) && is_within(&soa.owner, zone);
     let of_catalogue =
         catalogue::is_private_zone(zone) || catalogue::private_only_zone(name).is_some();
-    if is_azures(soa) {
+    if is_azure_private_dns(soa) {
         if owns {
             ZoneAuthority::Private
         } else {

@@ -1,4 +1,4 @@
-//! Words: what became of queries, zones, connections and certificates, as tests say it.
+//! Observed: queries, zones, connections and certificates as tests need them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{
     TcpOutcome, Transport, Trust,
 };
 
-use crate::case::ip;
+use crate::probe::ip;
 
 /// A change of what became of one address.
 pub(crate) type Change = fn(&mut Connection);
@@ -39,7 +39,7 @@ fn query(outcome: QueryOutcome, rcode: Option<u16>) -> Query {
     }
 }
 
-/// Whatever addresses the case resolves to.
+/// Whatever addresses the probe resolves to.
 pub(crate) fn answer() -> Query {
     query(QueryOutcome::Answer, Some(0))
 }
@@ -62,16 +62,16 @@ pub(crate) fn failed(outcome: QueryOutcome) -> Query {
 }
 
 /// Words on what became of a query.
-pub(crate) trait Told {
-    fn told_by(self, soa: Soa) -> Self;
+pub(crate) trait QueryExt {
+    fn with_soa(self, soa: Soa) -> Self;
     fn after_tries(self, tries: u32) -> Self;
-    fn because(self, detail: &str) -> Self;
-    fn alone(self, chain: &[&str]) -> Self;
+    fn with_detail(self, detail: &str) -> Self;
+    fn with_chain(self, chain: &[&str]) -> Self;
 }
 
-impl Told for Query {
+impl QueryExt for Query {
     /// The SOA of the authority section.
-    fn told_by(mut self, soa: Soa) -> Self {
+    fn with_soa(mut self, soa: Soa) -> Self {
         self.soa = Some(soa);
         self
     }
@@ -83,13 +83,13 @@ impl Told for Query {
         self
     }
 
-    fn because(mut self, detail: &str) -> Self {
+    fn with_detail(mut self, detail: &str) -> Self {
         self.detail = Some(detail.to_owned());
         self
     }
 
-    /// A chain of its own, not the case's.
-    fn alone(mut self, chain: &[&str]) -> Self {
+    /// A chain of its own, not the probe's.
+    fn with_chain(mut self, chain: &[&str]) -> Self {
         self.chain = chain.iter().map(|name| (*name).to_owned()).collect();
         self
     }

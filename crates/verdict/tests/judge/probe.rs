@@ -1,4 +1,4 @@
-//! Case: a target and the facts of one probe, as a test words them: healthy unless it says otherwise.
+//! Probe: a target and the facts of one probe, as a test words them: healthy unless it says otherwise.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -6,19 +6,20 @@ use std::time::{Duration, SystemTime};
 use ipnet::IpNet;
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::catalogue;
+use privatelink_verdict::fact::Fact;
 use privatelink_verdict::history::History;
-use privatelink_verdict::judge::{ZoneAuthority, judge, zone_authority};
+use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::{
     Address, AgentFault, Comparison, Observation, Query, QueryOutcome, Resolution, Soa, Timing,
     ZoneEvidence,
 };
-use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::surroundings::{Companion, Neighbour, Surroundings};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
-use privatelink_verdict::verdict::{Confidence, Finding, Outcome, Verdict};
+use privatelink_verdict::verdict::{Outcome, Verdict};
+use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 
-use crate::words::{Change, connected, nodata, undialled};
+use crate::observed::{Change, connected, nodata, undialled};
 
 pub(crate) const VAULT: &str = "kv-prod.vault.azure.net";
 pub(crate) const VAULT_ALIAS: &str = "kv-prod.privatelink.vaultcore.azure.net";
@@ -28,13 +29,13 @@ pub(crate) const VAULT_PUBLIC: &str = "data-prod-weu.vaultcore.azure.net";
 
 /// A target and the facts of one probe of it.
 #[derive(Clone)]
-pub(crate) struct Case {
+pub(crate) struct Probe {
     pub(crate) target: Target,
     chain: Vec<String>,
     addresses: Vec<IpAddr>,
     asked: Vec<(Family, Query)>,
     resolution: Resolution,
-    others: Vec<(bool, Case)>,
+    others: Vec<(bool, Probe)>,
     earlier: Vec<Vec<IpAddr>>,
     connections: Vec<(Option<IpAddr>, Change)>,
     fault: Option<AgentFault>,
@@ -43,7 +44,7 @@ pub(crate) struct Case {
     checked_at: SystemTime,
 }
 
-impl Case {
+impl Probe {
     /// A host that the catalogue may know, expected behind a private endpoint.
     pub(crate) fn of(host: &str) -> Self {
         let service = catalogue::lookup(host).map(|found| found.service);
@@ -286,8 +287,8 @@ impl Case {
 
     fn query(&self, family: Family) -> Query {
         let mut asked = self.asked.iter().rev();
-        let told = asked.find(|(of, _)| *of == family);
-        let mut query = told.map_or_else(nodata, |(_, query)| query.clone());
+        let given = asked.find(|(of, _)| *of == family);
+        let mut query = given.map_or_else(nodata, |(_, query)| query.clone());
         query.family = family;
         if query.chain.is_empty() && !query.outcome.is_failure() {
             query.chain = [self.target.host.clone()]
@@ -296,7 +297,7 @@ impl Case {
                 .collect();
         }
         let of_family = |ip: &&IpAddr| ip.is_ipv4() == (family == Family::Ipv4);
-        if told.is_none() || query.outcome == QueryOutcome::Answer {
+        if given.is_none() || query.outcome == QueryOutcome::Answer {
             query.addresses = self
                 .addresses
                 .iter()
@@ -364,66 +365,23 @@ impl Case {
         )
     }
 
-    /// The verdict in words.
-    pub(crate) fn told(&self) -> Told {
-        told(&self.target, &self.observation(), &self.verdict())
-    }
-
     /// Every finding's reason and severity, in the verdict's order.
     pub(crate) fn findings(&self) -> Vec<(Reason, Severity)> {
         let findings = self.verdict().findings;
         findings.iter().map(|f| (f.reason, f.severity)).collect()
     }
 
-    /// The finding of `reason`, which there must be, in words.
-    pub(crate) fn finding(&self, reason: Reason) -> ToldFinding {
-        let told = self.told();
-        let found = told.findings.iter().find(|f| f.reason == reason);
-        found
-            .cloned()
-            .unwrap_or_else(|| panic!("no {reason} in {told:#?}"))
+    /// The facts of the finding of `reason`, which there must be.
+    pub(crate) fn facts(&self, reason: Reason) -> Vec<Fact> {
+        let verdict = self.verdict();
+        let found = verdict.findings.iter().find(|f| f.reason == reason);
+        let found = found.unwrap_or_else(|| panic!("no {reason} in {verdict:#?}"));
+        found.facts.clone()
     }
 
     pub(crate) fn authority(&self) -> ZoneAuthority {
         zone_authority(&self.target, &self.observation())
     }
-}
-
-/// `verdict` in words.
-pub(crate) fn told(target: &Target, observation: &Observation, verdict: &Verdict) -> Told {
-    let prose = Prose::of(target, observation, verdict);
-    let told = |finding: &Finding| ToldFinding {
-        reason: finding.reason,
-        address: finding.address,
-        confidence: finding.confidence,
-        detail: prose.detail(finding),
-        command: prose.command(finding),
-    };
-    Told {
-        outcome: verdict.outcome,
-        reason: verdict.reason,
-        findings: verdict.findings.iter().map(told).collect(),
-        summary: prose.summary(),
-    }
-}
-
-/// A verdict in words.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) outcome: Outcome,
-    pub(crate) reason: Reason,
-    pub(crate) findings: Vec<ToldFinding>,
-    pub(crate) summary: String,
-}
-
-/// A finding in words.
-#[derive(Clone, Debug)]
-pub(crate) struct ToldFinding {
-    pub(crate) reason: Reason,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) confidence: Confidence,
-    pub(crate) detail: String,
-    pub(crate) command: Option<String>,
 }
 
 pub(crate) fn ip(text: &str) -> IpAddr {

@@ -1,0 +1,101 @@
+//! Tls facts: how the handshake ended, and what the certificate is.
+
+use std::net::IpAddr;
+
+use crate::observation::Handshake;
+
+/// How the handshake ended, and what the certificate is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TlsFact {
+    /// The handshake did not complete.
+    HandshakeFailed {
+        /// The address.
+        ip: IpAddr,
+        /// How it ended.
+        handshake: Handshake,
+        /// What the peer or the library said.
+        said: Option<String>,
+    },
+    /// The host is a privatelink name, and the certificate covers none.
+    PrivatelinkName {
+        /// The name that was wanted.
+        wanted: String,
+        /// The address.
+        ip: IpAddr,
+        /// What it presents.
+        presented: Presented,
+    },
+    /// The certificate is for other names.
+    OtherNames {
+        /// The name that was wanted.
+        wanted: String,
+        /// The address.
+        ip: IpAddr,
+        /// What it presents.
+        presented: Presented,
+    },
+    /// The chain ends in nothing that is trusted.
+    UnknownIssuer {
+        /// The address.
+        ip: IpAddr,
+        /// The leaf's issuer.
+        issuer: String,
+        /// Whether each instance of the service has a CA of its own.
+        own_ca: bool,
+    },
+    /// The certificate cannot serve TLS.
+    CannotServeTls {
+        /// The address.
+        ip: IpAddr,
+        /// Why.
+        why: String,
+    },
+    /// An issuer's certificate in the chain has expired.
+    IssuerExpired {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// The leaf has expired.
+    CertificateExpired {
+        /// The address.
+        ip: IpAddr,
+        /// Since how many seconds.
+        seconds: i64,
+    },
+    /// The leaf is not valid yet.
+    CertificateBegins {
+        /// The address.
+        ip: IpAddr,
+        /// In how many seconds it will be.
+        seconds: i64,
+    },
+    /// The leaf ends soon.
+    CertificateEnds {
+        /// The address.
+        ip: IpAddr,
+        /// In how many seconds.
+        seconds: i64,
+    },
+    /// The chain of an Azure service ends in a configured root.
+    PrivateRoot {
+        /// The first such address.
+        ip: IpAddr,
+        /// How many others there are.
+        others: usize,
+        /// The leaf's issuer.
+        issuer: String,
+        /// Whether each instance of the service has a CA of its own.
+        own_ca: bool,
+    },
+}
+
+/// What a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// The first names.
+    pub names: Vec<String>,
+    /// How many there are besides; `None` where not all were kept.
+    pub more: Option<usize>,
+    /// The subject, where there are no names.
+    pub subject: String,
+}

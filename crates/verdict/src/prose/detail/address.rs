@@ -1,0 +1,89 @@
+//! Address facts in words.
+
+use super::{joined, list};
+use crate::fact::{AddressFact, AliasZone, Nature};
+
+pub(super) fn clause(fact: &AddressFact) -> String {
+    match fact {
+        AddressFact::NotDialled { ip, nature } => {
+            format!("{ip} is {}, and was not dialled", self::nature(*nature))
+        }
+        AddressFact::InReservedRange { ip } => {
+            format!("{ip} lies in a reserved range; only classify.private makes it dialable")
+        }
+        AddressFact::ClassesChanged { changes, answers } => format!(
+            "{changes} changes in the last {} answers: {}",
+            answers.len(),
+            joined(answers, ", ")
+        ),
+        AddressFact::MixedAddresses(addresses) => {
+            format!("one answer holds both: {}", list(addresses))
+        }
+        AddressFact::NoRouteTo(addresses) => format!(
+            "no route leads from here to {}, elsewhere one may",
+            list(addresses)
+        ),
+        AddressFact::NoAlias {
+            addresses,
+            resource,
+        } => {
+            let seen = list(addresses);
+            match resource {
+                None => format!("resolves to {seen} without any privatelink alias"),
+                Some(resource) => format!(
+                    "resolves to {seen} by way of {resource}, without any privatelink alias"
+                ),
+            }
+        }
+        AddressFact::AliasEndsAt {
+            alias,
+            addresses,
+            zone,
+        } => {
+            let zone = zone.as_ref().map(alias_zone).unwrap_or_default();
+            format!("the alias {alias} ends at {}{zone}", list(addresses))
+        }
+        AddressFact::AliasByItself { ip } => format!(
+            "the alias asked by itself has {ip}: the DNS server sends the two names different ways"
+        ),
+        AddressFact::NothingFollowsAlias => {
+            "nothing follows the alias: the address may be the zone's own record, of a range that \
+             classify.private lacks"
+                .to_owned()
+        }
+        AddressFact::OutsideExpected { ip, expected } => {
+            format!("{ip} is private, but outside {}", joined(expected, ", "))
+        }
+        AddressFact::PrivateForServiceEndpoint { ip } => {
+            format!("{ip} is private, where a service endpoint keeps the public address")
+        }
+        AddressFact::ProxySet { variable } => {
+            format!("{variable} is set, and NO_PROXY does not cover the host")
+        }
+    }
+}
+
+fn alias_zone(zone: &AliasZone) -> String {
+    match zone {
+        AliasZone::Private(None) => ", although its zone is answered privately here".to_owned(),
+        AliasZone::Private(Some(mname)) => format!(", although its zone is served by {mname} here"),
+        AliasZone::Public(zone) => format!("; its zone {zone} is answered by the public side"),
+        AliasZone::Unknown { zone, mname } => {
+            format!("; its zone {zone} is answered by {mname}, be it privately or not")
+        }
+        AliasZone::Silent(zone) => format!("; its zone {zone} does not say who answers for it"),
+    }
+}
+
+const fn nature(nature: Nature) -> &'static str {
+    match nature {
+        Nature::Denied => "in a range that the configuration denies",
+        Nature::Unspecified => "the address that DNS filters give for what they block",
+        Nature::Loopback => "a loopback address",
+        Nature::Multicast => "a multicast address",
+        Nature::Platform => "Azure's own platform address",
+        Nature::Metadata => "the instance metadata service",
+        Nature::LinkLocal => "a link-local address",
+        Nature::Reserved => "in a reserved range",
+    }
+}
