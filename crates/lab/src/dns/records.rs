@@ -1,4 +1,4 @@
-//! Records: what a DNS server of the lab knows, written as in a master file (RFC 1035 section 5).
+//! Records: what a DNS server knows, written as in a master file (RFC 1035 section 5).
 //!
 //! `name [ttl] TYPE data`, trailing dots optional. A SOA's data is `private` or `public`, as Azure's
 //! private and public zones answer, or `mname rname`.
@@ -14,9 +14,14 @@ const DEFAULT_TTL: u32 = 300;
 /// One record, as a line of a data file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Line(Record);
+pub(crate) struct RecordLine(Record);
 
-impl TryFrom<String> for Line {
+/// A name that has records: absolute, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RecordName(pub(crate) Name);
+
+impl TryFrom<String> for RecordLine {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -26,20 +31,28 @@ impl TryFrom<String> for Line {
     }
 }
 
+impl TryFrom<String> for RecordName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        name(&text).map(Self)
+    }
+}
+
 /// The records of one server.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Records(Vec<Record>);
+pub(crate) struct Records(Vec<Record>);
 
 impl Records {
     /// The records of `name` with type `kind`.
-    pub(super) fn of(&self, name: &Name, kind: RecordType) -> impl Iterator<Item = &Record> {
+    pub(crate) fn of(&self, name: &Name, kind: RecordType) -> impl Iterator<Item = &Record> {
         self.0
             .iter()
             .filter(move |record| record.name == *name && record.record_type() == kind)
     }
 
     /// The alias that `name` is, and the name it leads to.
-    pub(super) fn alias(&self, name: &Name) -> Option<(&Record, &Name)> {
+    pub(crate) fn alias(&self, name: &Name) -> Option<(&Record, &Name)> {
         self.of(name, RecordType::CNAME)
             .find_map(|record| match &record.data {
                 RData::CNAME(CNAME(target)) => Some((record, target)),
@@ -49,12 +62,12 @@ impl Records {
 
     /// Whether `name` has a record of any type, or lies between names that have (an empty
     /// non-terminal, RFC 8020).
-    pub(super) fn exists(&self, name: &Name) -> bool {
+    pub(crate) fn exists(&self, name: &Name) -> bool {
         self.0.iter().any(|record| name.zone_of(&record.name))
     }
 
     /// The SOA of the closest zone around `name`.
-    pub(super) fn zone_of(&self, name: &Name) -> Option<&Record> {
+    pub(crate) fn zone_of(&self, name: &Name) -> Option<&Record> {
         self.0
             .iter()
             .filter(|record| record.record_type() == RecordType::SOA && record.name.zone_of(name))
@@ -62,27 +75,27 @@ impl Records {
     }
 
     /// These records and the others.
-    pub(super) fn with(&self, others: &[Line]) -> Self {
+    pub(crate) fn with(&self, others: &[RecordLine]) -> Self {
         let others = others.iter().map(|line| line.0.clone());
         Self(self.0.iter().cloned().chain(others).collect())
     }
 }
 
-impl<'a> FromIterator<&'a Line> for Records {
-    fn from_iter<I: IntoIterator<Item = &'a Line>>(lines: I) -> Self {
+impl<'a> FromIterator<&'a RecordLine> for Records {
+    fn from_iter<I: IntoIterator<Item = &'a RecordLine>>(lines: I) -> Self {
         Self(lines.into_iter().map(|line| line.0.clone()).collect())
     }
 }
 
-impl Line {
+impl RecordLine {
     /// The address that the record carries, if it carries one.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         self.0.data.ip_addr()
     }
 }
 
 /// `text` as an absolute name, in lower case.
-pub(super) fn name(text: &str) -> Result<Name, String> {
+fn name(text: &str) -> Result<Name, String> {
     let mut name = Name::from_str_relaxed(text)
         .map_err(|error| format!("`{text}` is no name: {error}"))?
         .to_lowercase();
@@ -91,7 +104,7 @@ pub(super) fn name(text: &str) -> Result<Name, String> {
 }
 
 /// The SOA that Azure answers for `zone`, of its public servers or of its private zones.
-pub(super) fn azure_soa(zone: Name, private: bool) -> Result<Record, String> {
+pub(crate) fn azure_soa(zone: Name, private: bool) -> Result<Record, String> {
     let (mname, rname, minimum) = if private {
         (
             "azureprivatedns.net",
@@ -173,8 +186,8 @@ fn soa(zone: Name, ttl: u32, mname: Name, rname: Name, minimum: u32) -> Record {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<Line, String> {
-        Line::try_from(text.to_owned())
+    fn parsed(text: &str) -> Result<RecordLine, String> {
+        RecordLine::try_from(text.to_owned())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! SQL Server as the lab plays it (MS-TDS 2.2.3.1 packet header, 2.2.6.5 PRELOGIN, 3.3.5 the server's
+//! SQL Server in the lab (MS-TDS 2.2.3.1 packet header, 2.2.6.5 PRELOGIN, 3.3.5 the server's
 //! states).
 
 use std::io;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use super::{TlsBehaviour, broken, listen, trickle};
+use super::{TlsBehaviour, listen, protocol_error, trickle};
 
 const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;
@@ -21,15 +21,15 @@ const ENCRYPT_NOT_SUP: u8 = 2;
 const MAX_PACKET: usize = 4096;
 const HEADER: usize = 8;
 
-pub(crate) async fn meet(
+pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
 ) -> io::Result<()> {
     let request = read_message(&mut stream).await?;
-    // The client's version comes first, or it is no PRELOGIN (3.3.5.1).
+    // A PRELOGIN begins with the client's version (3.3.5.1).
     if request.first() != Some(&0) {
-        return Err(broken("not PRELOGIN"));
+        return Err(protocol_error("not PRELOGIN"));
     }
     match behaviour {
         TlsBehaviour::Tls(_) => {
@@ -43,7 +43,7 @@ pub(crate) async fn meet(
         TlsBehaviour::Error { code, text } => {
             write_message(&mut stream, REPLY, &error(*code, text)).await
         }
-        TlsBehaviour::LyingLength => {
+        TlsBehaviour::WrongLength => {
             stream
                 .write_all(&[REPLY, END_OF_MESSAGE, 0x0f, 0xa0, 0, 0, 1, 0, 0])
                 .await?;
@@ -53,31 +53,30 @@ pub(crate) async fn meet(
     }
 }
 
-/// TLS first. The lab insists on TDS 8 being asked for by its name, so that a client that forgets it
-/// is seen.
-pub(crate) async fn meet_strictly(tls: Option<&TlsAcceptor>, stream: TcpStream) -> io::Result<()> {
+/// TLS first. A client that does not ask for TDS 8 by its ALPN name is refused, so that a test sees it.
+pub(crate) async fn serve_strict(tls: Option<&TlsAcceptor>, stream: TcpStream) -> io::Result<()> {
     let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first == [PRELOGIN] {
-        // As SQL Server 2022 does: it resets, since the packet is left unread.
-        return Err(broken("not TLS"));
+        // SQL Server 2022 resets, too: it closes with the packet unread.
+        return Err(protocol_error("not TLS"));
     }
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let named = start.client_hello().alpn();
     if !named.is_some_and(|mut names| names.any(|name| name == b"tds/8.0")) {
-        return Err(broken("not TDS 8"));
+        return Err(protocol_error("not TDS 8"));
     }
     listen(start.into_stream(tls.config().clone()).await?).await
 }
 
-/// A handshake in packets, each side's flight a message; then TLS as it is.
+/// The handshake goes in TDS packets, each flight a message; then TLS goes without packets.
 async fn serve_tls_in_packets(tls: Option<&TlsAcceptor>, mut stream: TcpStream) -> io::Result<()> {
     let config = tls.ok_or(io::ErrorKind::Unsupported)?.config().clone();
     let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
     while tls.is_handshaking() {
         let flight = read_message(&mut stream).await?;
-        let result = take(&mut tls, &flight);
+        let result = feed(&mut tls, &flight);
         let mut answer = Vec::new();
         while tls.wants_write() {
             tls.write_tls(&mut answer)?;
@@ -87,17 +86,17 @@ async fn serve_tls_in_packets(tls: Option<&TlsAcceptor>, mut stream: TcpStream) 
         }
         result?;
     }
-    let mut room = [0; 512];
+    let mut buffer = [0; 512];
     loop {
-        // A packet here would be no TLS record, and an error.
-        match stream.read(&mut room).await? {
+        // A TDS packet would be an error here, since it is no TLS record.
+        match stream.read(&mut buffer).await? {
             0 => return Ok(()),
-            length => take(&mut tls, &room[..length])?,
+            length => feed(&mut tls, &buffer[..length])?,
         }
     }
 }
 
-fn take(tls: &mut ServerConnection, mut bytes: &[u8]) -> io::Result<()> {
+fn feed(tls: &mut ServerConnection, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         tls.read_tls(&mut bytes)?;
         tls.process_new_packets().map_err(io::Error::other)?;
@@ -113,7 +112,7 @@ async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
         stream.read_exact(&mut header).await?;
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
         if header[0] != PRELOGIN || !(HEADER..=MAX_PACKET).contains(&length) {
-            return Err(broken("not a packet"));
+            return Err(protocol_error("not a packet"));
         }
         let start = message.len();
         message.resize(start + length - HEADER, 0);
@@ -122,7 +121,7 @@ async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
             return Ok(message);
         }
         if message.len() > 16 * MAX_PACKET {
-            return Err(broken("too long a message"));
+            return Err(protocol_error("too long a message"));
         }
     }
 }

@@ -1,8 +1,10 @@
-//! Certificate: what a TLS service of the lab presents, and the authorities that sign it.
+//! Certificate: what a TLS service presents, and the authorities that sign it.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use jiff::SignedDuration;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
@@ -12,15 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::span::Span;
-use super::tls::{Intermediate, IssuedBy, Tls, Usage, Version};
+use super::tls::{Intermediate, IssuedBy, TlsService, Usage, Version};
 
-/// What could not be made, and why.
-#[derive(Debug)]
-pub(super) struct CertificateError(Box<dyn std::error::Error + Send + Sync>);
+/// What the certificate library or rustls said.
+type CertificateError = Box<dyn Error + Send + Sync>;
 
 /// The authorities of this process.
-pub(super) struct Authorities {
+pub(crate) struct Authorities {
     lab: Authority,
     intermediate: Authority,
     unknown: Authority,
@@ -33,7 +33,7 @@ const LAB_ROOT: &str = "privatelink-prober lab root";
 
 impl Authorities {
     /// The authorities, made when first asked for.
-    pub(super) fn get() -> Result<&'static Self, CertificateError> {
+    pub(crate) fn get() -> Result<&'static Self, CertificateError> {
         static AUTHORITIES: OnceLock<Authorities> = OnceLock::new();
         if let Some(authorities) = AUTHORITIES.get() {
             return Ok(authorities);
@@ -43,12 +43,12 @@ impl Authorities {
     }
 
     /// The certificate to trust.
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.lab.pem()
     }
 
     /// How `tls` is served.
-    pub(super) fn server_config(&self, tls: &Tls) -> Result<ServerConfig, CertificateError> {
+    pub(crate) fn server_config(&self, tls: &TlsService) -> Result<ServerConfig, CertificateError> {
         let (chain, key) = self.issue(tls)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let versions: Vec<&SupportedProtocolVersion> = if tls.versions.is_empty() {
@@ -94,7 +94,7 @@ impl Authorities {
     /// A new certificate with those sent along, and its key.
     fn issue(
         &self,
-        tls: &Tls,
+        tls: &TlsService,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
         let key = KeyPair::generate_for(tls.algorithm.signature())?;
         let params = tls.params()?;
@@ -106,9 +106,7 @@ impl Authorities {
                 (signed_by(&self.intermediate)?, Some(&self.intermediate))
             }
             (_, Intermediate::Sent | Intermediate::Missing) => {
-                return Err(CertificateError(
-                    "`intermediate` goes with `issuer: lab` only".into(),
-                ));
+                return Err("`intermediate` goes with `issuer: lab` only".into());
             }
             (IssuedBy::SelfSigned | IssuedBy::SelfSignedCa, _) => (params.self_signed(&key)?, None),
             (IssuedBy::Unknown, _) => (signed_by(&self.unknown)?, Some(&self.unknown)),
@@ -120,7 +118,7 @@ impl Authorities {
     }
 }
 
-impl Tls {
+impl TlsService {
     fn params(&self) -> Result<CertificateParams, CertificateError> {
         let mut params = CertificateParams::new(self.names.clone())?;
         params.distinguished_name = DistinguishedName::new();
@@ -145,33 +143,6 @@ impl Tls {
     }
 }
 
-impl std::fmt::Display for CertificateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for CertificateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-macro_rules! certificate_error_from {
-    ($($error:ty),* $(,)?) => {$(
-        impl From<$error> for CertificateError {
-            fn from(error: $error) -> Self {
-                Self(Box::new(error))
-            }
-        }
-    )*};
-}
-certificate_error_from!(
-    rcgen::Error,
-    rustls::Error,
-    rustls::server::VerifierBuilderError
-);
-
 fn authority(name: &str) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
@@ -181,15 +152,15 @@ fn authority(name: &str) -> Result<CertificateParams, CertificateError> {
     Ok(params)
 }
 
-/// The moment that lies `span` from now, counted from 1970.
-fn since_epoch(span: Span) -> Duration {
+/// The moment that lies `duration` from now, counted from 1970.
+fn since_epoch(duration: SignedDuration) -> Duration {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    if span.seconds() < 0 {
-        now.saturating_sub(span.length())
+    if duration.is_negative() {
+        now.saturating_sub(duration.unsigned_abs())
     } else {
-        now.saturating_add(span.length())
+        now.saturating_add(duration.unsigned_abs())
     }
 }
 
@@ -198,7 +169,7 @@ mod tests {
     use super::*;
     use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-    fn tls(yaml: &str) -> Tls {
+    fn tls(yaml: &str) -> TlsService {
         serde_saphyr::from_str(yaml).expect("a TLS service")
     }
 
@@ -228,7 +199,7 @@ mod tests {
         else {
             panic!("{names:?}");
         };
-        let now = i64::try_from(since_epoch(Span::days(0)).as_secs()).expect("seconds");
+        let now = i64::try_from(since_epoch(SignedDuration::ZERO).as_secs()).expect("seconds");
         let days = |moment: i64| (moment - now + 3600).div_euclid(86_400);
         assert_eq!(days(leaf.validity().not_before.timestamp()), -30);
         assert_eq!(days(leaf.validity().not_after.timestamp()), -2);
@@ -302,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intermediate_of_somebody_else_is_refused() {
+    fn an_intermediate_of_another_authority_is_refused() {
         let authorities = Authorities::get().expect("authorities");
         let tls = tls("{names: [kv.test], issuer: unknown, intermediate: sent}");
         let error = authorities.server_config(&tls).expect_err("no certificate");

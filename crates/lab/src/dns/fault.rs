@@ -1,4 +1,4 @@
-//! Fault: a way in which a DNS server of the lab misbehaves, and for which questions.
+//! Fault: a way in which a DNS server misbehaves, and for which questions.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,41 +7,47 @@ use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use serde::Deserialize;
+use privatelink_verdict::observation::Transport;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::answer::alias;
-use super::dns::Transport;
-use super::span::Span;
 
-/// Misbehave so for these questions. What is left out matches everything; the first match counts.
+/// Which questions a server misbehaves for, and how. What is left out matches every question.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Rule {
+pub(crate) struct FaultRule {
     /// A name, in which `*` stands for any text.
     name: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<Kind>,
+    #[serde(default, rename = "type", deserialize_with = "record_type")]
+    kind: Option<RecordType>,
+    #[serde(default, deserialize_with = "transport")]
     transport: Option<Transport>,
     /// Only questions with (or without) EDNS.
     edns: Option<bool>,
-    /// Only the first so many matching questions.
+    /// Only the first `times` matching questions.
     times: Option<u64>,
-    pub(super) then: Fault,
+    pub(crate) then: Fault,
 }
 
-/// What is done instead of answering well.
+/// What a server does instead of answering well. A new fault is a variant here, and an arm of
+/// [`Fault::reply`] or [`Fault::change`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Fault {
+pub(crate) enum Fault {
+    /// SERVFAIL with every section empty, as the next five.
     Servfail,
+    /// REFUSED.
     Refused,
+    /// NOTIMP.
     Notimp,
+    /// FORMERR.
     Formerr,
-    /// NXDOMAIN with every section empty.
+    /// NXDOMAIN.
     Nxdomain,
-    /// NOERROR with every section empty.
+    /// NOERROR.
     Empty,
-    /// Only the first alias, without the SOA: a server that does not chase.
+    /// Only the first alias, without the SOA: a server that does not follow aliases.
     BareCname,
     /// TC and no answer, over UDP; TCP is answered well.
     Truncate,
@@ -59,59 +65,52 @@ pub(super) enum Fault {
     Garbage,
     /// The question, sent back.
     Echo,
+    /// The answer with another id.
     WrongId,
+    /// The answer with another name in its question section.
     WrongQuestion,
+    /// The answer with an empty question section.
     NoQuestion,
     /// UDP only: the reply comes from another port.
     OtherSource,
     /// An alias that leads back to the question.
     CnameLoop,
-    /// So many aliases, then 127.0.1.1.
+    /// This many aliases, then 127.0.1.1.
     LongChain(u16),
     /// A name whose compression pointer points to itself.
     CompressionLoop,
-    /// So many addresses in 127.0.1.0/24.
+    /// This many addresses in 127.0.1.0/24.
     ManyAddresses(u16),
     /// The answer, later.
-    Delay(Span),
+    Delay(
+        #[serde(
+            deserialize_with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required::deserialize"
+        )]
+        Duration,
+    ),
     /// The answer, with this extended error (RFC 8914) where the question has EDNS.
     Ede(u16),
 }
 
-/// What is sent, and when.
+/// What is sent to the client, and after which delay.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) delay: Duration,
-    pub(super) action: Action,
+pub(crate) struct Reply {
+    pub(crate) delay: Duration,
+    pub(crate) action: Action,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Send(Vec<u8>),
     SendHalf(Vec<u8>),
-    SendFromElsewhere(Vec<u8>),
+    SendFromOtherPort(Vec<u8>),
     Nothing,
     Close,
 }
 
-/// A record type to match.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Kind(RecordType);
-
-impl TryFrom<String> for Kind {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| format!("`{text}` is no record type such as A, AAAA or SOA"))
-    }
-}
-
-impl Rule {
-    /// Whether the rule speaks of this question, having matched `used` questions before.
-    pub(super) fn matches(
+impl FaultRule {
+    /// Whether the rule matches this question, after it has matched `used` questions before.
+    pub(crate) fn matches(
         &self,
         name: &Name,
         kind: RecordType,
@@ -133,7 +132,7 @@ impl Rule {
         };
         named
             && applicable
-            && self.kind.is_none_or(|wanted| wanted.0 == kind)
+            && self.kind.is_none_or(|wanted| wanted == kind)
             && self.transport.is_none_or(|wanted| wanted == transport)
             && self.edns.is_none_or(|wanted| wanted == edns)
             && self.times.is_none_or(|times| used < times)
@@ -143,100 +142,97 @@ impl Rule {
 impl Fault {
     /// The reply to `query` that this fault makes of the good `answer`. `encode` writes a message
     /// within the limits of the transport.
-    pub(super) fn reply(
+    pub(crate) fn reply(
         &self,
         query: &Message,
-        mut answer: Message,
+        answer: Message,
         encode: impl Fn(Message) -> Vec<u8>,
     ) -> Reply {
-        let mut delay = Duration::ZERO;
         let id = answer.metadata.id.to_be_bytes();
+        let message = self.change(query, answer);
         let action = match self {
-            Self::Servfail => Action::Send(encode(bare(answer, ResponseCode::ServFail))),
-            Self::Refused => Action::Send(encode(bare(answer, ResponseCode::Refused))),
-            Self::Notimp => Action::Send(encode(bare(answer, ResponseCode::NotImp))),
-            Self::Formerr => Action::Send(encode(bare(answer, ResponseCode::FormErr))),
-            Self::Nxdomain => Action::Send(encode(bare(answer, ResponseCode::NXDomain))),
-            Self::Empty => Action::Send(encode(bare(answer, ResponseCode::NoError))),
-            Self::BareCname => {
-                let first = answer
-                    .answers
-                    .iter()
-                    .find(|r| r.record_type() == RecordType::CNAME);
-                let first = first.cloned();
-                answer = bare(answer, ResponseCode::NoError);
-                answer.answers.extend(first);
-                Action::Send(encode(answer))
-            }
-            Self::Truncate => {
-                answer = bare(answer, ResponseCode::NoError);
-                answer.metadata.truncation = true;
-                Action::Send(encode(answer))
-            }
             Self::Silence => Action::Nothing,
             Self::Close => Action::Close,
             Self::ZeroLength => Action::Send(Vec::new()),
             Self::Short => Action::Send([&id[..], &[0x81]].concat()),
-            Self::Half => Action::SendHalf(encode(answer)),
             Self::Garbage => {
                 let noise = (0..40u8).map(|n| n.wrapping_mul(97) ^ 0xff);
                 Action::Send(id.into_iter().chain(noise).collect())
             }
+            Self::CompressionLoop => Action::Send(compression_loop(&message)),
+            Self::Half => Action::SendHalf(encode(message)),
+            Self::OtherSource => Action::SendFromOtherPort(encode(message)),
+            _ => Action::Send(encode(message)),
+        };
+        let delay = match self {
+            Self::Delay(length) => *length,
+            _ => Duration::ZERO,
+        };
+        Reply { delay, action }
+    }
+
+    /// The message that is sent in place of `answer`.
+    fn change(&self, query: &Message, mut answer: Message) -> Message {
+        match self {
+            Self::Servfail => return bare(answer, ResponseCode::ServFail),
+            Self::Refused => return bare(answer, ResponseCode::Refused),
+            Self::Notimp => return bare(answer, ResponseCode::NotImp),
+            Self::Formerr => return bare(answer, ResponseCode::FormErr),
+            Self::Nxdomain => return bare(answer, ResponseCode::NXDomain),
+            Self::Empty => return bare(answer, ResponseCode::NoError),
+            Self::BareCname => {
+                let mut aliases = answer.answers.iter();
+                let first = aliases.find(|record| record.record_type() == RecordType::CNAME);
+                let first = first.cloned();
+                answer = bare(answer, ResponseCode::NoError);
+                answer.answers.extend(first);
+            }
+            Self::Truncate => {
+                answer = bare(answer, ResponseCode::NoError);
+                answer.metadata.truncation = true;
+            }
             Self::Echo => {
                 answer = query.clone();
                 answer.metadata.message_type = MessageType::Query;
-                Action::Send(encode(answer))
             }
-            Self::WrongId => {
-                answer.metadata.id = answer.metadata.id.wrapping_add(1);
-                Action::Send(encode(answer))
-            }
+            Self::WrongId => answer.metadata.id = answer.metadata.id.wrapping_add(1),
             Self::WrongQuestion => {
                 for question in &mut answer.queries {
-                    question.name = below("somebody-else", &question.name);
+                    question.name = below("another", &question.name);
                 }
-                Action::Send(encode(answer))
             }
-            Self::NoQuestion => {
-                answer.queries.clear();
-                Action::Send(encode(answer))
-            }
-            Self::OtherSource => Action::SendFromElsewhere(encode(answer)),
+            Self::NoQuestion => answer.queries.clear(),
             Self::CnameLoop => {
                 let asked = asked(query);
                 let other = below("loop", &asked);
                 answer = bare(answer, ResponseCode::NoError);
                 answer.answers = vec![alias(&asked, other.clone()), alias(&other, asked)];
-                Action::Send(encode(answer))
             }
             Self::LongChain(hops) => {
                 answer = bare(answer, ResponseCode::NoError);
                 answer.answers = long_chain(&asked(query), *hops);
-                Action::Send(encode(answer))
             }
-            Self::CompressionLoop => Action::Send(compression_loop(&answer)),
             Self::ManyAddresses(count) => {
-                let asked = asked(query);
                 answer = bare(answer, ResponseCode::NoError);
-                answer.answers = (1..=*count)
-                    .map(|n| u8::try_from(n % 255).unwrap_or_default())
-                    .map(|n| address(asked.clone(), Ipv4Addr::new(127, 0, 1, n)))
-                    .collect();
-                Action::Send(encode(answer))
-            }
-            Self::Delay(span) => {
-                delay = span.length();
-                Action::Send(encode(answer))
+                answer.answers = many_addresses(&asked(query), *count);
             }
             Self::Ede(code) => {
                 if let Some(edns) = &mut answer.edns {
                     let option = EdnsOption::Unknown(15, code.to_be_bytes().to_vec());
                     edns.options_mut().insert(option);
                 }
-                Action::Send(encode(answer))
             }
-        };
-        Reply { delay, action }
+            Self::Silence
+            | Self::Close
+            | Self::ZeroLength
+            | Self::Short
+            | Self::Half
+            | Self::Garbage
+            | Self::OtherSource
+            | Self::CompressionLoop
+            | Self::Delay(_) => {}
+        }
+        answer
     }
 }
 
@@ -248,6 +244,7 @@ fn bare(mut answer: Message, code: ResponseCode) -> Message {
     answer
 }
 
+/// The name that `query` asks for.
 fn asked(query: &Message) -> Name {
     query
         .queries
@@ -276,6 +273,13 @@ fn long_chain(asked: &Name, hops: u16) -> Vec<Record> {
     records
 }
 
+fn many_addresses(asked: &Name, count: u16) -> Vec<Record> {
+    (1..=count)
+        .map(|n| u8::try_from(n % 255).unwrap_or_default())
+        .map(|n| address(asked.clone(), Ipv4Addr::new(127, 0, 1, n)))
+        .collect()
+}
+
 /// The question, and one answer whose name is a pointer to itself (RFC 1035 section 4.1.4).
 fn compression_loop(answer: &Message) -> Vec<u8> {
     let mut question = bare(answer.clone(), ResponseCode::NoError);
@@ -290,6 +294,26 @@ fn compression_loop(answer: &Message) -> Vec<u8> {
     // Type A, class IN, 60 seconds, four bytes of address.
     bytes.extend([0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 1, 1]);
     bytes
+}
+
+fn record_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RecordType>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let known = text.parse().map(Some);
+    known
+        .map_err(|_| D::Error::custom(format!("`{text}` is no record type such as A, AAAA or SOA")))
+}
+
+fn transport<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Transport>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let known = Transport::ALL.iter().find(|it| it.as_str() == text);
+    known.map_or_else(
+        || {
+            Err(D::Error::custom(format!(
+                "`{text}` is neither `udp` nor `tcp`"
+            )))
+        },
+        |transport| Ok(Some(*transport)),
+    )
 }
 
 /// Whether `text` is `pattern`, where every `*` stands for any text.
@@ -321,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_rule_matches_only_what_it_names() {
-        let rule: Rule = serde_saphyr::from_str(
+        let rule: FaultRule = serde_saphyr::from_str(
             "{name: KV.test., type: AAAA, transport: udp, edns: false, times: 2, then: servfail}",
         )
         .expect("a rule");
@@ -338,9 +362,10 @@ mod tests {
 
     #[test]
     fn a_rule_with_an_unknown_word_is_refused() {
-        let error = serde_saphyr::from_str::<Rule>("{then: explode}").expect_err("no fault");
+        let error = serde_saphyr::from_str::<FaultRule>("{then: explode}").expect_err("no fault");
         assert!(error.to_string().contains("explode"), "{error}");
-        let error = serde_saphyr::from_str::<Rule>("{typ: A, then: empty}").expect_err("no field");
+        let error =
+            serde_saphyr::from_str::<FaultRule>("{typ: A, then: empty}").expect_err("no field");
         assert!(error.to_string().contains("typ"), "{error}");
     }
 }

@@ -6,36 +6,37 @@ use serde::Deserialize;
 
 use super::records::{self, Records};
 
-/// Aliases followed before the server gives up, as real ones do.
+/// Aliases that the server follows at most: real ones give up, too.
 const LONGEST_CHAIN: usize = 64;
 
 /// Which SOA a negative answer carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Authority {
-    /// The closest zone's among the records, else an Azure public one for the last two labels.
+pub(crate) enum NegativeSoa {
+    /// That of the closest zone among the records; without one, that of Azure's public zone of the last
+    /// two labels.
     #[default]
     Closest,
-    /// The public zone's around the private one: fallback to the internet answers from there, whatever
-    /// zone is linked.
+    /// That of the public zone around the privatelink zone: with fallback to the internet, Azure's public
+    /// servers answer, even where a private zone is linked.
     Public,
-    /// None: a server or forwarder that strips the section.
+    /// None: some servers and forwarders strip the section.
     None,
 }
 
 /// The sections of an answer, before any fault.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Answer {
-    pub(super) code: ResponseCode,
-    pub(super) answers: Vec<Record>,
-    pub(super) authorities: Vec<Record>,
+pub(crate) struct Answer {
+    pub(crate) code: ResponseCode,
+    pub(crate) answers: Vec<Record>,
+    pub(crate) authorities: Vec<Record>,
 }
 
 /// Answers as a recursive resolver does: the whole chain of aliases in the answer section, and the
 /// RCODE of its last name (RFC 6604 section 3), also when that is NXDOMAIN.
-pub(super) fn answer(
+pub(crate) fn answer(
     records: &Records,
-    authority: Authority,
+    soa: NegativeSoa,
     asked: &Name,
     kind: RecordType,
 ) -> Answer {
@@ -43,7 +44,7 @@ pub(super) fn answer(
     let mut last = asked.clone();
     loop {
         let found = records.of(&last, kind).cloned().map(|mut record| {
-            // Keeps the letters of the question, as name compression makes real servers do.
+            // In the case of the question: real servers answer so, since they compress names.
             record.name = last.clone();
             record
         });
@@ -55,12 +56,12 @@ pub(super) fn answer(
         let Some((alias, target)) = records.alias(&last) else {
             break;
         };
-        let met = answers.iter().any(|record| record.name == *target) || *target == last;
+        let is_circle = answers.iter().any(|record| record.name == *target) || *target == last;
         let mut alias = alias.clone();
         alias.name = last;
         last = target.clone();
         answers.push(alias);
-        if met || answers.len() >= LONGEST_CHAIN {
+        if is_circle || answers.len() >= LONGEST_CHAIN {
             return positive(answers);
         }
     }
@@ -72,12 +73,12 @@ pub(super) fn answer(
     Answer {
         code,
         answers,
-        authorities: negative_authority(records, authority, &last),
+        authorities: negative_authority(records, soa, &last),
     }
 }
 
 /// The answer that gives `asked` the alias `target` and nothing else.
-pub(super) fn alias(asked: &Name, target: Name) -> Record {
+pub(crate) fn alias(asked: &Name, target: Name) -> Record {
     let target = RData::CNAME(hickory_proto::rr::rdata::CNAME(target));
     Record::from_rdata(asked.clone(), 60, target)
 }
@@ -90,21 +91,21 @@ fn positive(answers: Vec<Record>) -> Answer {
     }
 }
 
-fn negative_authority(records: &Records, authority: Authority, last: &Name) -> Vec<Record> {
+fn negative_authority(records: &Records, soa: NegativeSoa, last: &Name) -> Vec<Record> {
     let public = |labels: usize| {
         let zone = last.trim_to(labels.min(usize::from(last.num_labels())));
         records::azure_soa(zone.to_lowercase(), false).ok()
     };
-    let soa = match authority {
-        Authority::None => None,
-        Authority::Public => public(labels_around_private(last).unwrap_or(2)),
-        Authority::Closest => records.zone_of(last).cloned().or_else(|| public(2)),
+    let soa = match soa {
+        NegativeSoa::None => None,
+        NegativeSoa::Public => public(labels_after_privatelink(last).unwrap_or(2)),
+        NegativeSoa::Closest => records.zone_of(last).cloned().or_else(|| public(2)),
     };
     soa.into_iter().collect()
 }
 
 /// How many labels follow the privatelink label of `name`.
-fn labels_around_private(name: &Name) -> Option<usize> {
+fn labels_after_privatelink(name: &Name) -> Option<usize> {
     let mut labels = name.iter().rev();
     labels.position(|label| label.starts_with(b"privatelink"))
 }
@@ -112,15 +113,15 @@ fn labels_around_private(name: &Name) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Line;
+    use crate::dns::records::RecordLine;
 
     fn ask(lines: &[&str], asked: &str, kind: RecordType) -> Answer {
-        let lines: Vec<Line> = lines
+        let lines: Vec<RecordLine> = lines
             .iter()
-            .map(|line| Line::try_from((*line).to_owned()).expect("a record"))
+            .map(|line| RecordLine::try_from((*line).to_owned()).expect("a record"))
             .collect();
         let asked = Name::from_ascii(asked).expect("a name");
-        answer(&lines.iter().collect(), Authority::Closest, &asked, kind)
+        answer(&lines.iter().collect(), NegativeSoa::Closest, &asked, kind)
     }
 
     fn shown(records: &[Record]) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `PostgreSQL` as the lab plays it (manual, chapter Frontend/Backend Protocol).
+//! `PostgreSQL` in the lab (manual, chapter Frontend/Backend Protocol).
 
 use std::io;
 
@@ -6,17 +6,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::{TlsBehaviour, broken, listen, serve_tls, trickle};
+use super::{TlsBehaviour, listen, protocol_error, serve_tls, trickle};
 
 const SSL_REQUEST: (u32, u32) = (8, 80_877_103);
 
-pub(crate) async fn meet(
+pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
 ) -> io::Result<()> {
     if (stream.read_u32().await?, stream.read_u32().await?) != SSL_REQUEST {
-        return Err(broken("not SSLRequest"));
+        return Err(protocol_error("not SSLRequest"));
     }
     match behaviour {
         TlsBehaviour::Tls(_) => {
@@ -24,12 +24,11 @@ pub(crate) async fn meet(
             serve_tls(tls, stream).await
         }
         TlsBehaviour::NoTls => {
-            // The client may go on in the clear; ours does not.
             stream.write_all(b"N").await?;
             listen(stream).await
         }
         TlsBehaviour::Error { code, text } => stream.write_all(&error(*code, text)).await,
-        TlsBehaviour::LyingLength => {
+        TlsBehaviour::WrongLength => {
             stream.write_all(b"E\0\0\x0f\xa0SFATAL\0").await?;
             listen(stream).await
         }

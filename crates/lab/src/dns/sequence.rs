@@ -1,23 +1,26 @@
-//! Sequence: answers that alternate, as behind servers that do not agree.
+//! Sequence: records of a name that change from question to question, as behind servers that disagree.
 
 use hickory_proto::rr::RecordType;
 
-use super::records::Line;
+use super::records::RecordLine;
 
-/// Answers that alternate.
+/// The records of each phase; after the last phase the first one begins again.
+pub(crate) type Phases = Vec<Vec<RecordLine>>;
+
+/// Counts the questions for one name, to know which phase a question sees.
 #[derive(Debug)]
-pub(super) struct Sequence {
-    phases: Vec<Vec<Line>>,
-    /// A questions so far.
+pub(crate) struct Sequence {
+    phases: Phases,
+    /// A questions so far; each begins a phase.
     begun: usize,
     /// Whether the current phase has had its AAAA question.
     paired: bool,
-    /// Whether the next phase has had its AAAA question, before its A question.
+    /// Whether the next phase has had its AAAA question, which came before its A question.
     ahead: bool,
 }
 
 impl Sequence {
-    pub(super) fn new(phases: Vec<Vec<Line>>) -> Self {
+    pub(crate) fn new(phases: Phases) -> Self {
         Self {
             phases,
             begun: 0,
@@ -26,10 +29,11 @@ impl Sequence {
         }
     }
 
-    /// The records that a question sees. A probe asks A and AAAA in parallel and must see one
-    /// phase, whichever comes first. Questions with EDNS are asked on the side: they begin nothing.
-    pub(super) fn phase(&mut self, kind: RecordType, edns: bool) -> &[Line] {
-        let next = match kind {
+    /// The records that a question sees. A probe asks A and AAAA in parallel and must see one phase,
+    /// whichever comes first. Questions with EDNS are evidence, asked beside the probe's own: they
+    /// begin no phase.
+    pub(crate) fn phase(&mut self, kind: RecordType, edns: bool) -> &[RecordLine] {
+        let sees_next_phase = match kind {
             RecordType::A if !edns => {
                 self.paired = self.ahead;
                 self.ahead = false;
@@ -46,12 +50,12 @@ impl Sequence {
             }
             _ => false,
         };
-        let current = if next {
+        let number = if sees_next_phase {
             self.begun
         } else {
             self.begun.saturating_sub(1)
         };
-        current
+        number
             .checked_rem(self.phases.len())
             .and_then(|index| self.phases.get(index))
             .map_or(&[], Vec::as_slice)

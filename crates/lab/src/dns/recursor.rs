@@ -1,4 +1,4 @@
-//! Recursor: a running DNS server without its ports: what it says to a message, faults included.
+//! Recursor: a recursive DNS server without its ports: what it replies to a message, faults included.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,55 +6,57 @@ use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
+use privatelink_verdict::observation::Transport;
 
-use super::answer::{Authority, answer};
-use super::dns::{Question, Server, Transport};
-use super::fault::{Action, Reply, Rule};
-use super::records::{self, Line, Records};
+use super::answer::{NegativeSoa, answer};
+use super::fault::{Action, FaultRule, Reply};
+use super::records::{RecordLine, RecordName, Records};
 use super::sequence::Sequence;
+use super::server::Server;
 
-/// A running server: what it knows, and what it was asked.
+/// A running server: what it knows, and what it was asked. Clones are the same server.
 #[derive(Clone, Debug)]
-pub(super) struct Recursor {
-    authority: Authority,
+pub(crate) struct Recursor {
+    soa: NegativeSoa,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
 struct State {
     records: Records,
-    sequences: Vec<(Name, Sequence)>,
+    sequences: Vec<(RecordName, Sequence)>,
     /// Each with how many questions it has matched.
-    faults: Vec<(Rule, u64)>,
-    asked: BTreeMap<Question, u64>,
+    faults: Vec<(FaultRule, u64)>,
+    questions: u64,
+    /// How often each name was asked for, at most [`MOST_NAMES`] of them.
+    names: BTreeMap<String, u64>,
 }
 
-/// Different questions remembered; a client that asks for more is not one of ours.
-const MOST_QUESTIONS: usize = 10_000;
+/// Names counted: far more than any probe asks for.
+const MOST_NAMES: usize = 10_000;
 
 /// What a server may send over UDP to a question without EDNS (RFC 1035 section 4.2.1).
 const PLAIN_UDP_LIMIT: u16 = 512;
 
 impl Recursor {
-    /// `server`, ready to answer; an error names the sequence whose name is none.
-    pub(super) fn new(server: &Server) -> Result<Self, String> {
-        let sequences = server.sequences.iter().map(|(name, phases)| {
-            let name = records::name(name)?;
-            Ok((name, Sequence::new(phases.clone())))
-        });
-        Ok(Self {
-            authority: server.soa,
+    pub(crate) fn new(server: &Server) -> Self {
+        let sequences = server.sequences.iter();
+        let sequences =
+            sequences.map(|(name, phases)| (name.clone(), Sequence::new(phases.clone())));
+        Self {
+            soa: server.soa,
             state: Arc::new(Mutex::new(State {
                 records: server.records.iter().collect(),
-                sequences: sequences.collect::<Result<_, String>>()?,
+                sequences: sequences.collect(),
                 faults: server.faults.iter().map(|rule| (rule.clone(), 0)).collect(),
-                asked: BTreeMap::new(),
+                questions: 0,
+                names: BTreeMap::new(),
             })),
-        })
+        }
     }
 
-    /// What to say to `message`; nothing where it is no question.
-    pub(super) fn reply(&self, message: &[u8], transport: Transport) -> Option<Reply> {
+    /// The reply to `message`; `None` if it is no question.
+    pub(crate) fn reply(&self, message: &[u8], transport: Transport) -> Option<Reply> {
         let query = Message::from_vec(message).ok()?;
         if query.metadata.message_type != MessageType::Query {
             return None;
@@ -63,7 +65,7 @@ impl Recursor {
         let (name, kind) = (&question.name, question.query_type);
         let edns = query.edns.is_some();
         let mut state = self.state();
-        state.remember(name, kind, transport, edns);
+        state.count(name);
 
         let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
         reply.metadata.recursion_desired = query.metadata.recursion_desired;
@@ -74,7 +76,7 @@ impl Recursor {
         }
         if query.metadata.op_code == OpCode::Query {
             let records = state.records_for(name, kind, edns);
-            let answer = answer(&records, self.authority, name, kind);
+            let answer = answer(&records, self.soa, name, kind);
             reply.metadata.response_code = answer.code;
             reply.answers = answer.answers;
             reply.authorities = answer.authorities;
@@ -105,19 +107,19 @@ impl Recursor {
         })
     }
 
-    /// Every question, with how often it was asked.
-    pub(super) fn asked(&self) -> Vec<(Question, u64)> {
-        let state = self.state();
-        state
-            .asked
-            .iter()
-            .map(|(question, times)| (question.clone(), *times))
-            .collect()
+    /// How many questions it was asked.
+    pub(crate) fn questions(&self) -> u64 {
+        self.state().questions
     }
 
-    /// From now on knows `lines` and nothing else; sequences and faults stay.
-    pub(super) fn learn(&self, lines: &[Line]) {
-        self.state().records = lines.iter().collect();
+    /// How often `name` was asked for, whatever the type; it is in lower case, without the trailing dot.
+    pub(crate) fn questions_for(&self, name: &str) -> u64 {
+        self.state().names.get(name).copied().unwrap_or_default()
+    }
+
+    /// From now on knows these records and no others; sequences and faults stay.
+    pub(crate) fn set_records(&self, records: &[RecordLine]) {
+        self.state().records = records.iter().collect();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,24 +128,17 @@ impl Recursor {
 }
 
 impl State {
-    fn remember(&mut self, name: &Name, kind: RecordType, transport: Transport, edns: bool) {
-        let question = Question {
-            name: name
-                .to_lowercase()
-                .to_ascii()
-                .trim_end_matches('.')
-                .to_owned(),
-            kind: kind.to_string(),
-            transport,
-            edns,
-        };
-        if self.asked.len() < MOST_QUESTIONS || self.asked.contains_key(&question) {
-            *self.asked.entry(question).or_default() += 1;
+    fn count(&mut self, name: &Name) {
+        self.questions += 1;
+        let name = name.to_lowercase().to_ascii();
+        let name = name.trim_end_matches('.');
+        if self.names.len() < MOST_NAMES || self.names.contains_key(name) {
+            *self.names.entry(name.to_owned()).or_default() += 1;
         }
     }
 
     fn records_for(&mut self, name: &Name, kind: RecordType, edns: bool) -> Records {
-        let sequence = self.sequences.iter_mut().find(|(of, _)| of == name);
+        let sequence = self.sequences.iter_mut().find(|(of, _)| of.0 == *name);
         self.records.with(match sequence {
             Some((_, sequence)) => sequence.phase(kind, edns),
             None => &[],
@@ -169,7 +164,7 @@ mod tests {
 
     fn recursor(yaml: &str) -> Recursor {
         let server: Server = serde_saphyr::from_str(yaml).expect("a server");
-        Recursor::new(&server).expect("a recursor")
+        Recursor::new(&server)
     }
 
     fn question(name: &str, kind: RecordType) -> Message {
@@ -220,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exceeds_the_datagram_is_truncated_and_told_over_tcp() {
+    fn what_exceeds_the_datagram_is_truncated_and_sent_over_tcp() {
         let recursor = recursor("{faults: [{then: {manyAddresses: 200}}]}");
         let query = question("many.test.", RecordType::A);
         let udp = ask(&recursor, &query, Transport::Udp);
@@ -247,8 +242,11 @@ mod tests {
         assert_eq!((see(a), see(aaaa)), private);
         let six = see(aaaa);
         assert_eq!((see(a), six), public);
-        let side = with_edns(question("f.test.", a));
-        assert_eq!(addresses(&ask(&recursor, &side, Transport::Udp)), public.0);
+        let evidence = with_edns(question("f.test.", a));
+        assert_eq!(
+            addresses(&ask(&recursor, &evidence, Transport::Udp)),
+            public.0
+        );
         let six = see(aaaa);
         assert_eq!((see(a), six), private);
         assert_eq!((see(a), see(aaaa)), public);
@@ -278,63 +276,73 @@ mod tests {
             ))
         };
         let query = with_edns(question("a.test.", RecordType::A));
-        let told = |fault| ask(&faulty(fault), &query, Transport::Udp);
-        let done = |fault, transport| action(&faulty(fault), &query, transport);
+        let reply = |fault| ask(&faulty(fault), &query, Transport::Udp);
+        let action_of = |fault, transport| action(&faulty(fault), &query, transport);
 
         assert_eq!(
-            told("refused").metadata.response_code,
+            reply("refused").metadata.response_code,
             ResponseCode::Refused
         );
-        assert_eq!(told("notimp").metadata.response_code, ResponseCode::NotImp);
+        assert_eq!(reply("notimp").metadata.response_code, ResponseCode::NotImp);
         assert_eq!(
-            told("formerr").metadata.response_code,
+            reply("formerr").metadata.response_code,
             ResponseCode::FormErr
         );
         assert_eq!(
-            told("nxdomain").metadata.response_code,
+            reply("nxdomain").metadata.response_code,
             ResponseCode::NXDomain
         );
-        assert_eq!(told("empty").answers, []);
-        assert_eq!(told("bareCname").answers.len(), 1);
-        assert_eq!(told("bareCname").authorities, []);
-        assert!(told("truncate").metadata.truncation);
+        assert_eq!(reply("empty").answers, []);
+        assert_eq!(reply("bareCname").answers.len(), 1);
+        assert_eq!(reply("bareCname").authorities, []);
+        assert!(reply("truncate").metadata.truncation);
         assert_eq!(
             ask(&faulty("truncate"), &query, Transport::Tcp)
                 .answers
                 .len(),
             2
         );
-        assert_ne!(told("wrongId").metadata.id, query.metadata.id);
-        assert_ne!(told("wrongQuestion").queries, query.queries);
-        assert_eq!(told("noQuestion").queries, []);
-        assert_eq!(told("echo").metadata.message_type, MessageType::Query);
-        assert_eq!(told("cnameLoop").answers.len(), 2);
+        assert_ne!(reply("wrongId").metadata.id, query.metadata.id);
+        assert_ne!(reply("wrongQuestion").queries, query.queries);
+        assert_eq!(reply("noQuestion").queries, []);
+        assert_eq!(reply("echo").metadata.message_type, MessageType::Query);
+        assert_eq!(reply("cnameLoop").answers.len(), 2);
         assert_eq!(
             ask(&faulty("{longChain: 40}"), &query, Transport::Tcp)
                 .answers
                 .len(),
             41
         );
-        let told_ede = told("{ede: 3}")
+        let ede = reply("{ede: 3}")
             .edns
             .expect("EDNS")
             .option(15.into())
             .cloned();
         let stale = hickory_proto::rr::rdata::opt::EdnsOption::Unknown(15, vec![0, 3]);
-        assert_eq!(told_ede, Some(stale));
+        assert_eq!(ede, Some(stale));
 
-        assert_eq!(done("silence", Transport::Udp), Action::Nothing);
-        assert_eq!(done("close", Transport::Tcp), Action::Close);
-        assert!(matches!(done("close", Transport::Udp), Action::Send(bytes) if bytes.len() > 12));
-        assert_eq!(done("zeroLength", Transport::Tcp), Action::Send(vec![]));
-        assert!(matches!(done("short", Transport::Udp), Action::Send(bytes) if bytes.len() == 3));
-        assert!(matches!(done("half", Transport::Tcp), Action::SendHalf(_)));
+        assert_eq!(action_of("silence", Transport::Udp), Action::Nothing);
+        assert_eq!(action_of("close", Transport::Tcp), Action::Close);
+        assert!(
+            matches!(action_of("close", Transport::Udp), Action::Send(bytes) if bytes.len() > 12)
+        );
+        assert_eq!(
+            action_of("zeroLength", Transport::Tcp),
+            Action::Send(vec![])
+        );
+        assert!(
+            matches!(action_of("short", Transport::Udp), Action::Send(bytes) if bytes.len() == 3)
+        );
         assert!(matches!(
-            done("otherSource", Transport::Udp),
-            Action::SendFromElsewhere(_)
+            action_of("half", Transport::Tcp),
+            Action::SendHalf(_)
+        ));
+        assert!(matches!(
+            action_of("otherSource", Transport::Udp),
+            Action::SendFromOtherPort(_)
         ));
         for fault in ["garbage", "compressionLoop"] {
-            let Action::Send(bytes) = done(fault, Transport::Udp) else {
+            let Action::Send(bytes) = action_of(fault, Transport::Udp) else {
                 panic!("{fault} sends nothing");
             };
             assert_eq!(bytes.get(..2), Some(&query.metadata.id.to_be_bytes()[..]));
@@ -357,18 +365,15 @@ mod tests {
         let recursor = recursor("records: [a.test A 127.0.1.1]");
         let query = question("A.test.", RecordType::A);
         ask(&recursor, &query, Transport::Udp);
-        recursor.learn(&[Line::try_from("a.test A 127.0.2.1".to_owned()).expect("a record")]);
+        let records = [RecordLine::try_from("a.test A 127.0.2.1".to_owned()).expect("a record")];
+        recursor.set_records(&records);
         assert_eq!(
             addresses(&ask(&recursor, &query, Transport::Udp)),
             ["127.0.2.1"]
         );
-        let question = Question {
-            name: "a.test".to_owned(),
-            kind: "A".to_owned(),
-            transport: Transport::Udp,
-            edns: false,
-        };
-        assert_eq!(recursor.asked(), [(question, 2)]);
+        assert_eq!(recursor.questions_for("a.test"), 2);
+        assert_eq!(recursor.questions_for("b.test"), 0);
+        assert_eq!(recursor.questions(), 2);
     }
 
     #[test]

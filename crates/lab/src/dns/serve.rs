@@ -1,18 +1,19 @@
-//! Serve: the UDP and TCP ports of the lab's DNS servers.
+//! Serve: the UDP and TCP ports of a DNS server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use privatelink_verdict::observation::Transport;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{sleep, timeout};
 
-use super::dns::{Port, Server, Transport};
 use super::fault::{Action, Reply};
 use super::recursor::Recursor;
-use super::tasks::Tasks;
+use super::server::{Port, Server};
+use crate::tasks::Tasks;
 
 /// Pairs of ports tried until one is free for UDP and TCP.
 const TRIES: usize = 64;
@@ -21,7 +22,7 @@ const TRIES: usize = 64;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Opens the ports of `server` on 127.0.0.1, the same for UDP and TCP, and answers there.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     server: &Server,
     recursor: Recursor,
     tasks: &Tasks,
@@ -32,7 +33,7 @@ pub(super) async fn serve(
         Port::Open => tasks.spawn(serve_udp(udp, recursor.clone(), tasks.clone())),
         Port::Silent => tasks.hold(udp),
         Port::Closed => {
-            // Connected to a port where nobody is, it refuses everybody else, and keeps the port.
+            // A socket that is connected elsewhere keeps its port, and the kernel refuses all others.
             udp.connect((Ipv4Addr::LOCALHOST, 1)).await?;
             tasks.hold(udp);
         }
@@ -43,10 +44,10 @@ pub(super) async fn serve(
             tasks.spawn(serve_tcp(listener, recursor, tasks.clone()));
         }
         Port::Silent => {
-            // Connections are opened by the kernel and never looked at.
+            // The kernel opens the connections, and they are never accepted.
             tasks.hold(tcp.listen(64)?);
         }
-        // Bound without listening: refuses, and nobody else can have the port.
+        // Bound without listening: refuses, and no other process can take the port.
         Port::Closed => tasks.hold(tcp),
     }
     Ok(address)
@@ -70,7 +71,7 @@ async fn serve_udp(socket: UdpSocket, recursor: Recursor, tasks: Tasks) {
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            // The system is short of memory, most likely: give it time.
+            // Most likely the system is short of memory: give it time.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -90,7 +91,7 @@ async fn serve_udp(socket: UdpSocket, recursor: Recursor, tasks: Tasks) {
     }
 }
 
-/// A reply that cannot be sent is one more lost datagram.
+/// Sends one datagram. One that cannot be sent counts as lost on the way.
 async fn send(socket: &UdpSocket, to: SocketAddr, action: Action) {
     match action {
         Action::Send(bytes) => {
@@ -100,7 +101,7 @@ async fn send(socket: &UdpSocket, to: SocketAddr, action: Action) {
             let (half, _) = bytes.split_at(bytes.len() / 2);
             _ = socket.send_to(half, to).await;
         }
-        Action::SendFromElsewhere(bytes) => {
+        Action::SendFromOtherPort(bytes) => {
             if let Ok(other) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await {
                 _ = other.send_to(&bytes, to).await;
             }
@@ -112,19 +113,19 @@ async fn send(socket: &UdpSocket, to: SocketAddr, action: Action) {
 async fn serve_tcp(listener: TcpListener, recursor: Recursor, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: give the others time to close theirs.
+            // Most likely there are no descriptors left: give other tasks time to close theirs.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
         let recursor = recursor.clone();
         tasks.spawn(async move {
-            // The client hung up, which is its own business.
-            _ = converse(stream, &recursor).await;
+            // It ends with an error when the client closes the connection.
+            _ = serve_connection(stream, &recursor).await;
         });
     }
 }
 
-async fn converse(mut stream: TcpStream, recursor: &Recursor) -> io::Result<()> {
+async fn serve_connection(mut stream: TcpStream, recursor: &Recursor) -> io::Result<()> {
     loop {
         let length = timeout(IDLE, stream.read_u16()).await??;
         let mut message = vec![0; usize::from(length)];
@@ -134,7 +135,7 @@ async fn converse(mut stream: TcpStream, recursor: &Recursor) -> io::Result<()> 
         };
         sleep(delay).await;
         match action {
-            Action::Send(bytes) | Action::SendFromElsewhere(bytes) => {
+            Action::Send(bytes) | Action::SendFromOtherPort(bytes) => {
                 stream.write_all(&frame(&bytes)).await?;
             }
             Action::SendHalf(bytes) => {
@@ -165,7 +166,7 @@ mod tests {
 
     async fn start(yaml: &str, tasks: &Tasks) -> SocketAddr {
         let server: Server = serde_saphyr::from_str(yaml).expect("a server");
-        let recursor = Recursor::new(&server).expect("a recursor");
+        let recursor = Recursor::new(&server);
         serve(&server, recursor, tasks).await.expect("ports")
     }
 
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_from_elsewhere_does_not_reach_a_connected_socket() {
+    async fn a_reply_from_another_port_does_not_reach_a_connected_socket() {
         let tasks = Tasks::default();
         let server = start("faults: [{then: otherSource}]", &tasks).await;
         let error = over_udp(server).await.expect_err("no answer");

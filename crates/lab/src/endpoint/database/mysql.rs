@@ -1,4 +1,4 @@
-//! `MySQL` as the lab plays it (MySQL Source Code Documentation, "Connection Phase").
+//! `MySQL` in the lab (MySQL Source Code Documentation, "Connection Phase").
 
 use std::io;
 
@@ -6,13 +6,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::{TlsBehaviour, broken, listen, serve_tls, trickle};
+use super::{TlsBehaviour, listen, protocol_error, serve_tls, trickle};
 
 /// What a server of version 8 can do, with `CLIENT_SSL`.
 const CAPABILITIES: u32 = 0xdfff_ffff;
 const TLS: u32 = 0x0800;
 
-pub(crate) async fn meet(
+pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
     mut stream: TcpStream,
@@ -25,7 +25,7 @@ pub(crate) async fn meet(
             stream.read_exact(&mut request).await?;
             let wanted = u32::from_le_bytes([request[4], request[5], request[6], request[7]]);
             if request[..4] != [32, 0, 0, 1] || wanted & TLS == 0 || request[13..] != [0; 23] {
-                return Err(broken("not SSLRequest"));
+                return Err(protocol_error("not SSLRequest"));
             }
             serve_tls(tls, stream).await
         }
@@ -39,7 +39,7 @@ pub(crate) async fn meet(
             let error = [&[0xff], &code[..], text.as_bytes()].concat();
             stream.write_all(&packet(&error)).await
         }
-        TlsBehaviour::LyingLength => {
+        TlsBehaviour::WrongLength => {
             stream.write_all(b"\xa0\x0f\0\0\x0a8.0").await?;
             listen(stream).await
         }
