@@ -164,8 +164,18 @@ fn check_names(scenarios: &[Scenario], targets: &[Location]) -> Result<(), Strin
 
 /// The library's message with its snippet, and the nearest spelling of a word that there is not.
 fn explained(error: &serde_saphyr::Error) -> String {
+    let near =
+        unknown_word(error).and_then(|(word, valid)| nearest(word, valid.iter().copied()).next());
+    match near {
+        Some(near) => format!("{error}\ndid you mean `{near}`?"),
+        None => error.to_string(),
+    }
+}
+
+/// The key or word that there is not, and those that there are.
+fn unknown_word(error: &serde_saphyr::Error) -> Option<(&str, &[&'static str])> {
     use serde_saphyr::Error::{SerdeUnknownField, SerdeUnknownVariant};
-    let near = match error.without_snippet() {
+    match error.without_snippet() {
         SerdeUnknownField {
             field: word,
             expected,
@@ -175,12 +185,8 @@ fn explained(error: &serde_saphyr::Error) -> String {
             variant: word,
             expected,
             ..
-        } => nearest(word, expected.iter().copied()).next(),
+        } => Some((word, expected)),
         _ => None,
-    };
-    match near {
-        Some(near) => format!("{error}\ndid you mean `{near}`?"),
-        None => error.to_string(),
     }
 }
 
@@ -296,5 +302,57 @@ mod tests {
             "{{story: x, scenarios: [{scenario}, {scenario}]}}"
         ));
         assert!(error.contains("named `a.test`"), "{error}");
+    }
+
+    const README: &str = include_str!("../../../../tests/scenarios/README.md");
+
+    #[test]
+    fn the_examples_of_the_documentation_are_worlds() {
+        let blocks = README.split("```yaml\n").skip(1);
+        let examples: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(examples.len(), 2);
+        for example in examples {
+            read(example).expect("a world");
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_every_key_and_word_of_a_data_file() {
+        // What a refusal names as valid is the whole set.
+        for misspelt in [
+            "x: 1",
+            "verdict: {outcome: pass, x: 1}",
+            "scenarios: [{x: 1}]",
+            "scenarios: [{dns: {x: 1}}]",
+            "dns: {x: 1}",
+            "dns: {udp: x}",
+            "dns: {soa: x}",
+            "dns: {faults: [{x: 1}]}",
+            "dns: {faults: [{then: x}]}",
+            "endpoints: {127.0.1.1: x}",
+            "endpoints: {127.0.1.1: {errno: x}}",
+            "endpoints: {127.0.1.1: {mysql: x}}",
+            "endpoints: {127.0.1.1: {tls: {x: 1}}}",
+            "endpoints: {127.0.1.1: {tls: {issuer: x}}}",
+            "endpoints: {127.0.1.1: {tls: {intermediate: x}}}",
+            "endpoints: {127.0.1.1: {tls: {usage: x}}}",
+            "endpoints: {127.0.1.1: {tls: {algorithm: x}}}",
+            "endpoints: {127.0.1.1: {tls: {versions: [x]}}}",
+            "endpoints: {127.0.1.1: {tls: {delivery: x}}}",
+        ] {
+            let error = serde_saphyr::from_str::<WorldFile>(misspelt)
+                .err()
+                .expect("refused");
+            let (_, valid) = unknown_word(&error).expect("an unknown word");
+            for word in valid {
+                let spellings = [
+                    format!("`{word}`"),
+                    format!("{word}: "),
+                    format!("[{word}]"),
+                ];
+                let is_documented = spellings.iter().any(|it| README.contains(it));
+                assert!(is_documented, "{word} is missing");
+            }
+        }
     }
 }
