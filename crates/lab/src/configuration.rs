@@ -1,4 +1,4 @@
-//! Configuration: what the agent must be told to probe a running world.
+//! Configuration: the agent's configuration for a running world.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

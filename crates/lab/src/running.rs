@@ -186,7 +186,7 @@ mod tests {
         running.expect("a running world")
     }
 
-    /// The service port, as the agent is told it.
+    /// The service port, read from the agent's configuration.
     fn port(running: &RunningWorld) -> u16 {
         let configuration: Value = serde_json::from_str(&running.configuration).expect("JSON");
         let port = configuration["targets"][0]["port"].as_u64();

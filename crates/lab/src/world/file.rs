@@ -70,29 +70,7 @@ struct ScenarioDns {
 impl WorldFile {
     /// The world that the file describes, or what is wrong with it.
     fn check(self) -> Result<World, String> {
-        let mut written = self.scenarios;
-        match (self.target, self.verdict) {
-            (Some(target), Some(verdict)) => {
-                let scenario = ScenarioFile {
-                    story: None,
-                    target,
-                    verdict: verdict.value,
-                    dns: ScenarioDns::default(),
-                    endpoints: BTreeMap::new(),
-                };
-                written.insert(0, scenario);
-            }
-            (Some(target), None) => {
-                return Err(at(target.referenced, "this target has no `verdict`"));
-            }
-            (None, Some(verdict)) => {
-                return Err(at(verdict.referenced, "this verdict has no `target`"));
-            }
-            (None, None) if written.is_empty() => {
-                return Err("it has neither a `target` nor `scenarios`".to_owned());
-            }
-            (None, None) => {}
-        }
+        let written = all_scenarios(self.target, self.verdict, self.scenarios)?;
         let mut servers = match (self.dns, self.servers) {
             (Some(_), Some(servers)) => {
                 return Err(at(servers.referenced, "give either `dns` or `servers`"));
@@ -146,8 +124,39 @@ impl WorldFile {
     }
 }
 
-/// Every scenario's target has a name of its own, and a host unless the configuration makes it of
-/// another one.
+/// The scenarios of a file, also where it has one `target` and `verdict` instead.
+fn all_scenarios(
+    target: Option<Spanned<Map<String, Value>>>,
+    verdict: Option<Spanned<ExpectedVerdict>>,
+    mut scenarios: Vec<ScenarioFile>,
+) -> Result<Vec<ScenarioFile>, String> {
+    match (target, verdict) {
+        (Some(target), Some(verdict)) => {
+            let scenario = ScenarioFile {
+                story: None,
+                target,
+                verdict: verdict.value,
+                dns: ScenarioDns::default(),
+                endpoints: BTreeMap::new(),
+            };
+            scenarios.insert(0, scenario);
+        }
+        (Some(target), None) => {
+            return Err(at(target.referenced, "this target has no `verdict`"));
+        }
+        (None, Some(verdict)) => {
+            return Err(at(verdict.referenced, "this verdict has no `target`"));
+        }
+        (None, None) if scenarios.is_empty() => {
+            return Err("it has neither a `target` nor `scenarios`".to_owned());
+        }
+        (None, None) => {}
+    }
+    Ok(scenarios)
+}
+
+/// Checks that every target has a name of its own, and a host unless the configuration makes it of another
+/// target.
 fn check_names(scenarios: &[Scenario], targets: &[Location]) -> Result<(), String> {
     let mut names = BTreeSet::new();
     for (scenario, place) in scenarios.iter().zip(targets) {
@@ -166,9 +175,11 @@ fn check_names(scenarios: &[Scenario], targets: &[Location]) -> Result<(), Strin
 fn explained(error: &serde_saphyr::Error) -> String {
     let near =
         unknown_word(error).and_then(|(word, valid)| nearest(word, valid.iter().copied()).next());
+    let message = error.to_string();
+    let message = message.trim_start_matches("error: ");
     match near {
-        Some(near) => format!("{error}\ndid you mean `{near}`?"),
-        None => error.to_string(),
+        Some(near) => format!("{message}\ndid you mean `{near}`?"),
+        None => message.to_owned(),
     }
 }
 

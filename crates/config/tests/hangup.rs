@@ -1,5 +1,5 @@
-//! Hangup: a SIGHUP reads the configuration again. In a process of its own: the signal goes to all
-//! of it.
+//! Hangup: a SIGHUP makes the watcher read the configuration again. It is the only test of its process,
+//! since the signal reaches all of it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use privatelink_config::reload::Watcher;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn a_hangup_reads_also_what_has_not_changed() {
+async fn a_hangup_reads_a_configuration_that_has_not_changed() {
     let file = std::env::temp_dir().join(format!("plp-hangup-{}.yaml", std::process::id()));
     std::fs::write(&file, "targets: [{host: a.example.com}]\n").expect("a temporary file");
     let (before, mut watcher) = Watcher::start(std::slice::from_ref(&file)).expect("a plan");
@@ -17,10 +17,10 @@ async fn a_hangup_reads_also_what_has_not_changed() {
         .await
         .expect_err("nothing has changed");
     for _ in 0..2 {
-        let told = Command::new("kill")
+        let kill = Command::new("kill")
             .args(["-HUP", &std::process::id().to_string()])
             .status();
-        assert!(told.expect("kill").success());
+        assert!(kill.expect("kill").success());
         let plan = timeout(Duration::from_secs(4), watcher.changed()).await;
         let plan = plan.expect("read at once").expect("a plan");
         assert_eq!(plan.hash, before.hash);
