@@ -24,7 +24,7 @@ use privatelink_verdict::reason::Reason;
 use serde_json::{Value, json};
 
 /// Cases that run at once unless `--test-threads` says otherwise. They mostly wait.
-const CASES_AT_ONCE: usize = 12;
+const CASES_AT_ONCE: usize = 24;
 
 /// For every reason, as many files must promise it, and as many must deny it in a world one step away.
 const FILES_PER_REASON: usize = 3;
