@@ -68,7 +68,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let world = privatelink_lab::demo()?;
         let running = RunningWorld::start(&world).await?;
         let file = running.directory().join("config.yaml");
-        std::fs::write(&file, world.configuration(&running))?;
+        std::fs::write(&file, &running.configuration)?;
         let (plan, watcher) = Watcher::start(std::slice::from_ref(&file))?;
 
         let began = SystemTime::now();

@@ -1,38 +1,43 @@
-//! Directory: a running world's own, under the system's temporary one.
+//! Directory: the files of a running world, below the system's temporary directory.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::error::LabError;
+use crate::error::Error;
 
 /// A directory that is removed when dropped.
 #[derive(Debug)]
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub(super) fn path(&self) -> &Path {
+    /// A new directory that only this user can read.
+    pub(crate) fn new() -> Result<Self, Error> {
+        let name = format!("privatelink-lab-{:016x}", fastrand::u64(..));
+        let path = std::env::temp_dir().join(name);
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(source) => Err(Error::Directory { path, source }),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A new directory under the system's temporary one, for this user alone.
-    pub(super) fn with_file(file: &str, content: &str) -> Result<Self, LabError> {
-        let name = format!("privatelink-lab-{:016x}", fastrand::u64(..));
-        let path = std::env::temp_dir().join(name);
-        let written = fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .and_then(|()| {
-                let directory = Self(path.clone());
-                fs::write(path.join(file), content).map(|()| directory)
-            });
-        written.map_err(|source| LabError::Directory { path, source })
+    /// Writes a file, and returns its path.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
+        let path = self.0.join(name);
+        match fs::write(&path, content) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Error::Directory { path, source }),
+        }
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever cleans the temporary directory.
+        // The system cleans its temporary directory of what cannot be removed here.
         _ = fs::remove_dir_all(&self.0);
     }
 }

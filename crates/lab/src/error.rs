@@ -1,13 +1,21 @@
-//! Error: why a world could not be started.
+//! Error: why a world cannot be read or started.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a world could not be started.
-#[derive(Debug)]
-pub enum LabError {
+use thiserror::Error;
+
+/// Why a world cannot be read or started.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The data file is wrong: what it says, with the line and the nearest valid spelling.
+    #[error("cannot read the lab's world: {0}")]
+    World(String),
+    /// A line is no DNS record.
+    #[error("cannot change the records of a DNS server: {0}")]
+    Records(String),
     /// A port could not be opened or kept.
+    #[error("cannot open {what} for the lab")]
     Open {
         /// What was to be opened, and where.
         what: String,
@@ -15,50 +23,27 @@ pub enum LabError {
         source: io::Error,
     },
     /// A certificate could not be made.
+    #[error("cannot make a certificate for {what}")]
     Certificate {
         /// For what.
         what: String,
         /// What the certificate library said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The directory for the authority's file could not be written.
+    /// The directory of a running world could not be written.
+    #[error(
+        "cannot write the lab's files to {path}: set TMPDIR to a directory that can be written"
+    )]
     Directory {
         /// The path.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// The data file says something that cannot be simulated.
-    World(String),
 }
 
 /// Says that `what` could not be opened.
-pub(super) fn open_error(what: &str) -> impl FnOnce(io::Error) -> LabError {
-    let what = what.to_owned();
-    |source| LabError::Open { what, source }
-}
-
-impl fmt::Display for LabError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open { what, .. } => write!(f, "cannot open {what} for the lab"),
-            Self::Certificate { what, .. } => write!(f, "cannot make a certificate for {what}"),
-            Self::Directory { path, .. } => write!(
-                f,
-                "cannot write the lab's files to {}: set TMPDIR to a directory that can be written",
-                path.display()
-            ),
-            Self::World(wrong) => write!(f, "the lab's world cannot be simulated: {wrong}"),
-        }
-    }
-}
-
-impl std::error::Error for LabError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Open { source, .. } | Self::Directory { source, .. } => Some(source),
-            Self::Certificate { source, .. } => Some(&**source),
-            Self::World(_) => None,
-        }
-    }
+pub(crate) fn open_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+    let what = what.into();
+    |source| Error::Open { what, source }
 }

@@ -1,43 +1,31 @@
-//! Lab: a world in a box: DNS servers and TLS services on loopback, described by a data file.
+//! Lab: DNS servers and TLS services on loopback, as a data file describes them.
 //!
-//! It needs no privilege and no network, and it plays the world only: it knows nothing of how the
-//! agent probes or judges. `demo` and the scenario tests run the real agent against it.
+//! The scenario tests and `demo` run the real agent against such a world. A world needs no privilege
+//! and no network. The lab knows the words of a verdict, and nothing of how the agent probes or judges.
 //!
-//! Addresses: 127.0.1.0/24 and `::1` are private, 127.0.2.0/24 public, 127.0.3.0/24 private, for
-//! endpoints outside an expected subnet. See [`World`] for the data file, and for what of a world is
-//! simulated.
+//! `tests/scenarios/README.md` describes the data file, with every key of it.
+//!
+//! Addresses: 127.0.1.0/24 and `::1` are private, 127.0.2.0/24 is public. 127.0.3.0/24 is private too,
+//! for endpoints outside an expected subnet.
 
-mod answer;
-mod certificate;
+mod configuration;
 mod directory;
 mod dns;
 mod endpoint;
 mod error;
-mod expected;
-mod fault;
-mod listeners;
-mod records;
-mod recursor;
 mod resolv_conf;
 mod running;
-mod sequence;
-mod serve;
-mod span;
-mod starttls;
 mod tasks;
-mod tls;
 mod world;
 
-pub use self::dns::{Question, Transport};
-pub use self::error::LabError;
-pub use self::expected::{ExpectedVerdict, Outcome};
+pub use self::error::Error;
 pub use self::running::RunningWorld;
-pub use self::world::{Scene, World, WorldError};
+pub use self::world::{ExpectedVerdict, Scenario, World};
 
-/// The world that `demo` shows: many targets, each broken in its own way.
+/// The world that `demo` shows: many targets, each broken in another way.
 ///
-/// A target's name ends in the reason it promises, with dashes for underscores.
-pub fn demo() -> Result<World, WorldError> {
+/// The name of a target ends in the reason of its verdict, with dashes for underscores.
+pub fn demo() -> Result<World, Error> {
     World::parse(include_str!("demo.yaml"))
 }
 
@@ -46,69 +34,44 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::dns::Server;
+    use crate::endpoint::{Endpoint, EndpointAddress};
 
     #[test]
-    fn every_target_of_the_demo_promises_the_reason_it_must_get() {
+    fn every_target_of_the_demo_is_named_after_its_reason() {
         let world = demo().expect("a world");
-        for scene in &world.scenes {
-            assert!(scene.name_promises_its_reason(), "{}", scene.name());
+        for scenario in &world.scenarios {
+            let reason = scenario.verdict.reason.as_str().replace('_', "-");
+            let service = scenario.name().strip_suffix(&reason);
+            let is_named_after_it =
+                service.is_some_and(|service| service.is_empty() || service.ends_with('-'));
+            assert!(is_named_after_it, "{} gets {reason}", scenario.name());
         }
-        let reasons: BTreeSet<&str> = world
-            .scenes
-            .iter()
-            .map(|scene| scene.verdict.reason.as_str())
-            .collect();
-        assert!(world.scenes.len() >= 26, "{}", world.scenes.len());
+        let reasons: BTreeSet<_> = world.scenarios.iter().map(|it| it.verdict.reason).collect();
+        assert!(world.scenarios.len() >= 26, "{}", world.scenarios.len());
         assert!(reasons.len() >= 24, "{reasons:?}");
     }
 
     #[test]
-    fn a_target_that_promises_another_reason_is_seen() {
-        for (name, kept) in [
-            ("public-fallback", true),
-            ("key-vault-public-fallback", true),
-            ("public-fallback-zone-linked", false),
-            ("republic-fallback", false),
-        ] {
-            let world = World::parse(&format!(
-                "story: x\ntarget: {{host: a.test, name: {name}}}\n\
-                 verdict: {{outcome: fail, reason: public_fallback}}"
-            ));
-            let scene = &world.expect("a world").scenes[0];
-            assert_eq!(scene.name_promises_its_reason(), kept, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_demo_is_all_real_since_the_agent_runs_on_its_own_machine() {
+    fn the_demo_simulates_nothing_since_the_agent_runs_on_the_real_machine() {
         let world = demo().expect("a world");
-        assert!(world.endpoints.keys().all(endpoint::Place::is_real));
+        assert!(world.endpoints.keys().all(EndpointAddress::is_real));
         assert!(world.resolv_conf.is_empty() && world.environment.is_empty());
-        let played = |endpoint: &endpoint::Endpoint| {
-            use endpoint::Endpoint::{Errno, NoRoute};
-            matches!(endpoint, Errno(_) | NoRoute)
-        };
-        assert!(!world.endpoints.values().any(played));
+        let simulated =
+            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Errno(_) | Endpoint::NoRoute);
+        assert!(!world.endpoints.values().any(simulated));
     }
 
     #[tokio::test]
     async fn the_demo_starts_and_every_service_has_a_record_that_leads_to_it() {
         let world = demo().expect("a world");
-        let led_to: BTreeSet<_> = world
-            .servers
-            .iter()
-            .flat_map(dns::Server::addresses)
-            .collect();
-        for place in world.endpoints.keys() {
-            assert!(
-                led_to.contains(&place.ip),
-                "no record leads to {}",
-                place.ip
-            );
+        let in_records: BTreeSet<_> = world.servers.iter().flat_map(Server::addresses).collect();
+        for address in world.endpoints.keys() {
+            assert!(in_records.contains(&address.ip), "no record has {address}");
         }
         let running = RunningWorld::start(&world).await.expect("a running world");
         assert_eq!(running.dns.len(), 1);
-        assert!(world.configuration(&running).contains("public-fallback"));
+        assert!(running.configuration.contains("public-fallback"));
         running.stop().await;
     }
 }

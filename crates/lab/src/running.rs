@@ -1,181 +1,147 @@
-//! Running: a world whose servers and services are up. Dropping it takes everything down.
+//! Running: a world whose DNS servers and endpoints are up. Dropping it takes everything down.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
+use privatelink_machine::Machine;
 use tokio_rustls::TlsAcceptor;
 
-use super::certificate::{Authorities, CertificateError};
-use super::directory::Directory;
-use super::dns::Question;
-use super::endpoint::{self, Behaviour, Connections};
-use super::error::{LabError, open_error};
-use super::listeners::{Listener, Listeners};
-use super::records::Line;
-use super::recursor::Recursor;
-use super::resolv_conf;
-use super::serve;
-use super::tasks::Tasks;
-use super::world::World;
-use privatelink_machine::{Machine, Route};
+use crate::configuration::{Parts, configuration};
+use crate::directory::Directory;
+use crate::dns::{self, RecordLine, Recursor, Server};
+use crate::endpoint::{self, Authorities, Listener, Listeners, Service};
+use crate::error::{Error, open_error};
+use crate::resolv_conf;
+use crate::tasks::Tasks;
+use crate::world::World;
 
 /// A world that can be probed.
 #[derive(Debug)]
 pub struct RunningWorld {
     /// The DNS servers, in the order of the data file, each for UDP and TCP.
     pub dns: Vec<SocketAddr>,
-    /// The service port of every endpoint whose place names none.
-    pub port: u16,
-    /// The authority to trust, in PEM.
-    pub ca_pem: String,
-    /// The machine to probe from: this one, but for what the world plays of it.
+    /// The machine to probe from: this one, but for what the data file simulates.
     pub machine: Machine,
+    /// The agent's configuration for this world, as JSON, which is YAML too.
+    pub configuration: String,
     recursors: Vec<Recursor>,
-    resolv_confs: BTreeMap<String, PathBuf>,
-    connections: Connections,
     directory: Directory,
     tasks: Tasks,
 }
 
 impl RunningWorld {
-    /// Starts the servers and services of `world`, on the current Tokio runtime.
-    pub async fn start(world: &World) -> Result<Self, LabError> {
+    /// Starts the DNS servers and endpoints of `world`, on the current Tokio runtime.
+    pub async fn start(world: &World) -> Result<Self, Error> {
         let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
-        let ca_pem = authorities.pem();
-        let Listeners {
-            port,
-            taken,
-            mut simulation,
-        } = Listeners::take(world)?;
-        let connections = taken.iter().map(|place| (place.at, AtomicU64::new(0)));
-        // Whole from the start, so that an error on the way takes down what is up.
+        let in_records = world.servers.iter().flat_map(Server::addresses);
+        let mut listeners = Listeners::bind(&world.endpoints, in_records)?;
+        // Made before anything is served, so that an error on the way takes down what is up.
         let mut running = Self {
             dns: Vec::new(),
-            port,
             machine: Machine::real(),
+            configuration: String::new(),
             recursors: Vec::new(),
-            resolv_confs: BTreeMap::new(),
-            connections: Arc::new(connections.collect()),
-            directory: Directory::with_file(CA_FILE, &ca_pem)?,
-            ca_pem,
+            directory: Directory::new()?,
             tasks: Tasks::default(),
         };
-
+        let ca_file = running.directory.write("ca.pem", &authorities.pem())?;
         for server in &world.servers {
-            let recursor = Recursor::new(server).map_err(LabError::World)?;
-            let address = serve::serve(server, recursor.clone(), &running.tasks)
+            let recursor = Recursor::new(server);
+            let address = dns::serve(server, recursor.clone(), &running.tasks)
                 .await
                 .map_err(open_error("a DNS server on 127.0.0.1"))?;
             running.recursors.push(recursor);
             running.dns.push(address);
         }
-        for (resolver, text) in &world.resolv_conf {
-            let path = running.directory().join(format!("resolv.conf.{resolver}"));
-            let (text, servers) = resolv_conf::text(text, &running.servers_of(world, resolver));
-            fs::write(&path, text).map_err(|source| LabError::Directory {
-                path: path.clone(),
-                source,
-            })?;
-            let routes = servers.into_iter().map(|(at, to)| (at, Route::To(to)));
-            simulation.routes.extend(routes);
-            running.resolv_confs.insert(resolver.clone(), path);
+        let mut resolv_confs = BTreeMap::new();
+        for (resolver, lines) in &world.resolv_conf {
+            let (text, routes) = resolv_conf::text(lines, &running.servers_of(world, resolver));
+            let path = running
+                .directory
+                .write(&format!("resolv.conf.{resolver}"), &text)?;
+            listeners.simulation.routes.extend(routes);
+            resolv_confs.insert(resolver.clone(), path);
         }
-        simulation.variables.clone_from(&world.environment);
-        running.machine = Machine::simulated(simulation);
-
-        let mut opening = Vec::new();
-        for Listener {
-            socket,
-            at,
-            endpoint,
-        } in taken
-        {
-            let what = format!("the endpoint {at}");
-            let tls = endpoint.tls().map(|tls| authorities.server_config(&tls));
-            let tls = tls.transpose().map_err(certificate_error(&what))?;
-            let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-            let behaviour = Behaviour { endpoint, tls };
-            let connections = Arc::clone(&running.connections);
-            let tasks = &running.tasks;
-            // Black holes take a moment each: they are made together.
-            opening.push(async move {
-                endpoint::open(socket, at, behaviour, connections, tasks)
-                    .await
-                    .map_err(open_error(&what))
-            });
-        }
-        try_join_all(opening).await?;
+        listeners
+            .simulation
+            .variables
+            .clone_from(&world.environment);
+        running.machine = Machine::simulated(listeners.simulation);
+        running.configuration = configuration(
+            world,
+            &Parts {
+                dns: &running.dns,
+                port: listeners.port,
+                resolv_confs: &resolv_confs,
+                ca_file: &ca_file,
+            },
+        );
+        // A black hole takes a moment to fill: all are made together.
+        let serving = listeners
+            .all
+            .into_iter()
+            .map(|it| running.serve(authorities, it));
+        try_join_all(serving).await?;
         Ok(running)
     }
 
-    /// Every server of a resolver.
+    async fn serve(&self, authorities: &Authorities, listener: Listener) -> Result<(), Error> {
+        let Listener {
+            socket,
+            address,
+            endpoint,
+        } = listener;
+        let what = format!("the endpoint {address}");
+        let config = endpoint.tls().map(|tls| authorities.server_config(&tls));
+        let config = config.transpose().map_err(certificate_error(&what))?;
+        let tls = config.map(|config| TlsAcceptor::from(Arc::new(config)));
+        endpoint::serve(socket, Service { endpoint, tls }, &self.tasks)
+            .await
+            .map_err(open_error(what))
+    }
+
+    /// The addresses of a resolver's servers.
     fn servers_of(&self, world: &World, resolver: &str) -> Vec<SocketAddr> {
         let servers = world.servers.iter().zip(&self.dns);
-        let mine = servers.filter(|(server, _)| server.resolver() == resolver);
-        mine.map(|(_, address)| *address).collect()
+        let its_own = servers.filter(|(server, _)| server.resolver() == resolver);
+        its_own.map(|(_, address)| *address).collect()
     }
 
-    /// The file that `resolver` reads its servers from, where the data file gives it one.
-    pub(super) fn resolv_conf(&self, resolver: &str) -> Option<&Path> {
-        self.resolv_confs.get(resolver).map(PathBuf::as_path)
-    }
-
-    /// A directory of this world's own, removed with it. Tests may put files there.
+    /// A directory of this world, removed with it. Callers may put files there.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The file with [`Self::ca_pem`].
-    pub fn ca_file(&self) -> PathBuf {
-        self.directory().join(CA_FILE)
+    /// How many questions all DNS servers were asked.
+    pub fn questions(&self) -> u64 {
+        self.recursors.iter().map(Recursor::questions).sum()
     }
 
-    /// How often `name` was asked for, of all servers together.
-    pub fn asked(&self, name: &str) -> u64 {
+    /// How many of those asked for `name`, whatever the type.
+    pub fn questions_for(&self, name: &str) -> u64 {
         let name = name.trim_end_matches('.').to_lowercase();
-        let questions = self.recursors.iter().flat_map(Recursor::asked);
-        questions
-            .filter(|(question, _)| question.name == name)
-            .map(|(_, times)| times)
-            .sum()
-    }
-
-    /// Every question to the server at `index` of [`Self::dns`], with how often it was asked.
-    pub fn questions(&self, index: usize) -> Vec<(Question, u64)> {
         self.recursors
-            .get(index)
-            .map(Recursor::asked)
-            .unwrap_or_default()
-    }
-
-    /// How many connections `ip` accepted, at all its ports.
-    pub fn connections(&self, ip: IpAddr) -> u64 {
-        self.connections
             .iter()
-            .filter(|(at, _)| at.ip() == ip)
-            .map(|(_, count)| count.load(Ordering::Relaxed))
+            .map(|it| it.questions_for(&name))
             .sum()
     }
 
     /// Repairs or breaks a zone: from now on the server at `index` of [`Self::dns`] knows these
     /// records, written as in the data file, and no others. Sequences and faults stay.
-    pub fn learn(&self, index: usize, records: &[&str]) -> Result<(), LabError> {
-        let lines = records
+    pub fn set_records(&self, index: usize, records: &[&str]) -> Result<(), Error> {
+        let records = records
             .iter()
-            .map(|line| Line::try_from((*line).to_owned()));
-        let lines = lines
+            .map(|line| RecordLine::try_from((*line).to_owned()));
+        let records = records
             .collect::<Result<Vec<_>, _>>()
-            .map_err(LabError::World)?;
-        let recursor = self
-            .recursors
-            .get(index)
-            .ok_or_else(|| LabError::World(format!("there is no DNS server {index}")))?;
-        recursor.learn(&lines);
+            .map_err(Error::Records)?;
+        let server = self.recursors.get(index);
+        server
+            .ok_or_else(|| Error::Records(format!("there is no server {index}")))?
+            .set_records(&records);
         Ok(())
     }
 
@@ -191,14 +157,9 @@ impl Drop for RunningWorld {
     }
 }
 
-const CA_FILE: &str = "ca.pem";
-
-fn certificate_error(what: &str) -> impl FnOnce(CertificateError) -> LabError {
+fn certificate_error(what: &str) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> Error {
     let what = what.to_owned();
-    |source| LabError::Certificate {
-        what,
-        source: Box::new(source),
-    }
+    |source| Error::Certificate { what, source }
 }
 
 #[cfg(test)]
@@ -209,6 +170,7 @@ mod tests {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};
     use rustls::{ClientConfig, RootCertStore};
+    use serde_json::Value;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpStream;
     use tokio::time::timeout;
@@ -224,14 +186,23 @@ mod tests {
         running.expect("a running world")
     }
 
+    /// The service port, read from the agent's configuration.
+    fn port(running: &RunningWorld) -> u16 {
+        let configuration: Value = serde_json::from_str(&running.configuration).expect("JSON");
+        let port = configuration["targets"][0]["port"].as_u64();
+        port.and_then(|port| u16::try_from(port).ok())
+            .expect("a port")
+    }
+
     async fn connect(running: &RunningWorld, ip: &str) -> io::Result<TcpStream> {
-        let at = SocketAddr::new(ip.parse().expect("an address"), running.port);
-        timeout(Duration::from_millis(1500), TcpStream::connect(at)).await?
+        let address = SocketAddr::new(ip.parse().expect("an address"), port(running));
+        timeout(Duration::from_millis(1500), TcpStream::connect(address)).await?
     }
 
     async fn handshake(running: &RunningWorld, ip: &str) -> io::Result<()> {
         let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(running.ca_pem.as_bytes()).expect("a certificate");
+        let ca_file = running.directory().join("ca.pem");
+        let ca = CertificateDer::from_pem_file(ca_file).expect("a certificate");
         roots.add(ca).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -242,14 +213,8 @@ mod tests {
         let name = ServerName::try_from("kv.test").expect("a name");
         let connector = TlsConnector::from(Arc::new(config));
         let stream = connect(running, ip).await?;
-        let shaken = connector.connect(name, stream);
-        timeout(Duration::from_millis(1500), shaken)
-            .await?
-            .map(drop)
-    }
-
-    fn told(result: io::Result<()>) -> String {
-        result.expect_err("no handshake").to_string()
+        timeout(Duration::from_millis(1500), connector.connect(name, stream)).await??;
+        Ok(())
     }
 
     #[tokio::test]
@@ -262,9 +227,9 @@ mod tests {
                127.0.1.4: {tls: {names: [kv.test], intermediate: missing}}\n  \
                127.0.1.5: closed\n  \
                127.0.1.6: silent\n  \
-               127.0.1.7: plain\n  \
-               127.0.1.8: interrupt\n  \
-               127.0.1.9: reset\n  \
+               127.0.1.7: plainHttp\n  \
+               127.0.1.8: closeAfterHello\n  \
+               127.0.1.9: resetAfterHello\n  \
                127.0.1.10: {alert: 40}\n  \
                127.0.1.11: trickle\n",
         )
@@ -282,17 +247,9 @@ mod tests {
             ("127.0.1.10", "HandshakeFailure"),
             ("127.0.1.11", "timed out"),
         ] {
-            let told = told(handshake(&running, ip).await);
-            assert!(told.contains(expected), "{ip}: {told}");
+            let error = handshake(&running, ip).await.expect_err("no handshake");
+            assert!(error.to_string().contains(expected), "{ip}: {error}");
         }
-        assert_eq!(
-            running.connections("127.0.1.1".parse().expect("an address")),
-            1
-        );
-        assert_eq!(
-            running.connections("127.0.1.5".parse().expect("an address")),
-            0
-        );
         running.stop().await;
     }
 
@@ -300,26 +257,26 @@ mod tests {
     async fn a_black_hole_swallows_every_connection() {
         let running = start("endpoints: {127.0.1.1: blackhole, 127.0.1.2: blackhole}").await;
         // Longer than a second, after which the kernel repeats its SYN.
-        let tried = ["127.0.1.1", "127.0.1.1", "127.0.1.2"].map(|ip| connect(&running, ip));
-        for tried in futures_util::future::join_all(tried).await {
-            let error = tried.expect_err("swallowed");
+        let attempts = ["127.0.1.1", "127.0.1.1", "127.0.1.2"].map(|ip| connect(&running, ip));
+        for attempt in futures_util::future::join_all(attempts).await {
+            let error = attempt.expect_err("swallowed");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
         running.stop().await;
     }
 
     #[tokio::test]
-    async fn an_address_of_a_record_refuses_where_nobody_serves_it() {
+    async fn an_address_of_a_record_without_an_endpoint_refuses() {
         let running = start("dns: {records: [kv.test A 127.0.1.1]}").await;
-        assert!(std::net::TcpListener::bind(("127.0.1.1", running.port)).is_err());
+        assert!(std::net::TcpListener::bind(("127.0.1.1", port(&running))).is_err());
         let error = connect(&running, "127.0.1.1").await.expect_err("refused");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         running.stop().await;
     }
 
     #[tokio::test]
-    async fn a_plain_service_says_so_in_the_clear() {
-        let running = start("endpoints: {127.0.1.1: plain}").await;
+    async fn a_plain_http_service_replies_without_tls() {
+        let running = start("endpoints: {127.0.1.1: plainHttp}").await;
         let mut stream = connect(&running, "127.0.1.1").await.expect("a connection");
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"hello")
             .await
@@ -349,12 +306,9 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_left_of_a_world_that_is_dropped() {
         let running = start("endpoints: {127.0.1.1: silent}").await;
-        let at = SocketAddr::new("127.0.1.1".parse().expect("an address"), running.port);
-        let (directory, ca) = (running.directory().to_owned(), running.ca_file());
-        assert_eq!(
-            fs::read_to_string(ca).expect("the authority"),
-            running.ca_pem
-        );
+        let at = SocketAddr::new("127.0.1.1".parse().expect("an address"), port(&running));
+        let directory = running.directory().to_owned();
+        assert!(directory.join("ca.pem").exists());
         drop(running);
         assert!(!directory.exists());
         tokio::task::yield_now().await;

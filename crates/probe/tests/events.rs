@@ -120,7 +120,7 @@ struct Collector(Arc<Mutex<Vec<Line>>>);
 async fn log_of_a_probe(world: &str) -> Vec<Line> {
     let world = World::parse(world).expect("a world");
     let running = RunningWorld::start(&world).await.expect("a running world");
-    let plan = load_text("config.yaml", &world.configuration(&running)).expect("a plan");
+    let plan = load_text("config.yaml", &running.configuration).expect("a plan");
     let settings = Settings {
         resolvers: plan.resolvers.clone(),
         ca_certificates: Arc::clone(&plan.ca_certificates),

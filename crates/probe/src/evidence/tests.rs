@@ -24,7 +24,7 @@ impl Probes {
         let world = format!("{{story: x, verdict: {{outcome: pass}}, {world}}}");
         let world = World::parse(&world).expect("a world");
         let running = RunningWorld::start(&world).await.expect("a running world");
-        let plan = load_text("config.yaml", &world.configuration(&running)).expect("a plan");
+        let plan = load_text("config.yaml", &running.configuration).expect("a plan");
         Self {
             prober: Prober::new(running.machine.clone(), settings(&plan)),
             target: Arc::clone(&plan.targets[0]),
@@ -39,9 +39,7 @@ impl Probes {
 
     /// How many messages the servers have heard so far.
     fn messages(&self) -> u64 {
-        let servers = 0..self.world.dns.len();
-        let heard = servers.flat_map(|index| self.world.questions(index));
-        heard.map(|(_, times)| times).sum()
+        self.world.questions()
     }
 
     /// How many messages each of the next `count` probes costs.
@@ -96,7 +94,7 @@ async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() 
         "kv.privatelink.vaultcore.azure.net",
         "kv.privatelink.vault.azure.net",
     ];
-    let asked = |probes: &Probes| names.map(|name| probes.world.asked(name));
+    let asked = |probes: &Probes| names.map(|name| probes.world.questions_for(name));
     for _ in 0..3 {
         let resolution = probes.next().await.resolution;
         let told = [resolution.alias, resolution.mistaken];
@@ -122,10 +120,10 @@ async fn what_trouble_leads_to_is_asked_anew_where_the_addresses_are_others() {
         "kv.vault.azure.net CNAME kv.privatelink.vaultcore.azure.net",
         "kv.privatelink.vaultcore.azure.net A 52.1.2.3",
     ];
-    probes.world.learn(0, &other).expect("records");
+    probes.world.set_records(0, &other).expect("records");
     let evidence = probes.next().await.resolution.alias.expect("evidence");
     assert_eq!(evidence.addresses, [IpAddr::from([52, 1, 2, 3])]);
-    assert_eq!(probes.world.asked(alias), 2);
+    assert_eq!(probes.world.questions_for(alias), 2);
 }
 
 #[tokio::test]
@@ -137,7 +135,7 @@ async fn a_name_that_failed_is_asked_again_by_the_next_probe() {
     let mut probes = Probes::of(&failing).await;
     let alias = "kv.privatelink.vaultcore.azure.net";
     probes.next().await;
-    let tries = probes.world.asked(alias);
+    let tries = probes.world.questions_for(alias);
     probes.next().await;
-    assert_eq!(probes.world.asked(alias), 2 * tries);
+    assert_eq!(probes.world.questions_for(alias), 2 * tries);
 }
