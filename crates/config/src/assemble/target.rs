@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::problems::Problems;
 use crate::raw::RawTarget;
 use crate::spanned::{Location, Origin, Spanned};
-use crate::text::{self, HostText};
+use crate::text::{self, DurationText, HostText};
 use crate::{duration, host};
 
 /// The shortest interval for `MySQL`: the server counts every handshake that the probe ends, and at
@@ -67,26 +67,11 @@ pub(super) fn read(
     }
     let (port, protocol) = endpoint(raw, known.as_ref(), problems);
     let (mut interval, timeout) = pace(raw, (source, protocol), globals, problems);
-    // The server counts plain TCP connections too, so `protocol: tcp` needs the same interval.
-    let listed = known.as_ref().map(|known| known.service.ports.iter());
-    let is_mysql = protocol == Protocol::Mysql
-        || listed.is_some_and(|mut ports| {
-            ports.any(|listed| listed.number == port && listed.protocol == Protocol::Mysql)
-        });
+    let is_mysql = protocol == Protocol::Mysql || is_listed_mysql(known.as_ref(), port);
     if let Some(written) = &raw.protocol
         && is_mysql
-        && interval < MYSQL_INTERVAL
     {
-        if written.location.origin == Origin::CommandLine {
-            // `check` has no flag for the interval, and probes once.
-            interval = MYSQL_INTERVAL;
-        } else {
-            let location = raw
-                .interval
-                .as_ref()
-                .map_or(written.location, |own| own.location);
-            problems.error(location, too_often_for_mysql(interval));
-        }
+        interval = mysql_interval(interval, raw.interval.as_ref(), written.location, problems);
     }
     let rules = rules(raw, globals, problems);
     values::doubt_expected(
@@ -223,6 +208,34 @@ fn pace(
         );
     }
     (interval, timeout)
+}
+
+/// Whether the catalogue lists the port for `MySQL`. The server counts plain TCP connections too, so
+/// `protocol: tcp` needs the same interval.
+fn is_listed_mysql(known: Option<&Match>, port: u16) -> bool {
+    known.is_some_and(|known| {
+        let mut ports = known.service.ports.iter();
+        ports.any(|listed| listed.number == port && listed.protocol == Protocol::Mysql)
+    })
+}
+
+/// An error where the interval is too short for `MySQL`, except for `check`, which has no flag for the
+/// interval and probes once.
+fn mysql_interval(
+    interval: Duration,
+    written: Option<&Spanned<DurationText>>,
+    protocol: Location,
+    problems: &mut Problems<'_>,
+) -> Duration {
+    if interval >= MYSQL_INTERVAL {
+        return interval;
+    }
+    if protocol.origin == Origin::CommandLine {
+        return MYSQL_INTERVAL;
+    }
+    let location = written.map_or(protocol, |written| written.location);
+    problems.error(location, too_often_for_mysql(interval));
+    interval
 }
 
 fn too_often_for_mysql(interval: Duration) -> Diagnostic {
