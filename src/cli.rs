@@ -18,6 +18,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use privatelink_config::problem::ConfigError;
 
 /// Everything passes or warns.
 const EXIT_OK: u8 = 0;
@@ -100,7 +101,11 @@ fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     if gone(error) {
         return EXIT_OK.into();
     }
-    let red = anstyle::AnsiColor::Red.on_default().bold();
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        anstream::eprintln!("{}", error.rendered());
+        return EXIT_USAGE.into();
+    }
+    let red = anstyle::AnsiColor::BrightRed.on_default().bold();
     anstream::eprintln!("{red}error{red:#}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -18,6 +18,7 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use privatelink_board::Probed;
+use privatelink_config::diagnostic::Diagnostic;
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
 use privatelink_machine::Machine;
@@ -287,10 +288,10 @@ fn exit_code(probed: &[Arc<Probed>], fail_on: FailOn) -> ExitCode {
 }
 
 /// A pause between rounds, at least a second.
-fn duration(text: &str) -> Result<Duration, String> {
-    let pause = duration::parse(text).map_err(|complaint| complaint.to_string())?;
+fn duration(text: &str) -> Result<Duration, Diagnostic> {
+    let pause = duration::parse(text)?;
     if pause < Duration::from_secs(1) {
-        return Err("the pause must be at least 1s".to_owned());
+        return Err(Diagnostic::new("the pause must be at least 1s"));
     }
     Ok(pause)
 }

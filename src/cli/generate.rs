@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, ValueEnum};
 
 use super::{Cli, EXIT_OK, Failure};
-use privatelink_config::problem::quoted;
+use privatelink_config::diagnostic::quoted;
 use privatelink_config::schema as config_schema;
 use privatelink_report::schema as report_schema;
 use privatelink_verdict::suggest::nearest;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::validate::Format;
 use crate::cli::{EXIT_OK, Failure, table};
 use privatelink_config;
-use privatelink_config::problem::quoted;
+use privatelink_config::diagnostic::quoted;
 use privatelink_verdict::suggest::nearest;
 
 /// Shows the catalogue of Azure services, or what it knows of one service or host: its private

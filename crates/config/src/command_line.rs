@@ -1,20 +1,19 @@
-//! Command line: what is typed after `check`, as if it had been written in a configuration.
+//! Command line: the hosts and flags of `check`, read as a configuration file is.
 
 use crate::assemble::Parts;
+use crate::diagnostic::Diagnostic;
 use crate::network;
-use crate::problem::{Complaint, ConfigError, Problems, Source};
+use crate::problem::{ConfigError, Problem};
 use crate::raw::{RawClassify, RawConfig, RawResolver, RawTarget, RawTls};
+use crate::spanned::SourceText;
+use crate::spanned::{Location, Origin, Spanned};
 use crate::text::NameText;
-use crate::written::{Origin, Place, Written};
 
-/// What may be said of the hosts of `check`, as text: values are read as those of a file are.
+/// The flags of `check` that concern its hosts. Values are texts, and are read as those of a file.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch that is typed by itself"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct HostOptions {
-    /// DNS servers to ask in place of the configured resolvers, the first one judged.
+    /// DNS servers to ask instead of the configured resolvers, the first one judged.
     pub resolvers: Vec<String>,
     /// The expectation.
     pub expect: Option<String>,
@@ -46,15 +45,15 @@ pub struct HostOptions {
     pub ipv6_only: bool,
 }
 
-/// Puts the hosts and flags into `parts`. With hosts, the configuration's targets and later files
-/// are left out; without, only what concerns every target may be said.
+/// Applies the hosts and flags to `parts`. With hosts, the configuration's targets and target files
+/// are dropped; without, only flags that concern every target are allowed.
 pub(super) fn apply(
     hosts: &[String],
     flags: &HostOptions,
     parts: &mut Parts,
 ) -> Result<(), ConfigError> {
     let mut typed = Typed::default();
-    // Exhaustive: a new flag must be put to use here.
+    // Destructured, so that the compiler reports a new flag that is not applied here.
     let HostOptions {
         resolvers,
         expect,
@@ -100,21 +99,21 @@ pub(super) fn apply(
     let families = ipv4_only.then_some("-4").or(ipv6_only.then_some("-6"));
     let families = families.map(|flag| {
         let family = if flag == "-4" { "ipv4" } else { "ipv6" };
-        let place = typed.line(flag, "");
-        Written {
-            value: vec![Written {
+        let location = typed.line(flag, "");
+        Spanned {
+            value: vec![Spanned {
                 value: family.into(),
-                place,
+                location,
             }],
-            place,
+            location,
         }
     });
-    let ask = (*http || *no_http).then(|| Written::nowhere(*http && !*no_http));
+    let ask = (*http || *no_http).then(|| Spanned::unspanned(*http && !*no_http));
 
     if !hosts.is_empty() {
         raw.targets = Some(targets(hosts, flags, &mut typed)?);
         raw.presets = None;
-        parts.later.clear();
+        parts.target_files.clear();
     }
 
     for target in raw.targets.iter_mut().flatten() {
@@ -138,7 +137,7 @@ pub(super) fn apply(
     if !resolvers.is_empty() {
         replace_resolvers(raw, resolvers, &mut typed)?;
     }
-    parts.command_line = typed.source;
+    parts.command_line = typed.source();
     Ok(())
 }
 
@@ -147,8 +146,9 @@ fn targets(
     hosts: &[String],
     flags: &HostOptions,
     typed: &mut Typed,
-) -> Result<Vec<Written<RawTarget>>, ConfigError> {
-    // Not the configuration's default: the question at the prompt is nearly always this one.
+) -> Result<Vec<Spanned<RawTarget>>, ConfigError> {
+    // The global `expect` does not apply: a user who names a host nearly always means its private
+    // endpoint.
     let expect = flags.expect.as_deref().unwrap_or("privateEndpoint");
     let port = flags
         .port
@@ -162,20 +162,20 @@ fn targets(
         expected_cidrs: (!cidrs.is_empty()).then(|| typed.many("--expected-cidr", cidrs)),
         server_name: typed.one("--server-name", flags.server_name.as_deref()),
         private_zone: typed.one("--private-zone", flags.private_zone.as_deref()),
-        ..RawTarget::of_host(Written::nowhere("".into()))
+        ..RawTarget::default()
     };
     let mut targets = Vec::with_capacity(hosts.len());
     for host in hosts {
-        let place = typed.line("", host);
-        let host = Written {
+        let location = typed.line("", host);
+        let host = Spanned {
             value: host.as_str().into(),
-            place,
+            location,
         };
         let value = RawTarget {
             host,
             ..template.clone()
         };
-        targets.push(Written { value, place });
+        targets.push(Spanned { value, location });
     }
     Ok(targets)
 }
@@ -186,17 +186,18 @@ fn overwrite<T: Clone>(field: &mut Option<T>, typed: Option<&T>) {
     }
 }
 
-/// The typed servers instead of every configured resolver: the first is judged, whatever path a
-/// target had.
+/// Replaces every configured resolver by the servers of the command line. All targets are judged by
+/// the first.
 fn replace_resolvers(
     raw: &mut RawConfig,
     servers: &[String],
     typed: &mut Typed,
 ) -> Result<(), ConfigError> {
-    let mut resolvers: Vec<Written<RawResolver>> = Vec::new();
+    let mut resolvers: Vec<Spanned<RawResolver>> = Vec::new();
     for text in servers {
-        let place = typed.line("--resolver", text);
-        let server = network::server(text).map_err(|complaint| typed.error(place, complaint))?;
+        let location = typed.line("--resolver", text);
+        let server =
+            network::server(text).map_err(|diagnostic| typed.error(location, diagnostic))?;
         let first = resolvers.is_empty();
         let name = if first {
             "system".to_owned()
@@ -204,22 +205,22 @@ fn replace_resolvers(
             server.to_string()
         };
         let value = RawResolver {
-            name: Written {
+            name: Spanned {
                 value: NameText(name),
-                place,
+                location,
             },
-            servers: Some(Written {
-                value: vec![Written {
+            servers: Some(Spanned {
+                value: vec![Spanned {
                     value: text.as_str().into(),
-                    place,
+                    location,
                 }],
-                place,
+                location,
             }),
             resolv_conf: None,
             must_agree: Some(!first),
             path_for: None,
         };
-        resolvers.push(Written { value, place });
+        resolvers.push(Spanned { value, location });
     }
     raw.resolvers = Some(resolvers);
     for target in raw.targets.iter_mut().flatten() {
@@ -228,17 +229,16 @@ fn replace_resolvers(
     Ok(())
 }
 
-/// The command line as a text, one flag to a line, so that messages can show it.
+/// The command line as a text with one flag per line, so that messages can show it.
 #[derive(Debug, Default)]
 struct Typed {
-    source: Source,
+    text: String,
     lines: usize,
 }
 
 impl Typed {
-    /// Adds a line; returns the place of `value` in it.
-    fn line(&mut self, flag: &str, value: &str) -> Place {
-        "command line".clone_into(&mut self.source.name);
+    /// Adds a line; returns the location of `value` in it.
+    fn line(&mut self, flag: &str, value: &str) -> Location {
         let shown: String = value
             .chars()
             .map(|c| if c == '\n' { ' ' } else { c })
@@ -248,9 +248,9 @@ impl Typed {
         } else {
             " "
         };
-        self.source.text += &format!("{flag}{separator}{shown}\n");
+        self.text += &format!("{flag}{separator}{shown}\n");
         self.lines += 1;
-        Place {
+        Location {
             origin: Origin::CommandLine,
             line: self.lines,
             column: flag.chars().count() + separator.len() + 1,
@@ -262,35 +262,39 @@ impl Typed {
         &mut self,
         flag: &str,
         value: Option<&str>,
-    ) -> Option<Written<T>> {
+    ) -> Option<Spanned<T>> {
         let value = value?;
-        Some(Written {
-            place: self.line(flag, value),
+        Some(Spanned {
+            location: self.line(flag, value),
             value: value.into(),
         })
     }
 
-    fn many<T: for<'a> From<&'a str>>(&mut self, flag: &str, values: &[String]) -> Vec<Written<T>> {
+    fn many<T: for<'a> From<&'a str>>(&mut self, flag: &str, values: &[String]) -> Vec<Spanned<T>> {
         values
             .iter()
             .filter_map(|value| self.one(flag, Some(value)))
             .collect()
     }
 
-    fn number(&mut self, flag: &str, value: &str) -> Result<Written<i64>, ConfigError> {
-        let place = self.line(flag, value);
+    fn number(&mut self, flag: &str, value: &str) -> Result<Spanned<i64>, ConfigError> {
+        let location = self.line(flag, value);
         match value.parse() {
-            Ok(value) => Ok(Written { value, place }),
-            Err(_) => Err(self.error(place, Complaint::new("expected a whole number"))),
+            Ok(value) => Ok(Spanned { value, location }),
+            Err(_) => Err(self.error(location, Diagnostic::new("expected a whole number"))),
         }
     }
 
-    fn error(&self, place: Place, complaint: Complaint) -> ConfigError {
-        let nothing = Source::default();
-        let mut problems = Problems::new(&nothing, &self.source);
-        problems.error(place, complaint);
+    fn source(&self) -> SourceText {
+        SourceText {
+            name: "command line".to_owned(),
+            text: self.text.as_str().into(),
+        }
+    }
+
+    fn error(&self, location: Location, diagnostic: Diagnostic) -> ConfigError {
         ConfigError {
-            problems: problems.errors,
+            problems: vec![Problem::new(&self.source(), location, diagnostic)],
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Duration: a span of time as people write it: `30s`, `10m`, `336h`, `500ms`, `1h30m`.
+//! Duration: the grammar of durations: `30s`, `10m`, `336h`, `500ms`, `1h30m`.
 
 use std::time::Duration;
 
-use crate::problem::{Complaint, quoted};
+use crate::diagnostic::{self, Diagnostic};
 
 /// The pattern of a duration, for the JSON schema.
 pub const PATTERN: &str = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
@@ -10,13 +10,13 @@ pub const PATTERN: &str = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
 /// Units, longest first: the order they are written in.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Ten years: nothing here is meant to last longer.
+/// The longest duration in milliseconds: ten years, more than any setting needs.
 const LONGEST: u64 = 10 * 365 * 24 * 3_600_000;
 
 /// Reads a duration: whole numbers with units `h`, `m`, `s`, `ms`, each at most once, longest first.
-pub fn parse(text: &str) -> Result<Duration, Complaint> {
-    let complaint = || {
-        Complaint::new(format!("{} is not a duration", quoted(text))).help(
+pub fn parse(text: &str) -> Result<Duration, Diagnostic> {
+    let refusal = || {
+        Diagnostic::new(format!("{} is not a duration", diagnostic::quoted(text))).help(
             if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
                 format!("a duration needs a unit: `{text}s`, `{text}m`, `{text}h` or `{text}ms`")
             } else {
@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
         )
     };
     if text.is_empty() || text.len() > 64 {
-        return Err(complaint());
+        return Err(refusal());
     }
     let mut milliseconds: u64 = 0;
     let mut units = UNITS.iter();
@@ -38,11 +38,11 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
             .find(|c: char| !c.is_ascii_lowercase())
             .unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
-        // Each unit once and in order: what was skipped cannot come any more.
+        // `units` goes on where the last unit was found, so each comes once and in order.
         let (_, factor) = units
             .find(|(name, _)| *name == unit)
             .filter(|_| !number.is_empty())
-            .ok_or_else(complaint)?;
+            .ok_or_else(refusal)?;
         milliseconds = number
             .parse::<u64>()
             .ok()
@@ -50,8 +50,11 @@ pub fn parse(text: &str) -> Result<Duration, Complaint> {
             .and_then(|span| milliseconds.checked_add(span))
             .filter(|milliseconds| *milliseconds <= LONGEST)
             .ok_or_else(|| {
-                Complaint::new(format!("the duration {} is too long", quoted(text)))
-                    .help("the longest is ten years, `87600h`")
+                Diagnostic::new(format!(
+                    "the duration {} is too long",
+                    diagnostic::quoted(text)
+                ))
+                .help("the longest is ten years, `87600h`")
             })?;
         rest = after;
     }
@@ -73,6 +76,11 @@ pub fn show(duration: Duration) -> String {
         text.push_str("0s");
     }
     text
+}
+
+/// The duration between backticks, for messages.
+pub(crate) fn quoted(duration: Duration) -> String {
+    format!("`{}`", show(duration))
 }
 
 #[cfg(test)]
@@ -109,8 +117,8 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         for text in ["99999999999999999999h", "87601h", "5124095576030431h"] {
-            let complaint = parse(text).expect_err(text);
-            assert!(complaint.message.contains("too long"), "{text}");
+            let diagnostic = parse(text).expect_err(text);
+            assert!(diagnostic.message.contains("too long"), "{text}");
         }
     }
 

@@ -1,7 +1,8 @@
-//! Files: what a plan was read from, remembered by content so that a change is noticed.
+//! Files: the files that a plan was read from, with a hash of their content, by which a change is
+//! noticed.
 //!
-//! Content, not modification times or watches: a `ConfigMap` is swapped by a symlink under the
-//! directory, and a watch on the file dies with the first swap.
+//! The content is compared, not modification times, and there is no watch: kubelet replaces a
+//! `ConfigMap` by a symbolic link to a new directory, after which a watch on the file sees nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,38 +12,58 @@ use sha2::{Digest, Sha256};
 
 use crate::read::LARGEST_FILE;
 
-/// The files that were read, in order.
+/// The files that were read, in the order of reading.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
     read: Vec<(PathBuf, Fingerprint)>,
 }
 
-/// What is remembered of a file: the hash of its content, `None` where it could not be read.
+/// A file that cannot be read as text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The system refused to read it.
+    #[error("the file cannot be read: {0}")]
+    Io(io::Error),
+    /// The content is not UTF-8.
+    #[error("the file is not UTF-8 text: the byte at offset {offset} is not valid")]
+    NotUtf8 {
+        /// Of the first byte that is not valid, from 0.
+        offset: usize,
+    },
+}
+
+/// The hash of a file's content; `None` where it could not be read.
 type Fingerprint = Option<[u8; 32]>;
 
+impl ReadError {
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl Files {
-    /// Reads `path`, and remembers what was found.
+    /// Reads `path` and keeps the hash of its content.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let content = read_bounded(path, LARGEST_FILE);
         self.read.push((path.to_owned(), fingerprint(&content)));
         content
     }
 
-    /// Remembers a text that came from nowhere on disk.
-    pub(crate) fn remember(&mut self, text: &str) {
+    /// Keeps the hash of a text that is in no file, such as standard input.
+    pub(crate) fn add_text(&mut self, text: &str) {
         let print = Sha256::digest(text.as_bytes()).into();
         self.read.push((PathBuf::new(), Some(print)));
     }
 
-    /// Whether any of the files reads differently now.
+    /// Whether the content of any of the files is different now.
     pub(crate) fn changed(&self) -> bool {
         self.read
             .iter()
             .any(|(path, before)| fingerprint(&read_bounded(path, LARGEST_FILE)) != *before)
     }
 
-    /// Changes with the content of the files, and with nothing else: not with where they lie.
-    /// 48 bits, so that a gauge holds it exactly.
+    /// A hash of the content of all files, whatever their paths. It has 48 bits, so that a gauge
+    /// (64-bit float) holds it exactly.
     pub(crate) fn hash(&self) -> u64 {
         let mut hash = Sha256::new();
         for (_, print) in &self.read {
@@ -54,6 +75,13 @@ impl Files {
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
+}
+
+/// The content of a file as text.
+pub(crate) fn utf8(content: Vec<u8>) -> Result<String, ReadError> {
+    String::from_utf8(content).map_err(|error| ReadError::NotUtf8 {
+        offset: error.utf8_error().valid_up_to(),
+    })
 }
 
 fn fingerprint(content: &io::Result<Vec<u8>>) -> Fingerprint {

@@ -1,30 +1,30 @@
-//! Host: the DNS name of a target as it is written, and what makes it unusable.
+//! Host: the DNS name of a target as it is written, and why it may be refused.
 
 use std::net::IpAddr;
 
 use privatelink_verdict::name::normalised;
 
-use crate::problem::{Complaint, quoted};
+use crate::diagnostic::{Diagnostic, quoted};
 
 /// Longest name and label, without the trailing dot (RFC 1035 section 2.3.4).
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
-/// Reads a host: lower case and without the trailing dot from here on.
-pub fn parse(text: &str) -> Result<String, Complaint> {
-    if let Some(complaint) = not_a_host(text) {
-        return Err(complaint);
+/// Reads a host; the result is in lower case and has no trailing dot.
+pub fn parse(text: &str) -> Result<String, Diagnostic> {
+    if let Some(diagnostic) = not_a_host(text) {
+        return Err(diagnostic);
     }
     let host = normalised(text);
     if host.len() > LONGEST_NAME {
-        return Err(Complaint::new(format!(
+        return Err(Diagnostic::new(format!(
             "the host name has {} characters; a DNS name has at most {LONGEST_NAME}",
             host.len()
         )));
     }
     for label in host.split('.') {
         if let Some(what) = broken_label(label) {
-            return Err(Complaint::new(format!(
+            return Err(Diagnostic::new(format!(
                 "{} is not a host name: {what}",
                 quoted(text)
             )));
@@ -33,18 +33,18 @@ pub fn parse(text: &str) -> Result<String, Complaint> {
     Ok(host)
 }
 
-/// What people write where a host belongs.
-fn not_a_host(text: &str) -> Option<Complaint> {
-    let complaint = Complaint::new(format!("{} is not a host name", quoted(text)));
+/// Refuses other things that people write in the place of a host, such as a URL.
+fn not_a_host(text: &str) -> Option<Diagnostic> {
+    let diagnostic = Diagnostic::new(format!("{} is not a host name", quoted(text)));
     if text.is_empty() || text == "." {
         return Some(
-            Complaint::new("the host is empty").help("write the name that applications use"),
+            Diagnostic::new("the host is empty").help("write the name that applications use"),
         );
     }
     let address = text.trim_start_matches('[').trim_end_matches(']');
     if address.parse::<IpAddr>().is_ok() {
         return Some(
-            Complaint::new(format!("the host {} is an IP address", quoted(text))).help(
+            Diagnostic::new(format!("the host {} is an IP address", quoted(text))).help(
                 "write the name that applications use: the probe is about how it resolves \
                  and which certificate answers to it",
             ),
@@ -52,7 +52,7 @@ fn not_a_host(text: &str) -> Option<Complaint> {
     }
     if !text.is_ascii() {
         return Some(
-            Complaint::new(format!(
+            Diagnostic::new(format!(
                 "the host {} is not ASCII: DNS carries such names in punycode",
                 quoted(text)
             ))
@@ -61,25 +61,26 @@ fn not_a_host(text: &str) -> Option<Complaint> {
     }
     if let Some((_, rest)) = text.split_once("://") {
         let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
-        return Some(complaint.help(format!("write the host alone: {}", quoted(host))));
+        return Some(diagnostic.help(format!("write the host alone: {}", quoted(host))));
     }
     if let Some((host, _)) = text.split_once('/') {
-        return Some(complaint.help(format!("write the host alone: {}", quoted(host))));
+        return Some(diagnostic.help(format!("write the host alone: {}", quoted(host))));
     }
     if let Some((host, port)) = text.split_once(':') {
-        return Some(complaint.help(if port.parse::<u16>().is_ok() {
+        return Some(diagnostic.help(if port.parse::<u16>().is_ok() {
             format!("write the host alone, {}, and `port: {port}`", quoted(host))
         } else {
             format!("write the host alone: {}", quoted(host))
         }));
     }
-    text.contains('*')
-        .then(|| complaint.help("a wildcard cannot be resolved: write a name that exists below it"))
+    text.contains('*').then(|| {
+        diagnostic.help("a wildcard cannot be resolved: write a name that exists below it")
+    })
 }
 
 fn broken_label(label: &str) -> Option<String> {
     if label.is_empty() {
-        return Some("there is nothing between two dots".to_owned());
+        return Some("it has an empty label (two dots in a row, or a leading dot)".to_owned());
     }
     if label.len() > LONGEST_LABEL {
         return Some(format!(
@@ -87,15 +88,12 @@ fn broken_label(label: &str) -> Option<String> {
             label.len()
         ));
     }
-    // Underscores are no host names by the letter of RFC 952, but resolve and are in use.
+    // RFC 952 allows no underscore in a host name, but such names resolve and are in use.
     if let Some(odd) = label
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
     {
-        return Some(format!(
-            "{} does not belong there",
-            quoted(&odd.to_string())
-        ));
+        return Some(format!("{} is not allowed in it", quoted(&odd.to_string())));
     }
     (label.starts_with('-') || label.ends_with('-'))
         .then(|| "a label starts or ends with a hyphen".to_owned())
@@ -153,14 +151,14 @@ mod tests {
             ("*.vault.azure.net", "not a host", "wildcard"),
             ("", "empty", "the name that applications use"),
         ] {
-            let complaint = parse(text).expect_err(text);
-            assert!(complaint.message.contains(message), "{complaint:?}");
+            let diagnostic = parse(text).expect_err(text);
+            assert!(diagnostic.message.contains(message), "{diagnostic:?}");
             assert!(
-                complaint
+                diagnostic
                     .help
                     .as_deref()
                     .is_some_and(|found| found.contains(help)),
-                "{complaint:?}"
+                "{diagnostic:?}"
             );
         }
         for text in ["a..b", ".a", "a.-b", "a b", "a\u{0}b", "a.."] {

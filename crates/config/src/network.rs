@@ -4,24 +4,25 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::problem::{Complaint, quoted};
 use privatelink_verdict::resolver::DNS_PORT;
 
-/// Reads a network. Bits beyond the prefix are a mistake worth stopping at: nobody can tell
-/// whether `10.1.2.3/24` means the network or the one address.
-pub(crate) fn cidr(text: &str) -> Result<IpNet, Complaint> {
+use crate::diagnostic::{Diagnostic, quoted};
+
+/// Reads a network. Bits beyond the prefix are refused: `10.1.2.3/24` may mean the network or the one
+/// address.
+pub(crate) fn cidr(text: &str) -> Result<IpNet, Diagnostic> {
     let Ok(net) = text.parse::<IpNet>() else {
-        let complaint = Complaint::new(format!("{} is not a network", quoted(text)));
+        let diagnostic = Diagnostic::new(format!("{} is not a network", quoted(text)));
         return Err(match text.parse::<IpAddr>() {
-            Ok(ip) => complaint.help(format!(
+            Ok(ip) => diagnostic.help(format!(
                 "a network needs its prefix length; a single address is written `{}`",
                 IpNet::from(ip)
             )),
-            Err(_) => complaint.help("write an address and a prefix length: `10.1.2.0/24`"),
+            Err(_) => diagnostic.help("write an address and a prefix length: `10.1.2.0/24`"),
         });
     };
     if net.trunc() != net {
-        return Err(Complaint::new(format!(
+        return Err(Diagnostic::new(format!(
             "the network {} has bits set beyond its prefix",
             quoted(text)
         ))
@@ -36,7 +37,7 @@ pub(crate) fn cidr(text: &str) -> Result<IpNet, Complaint> {
         && let Some(prefix) = v6.prefix_len().checked_sub(96)
         && let Ok(v4) = Ipv4Net::new(v4, prefix)
     {
-        return Err(Complaint::new(format!(
+        return Err(Diagnostic::new(format!(
             "the network {} holds IPv4-mapped addresses, which are judged as IPv4",
             quoted(text)
         ))
@@ -46,7 +47,7 @@ pub(crate) fn cidr(text: &str) -> Result<IpNet, Complaint> {
 }
 
 /// Reads a DNS server: `IP`, `IP:PORT` or `[IPv6]:PORT`.
-pub(crate) fn server(text: &str) -> Result<SocketAddr, Complaint> {
+pub(crate) fn server(text: &str) -> Result<SocketAddr, Diagnostic> {
     let bracketed =
         || -> Option<Ipv6Addr> { text.strip_prefix('[')?.strip_suffix(']')?.parse().ok() };
     let server = text
@@ -55,7 +56,7 @@ pub(crate) fn server(text: &str) -> Result<SocketAddr, Complaint> {
         .or_else(|| Some(SocketAddr::new(text.parse().ok()?, DNS_PORT)))
         .or_else(|| Some(SocketAddr::new(bracketed()?.into(), DNS_PORT)))
         .ok_or_else(|| {
-            Complaint::new(format!(
+            Diagnostic::new(format!(
                 "{} is not the address of a DNS server",
                 quoted(text)
             ))
@@ -66,11 +67,11 @@ pub(crate) fn server(text: &str) -> Result<SocketAddr, Complaint> {
         })?;
     if server.port() == 0 {
         return Err(
-            Complaint::new("a DNS server cannot listen on port 0").help("the usual one is 53")
+            Diagnostic::new("a DNS server cannot listen on port 0").help("the usual one is 53")
         );
     }
     if server.ip().is_unspecified() || server.ip().is_multicast() {
-        return Err(Complaint::new(format!(
+        return Err(Diagnostic::new(format!(
             "no DNS server can have the address {}",
             quoted(text)
         )));
@@ -84,9 +85,9 @@ mod tests {
 
     #[test]
     fn a_network_with_host_bits_is_answered_with_both_meanings() {
-        let complaint = cidr("10.1.2.3/24").expect_err("host bits");
+        let diagnostic = cidr("10.1.2.3/24").expect_err("host bits");
         assert_eq!(
-            complaint.help.as_deref(),
+            diagnostic.help.as_deref(),
             Some("write `10.1.2.0/24` for the network, or `10.1.2.3/32` for the one address")
         );
     }
@@ -106,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_mapped_network_would_never_match_and_is_refused() {
-        let complaint = cidr("::ffff:10.0.0.0/104").expect_err("mapped");
-        assert_eq!(complaint.help.as_deref(), Some("write `10.0.0.0/8`"));
+        let diagnostic = cidr("::ffff:10.0.0.0/104").expect_err("mapped");
+        assert_eq!(diagnostic.help.as_deref(), Some("write `10.0.0.0/8`"));
     }
 
     #[test]

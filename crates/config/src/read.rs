@@ -1,34 +1,30 @@
-//! Read: text → raw, and YAML's errors in our words.
+//! Read: a YAML text becomes the raw configuration, or a problem in the words of this program.
 
 use std::fmt;
 
+use privatelink_verdict::suggest::nearest;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
 
-use crate::problem::{Complaint, Problems, Source, quoted};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::problem::Problem;
 use crate::raw::RawTarget;
-use crate::written::{Place, Written};
-use privatelink_verdict::suggest::nearest;
+use crate::spanned::{Location, SourceText, Spanned};
 
 /// Largest configuration file: far more than ten thousand targets need.
 pub(crate) const LARGEST_FILE: usize = 8 << 20;
 
-/// Reads one YAML document. `None`: an error was noted.
-pub(crate) fn document<T: DeserializeOwned>(
-    source: &Source,
-    problems: &mut Problems<'_>,
-) -> Option<T> {
-    serde_saphyr::from_str_with_options(&source.text, options())
-        .map_err(|error| {
-            let (place, complaint) = explained(&error);
-            problems.error(place, complaint);
-        })
-        .ok()
+/// Reads one YAML document.
+pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Problem> {
+    serde_saphyr::from_str_with_options(&source.text, options()).map_err(|error| {
+        let (location, diagnostic) = explained(&error);
+        Problem::new(source, location, diagnostic)
+    })
 }
 
-/// Whether a text holds nothing: no node at all, or null.
-pub(crate) fn is_empty(source: &Source) -> bool {
+/// Whether a text holds no YAML node, or null alone.
+pub(crate) fn is_empty(source: &SourceText) -> bool {
     matches!(
         serde_saphyr::from_str_with_options::<Option<IgnoredAny>>(&source.text, options()),
         Ok(None)
@@ -38,37 +34,37 @@ pub(crate) fn is_empty(source: &Source) -> bool {
         .all(|line| matches!(line.trim_start().chars().next(), None | Some('#')))
 }
 
-/// A target of a later file, before it is checked one by one: a bad one must not take the others
-/// with it.
-pub(crate) fn later_target(value: serde_json::Value) -> Result<RawTarget, Complaint> {
-    serde_json::from_value(value).map_err(|error| {
-        // serde_json names a line of its own making after " at line"; there is none here.
-        Complaint::new(error.to_string())
-    })
+/// Reads a target of a target file. Each is read by itself, so that a bad one does not make the
+/// others unreadable.
+pub(crate) fn listed_target(value: serde_json::Value) -> Result<RawTarget, Diagnostic> {
+    serde_json::from_value(value).map_err(|error| Diagnostic::new(error.to_string()))
 }
 
-/// What a later file holds: targets, each read on its own.
+/// The content of a target file; its targets are not read yet.
 #[derive(Debug, Default)]
-pub(crate) struct LaterFile {
-    pub(crate) targets: Vec<Written<serde_json::Value>>,
+pub(crate) struct TargetFileContent {
+    pub(crate) targets: Vec<Spanned<serde_json::Value>>,
     /// Other keys, which are not read.
     pub(crate) others: Vec<String>,
 }
 
-impl<'de> Deserialize<'de> for LaterFile {
-    // By hand: `flatten` would lose the places of the targets.
+impl<'de> Deserialize<'de> for TargetFileContent {
+    // Not derived: `flatten` would lose the locations of the targets.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Keys;
 
         impl<'de> Visitor<'de> for Keys {
-            type Value = LaterFile;
+            type Value = TargetFileContent;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a mapping with `targets`")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LaterFile, A::Error> {
-                let mut file = LaterFile::default();
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<TargetFileContent, A::Error> {
+                let mut file = TargetFileContent::default();
                 while let Some(key) = map.next_key::<String>()? {
                     if key == "targets" {
                         file.targets = map.next_value::<Option<_>>()?.unwrap_or_default();
@@ -104,32 +100,31 @@ fn options() -> Options {
     }
 }
 
-/// A YAML or shape error in our words, with the nearest valid spelling.
-fn explained(error: &Error) -> (Place, Complaint) {
+/// The location and diagnostic of a YAML error or of a value of the wrong type.
+fn explained(error: &Error) -> (Location, Diagnostic) {
     let error = error.without_snippet();
-    let place = error.location().map(Place::from).unwrap_or_default();
-    let complaint = match error {
+    let location = error.location().map(Location::from).unwrap_or_default();
+    let diagnostic = match error {
         Error::SerdeUnknownField {
             field, expected, ..
-        } => Complaint::new(format!("unknown field {}", quoted(field)))
+        } => Diagnostic::new(format!("unknown field {}", quoted(field)))
             .help(suggestion(field, expected)),
         Error::SerdeMissingField { field, .. } => {
-            Complaint::new(format!("the field `{field}` is missing"))
+            Diagnostic::new(format!("the field `{field}` is missing"))
         }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or_default();
-            Complaint::new(format!("the field {} is written twice", quoted(key)))
+            Diagnostic::new(format!("the field {} is written twice", quoted(key)))
                 .help("keep one of them")
         }
-        Error::InvalidBooleanStrict { .. } => {
-            Complaint::new("expected `true` or `false`").help("quotes, `yes` and `on` do not count")
-        }
+        Error::InvalidBooleanStrict { .. } => Diagnostic::new("expected `true` or `false`")
+            .help("write it without quotes; `yes` and `on` are not booleans"),
         Error::InvalidScalar { ty, .. } if ty.starts_with(['i', 'u']) => {
-            Complaint::new("expected a whole number")
+            Diagnostic::new("expected a whole number")
         }
-        Error::NullIntoString { .. } => Complaint::new("expected a text, found nothing")
+        Error::NullIntoString { .. } => Diagnostic::new("expected a text, found nothing")
             .help("write a value, or drop the field"),
-        Error::Unexpected { expected, .. } => Complaint::new(format!(
+        Error::Unexpected { expected, .. } => Diagnostic::new(format!(
             "expected {}",
             match *expected {
                 "string scalar" | "string" => "a text",
@@ -142,32 +137,32 @@ fn explained(error: &Error) -> (Place, Complaint) {
             unexpected,
             expected,
             ..
-        } => Complaint::new(format!("found {unexpected}, expected {expected}")),
+        } => Diagnostic::new(format!("found {unexpected}, expected {expected}")),
         Error::MultipleDocuments { .. } => {
-            Complaint::new("expected one YAML document, found another one")
+            Diagnostic::new("expected one YAML document, found another one")
                 .help("remove `---` and what follows it")
         }
         Error::AliasError { error, .. } => {
-            let (inner, complaint) = explained(error);
+            let (inner, diagnostic) = explained(error);
             return (
-                if place == Place::default() {
+                if location == Location::default() {
                     inner
                 } else {
-                    place
+                    location
                 },
-                complaint,
+                diagnostic,
             );
         }
-        Error::Budget { .. } => Complaint::new(format!(
+        Error::Budget { .. } => Diagnostic::new(format!(
             "the document is too large or too deep: {}",
             plain(error)
         )),
-        other => Complaint::new(plain(other)),
+        other => Diagnostic::new(plain(other)),
     };
-    (place, complaint)
+    (location, diagnostic)
 }
 
-/// The library's own words, without its snippet and its place.
+/// The message of the library, without its snippet and location.
 fn plain(error: &Error) -> String {
     UserMessageFormatter.format_message(error).into_owned()
 }

@@ -1,4 +1,4 @@
-//! What a configuration means, and what is said of one that means nothing.
+//! What a configuration means, and how one that cannot be used is refused.
 
 mod guide;
 mod meaning;
@@ -6,8 +6,10 @@ mod merging;
 mod properties;
 mod refusing;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use annotate_snippets::renderer::Renderer;
 use privatelink_verdict::target::Target;
 
 use super::*;
@@ -19,12 +21,17 @@ fn plan(text: &str) -> Plan {
     }
 }
 
-/// Everything that is said of a configuration that is refused.
+/// All problems of a configuration that is refused.
 fn refused(text: &str) -> String {
     match load_text("config.yaml", text) {
         Ok(plan) => panic!("accepted: {plan:?}"),
-        Err(error) => format!("error: {error}"),
+        Err(error) => plain(&error),
     }
+}
+
+/// What is printed, without colours.
+fn plain(error: &ConfigError) -> String {
+    error.render(&Renderer::plain())
 }
 
 fn target<'a>(plan: &'a Plan, name: &str) -> &'a Arc<Target> {
@@ -39,7 +46,7 @@ fn names(plan: &Plan) -> Vec<&str> {
     targets.map(|target| target.name.as_str()).collect()
 }
 
-/// A directory that goes away with the test.
+/// A directory that is removed at the end of the test.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,7 +1,7 @@
-//! Text: a written value before it is read, with the schema of what it may be.
+//! Text: a value as it is written, with the schema of the texts that are allowed.
 //!
-//! Values stay text in the raw configuration so that one reading finds every mistake, not the
-//! first alone.
+//! Values stay texts in the raw configuration, so that one reading reports every mistake and not only
+//! the first.
 
 use std::borrow::Cow;
 
@@ -74,7 +74,7 @@ texts! {
         "minLength": 1,
         "maxLength": 254,
     });
-    /// A name that we give.
+    /// The name of a target, resolver, preset or region.
     NameText = "Name": json_schema!({
         "type": "string",
         "pattern": NAME_PATTERN,
@@ -93,10 +93,10 @@ texts! {
     UsageText = "Usage": words(["registries", "volumes"]);
 }
 
-/// What a name looks like.
+/// The pattern of a name, for the JSON schema.
 pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$";
 
-/// Whether `text` looks like [`NAME_PATTERN`].
+/// Whether `text` matches [`NAME_PATTERN`].
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 253
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -7,65 +7,38 @@ use rustls_pki_types::pem::PemObject;
 use webpki::anchor_from_trusted_cert;
 
 /// A CA file that cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CaFileError {
     /// The file could not be read.
+    #[error("cannot read the CA file {}; check the path, and that the volume is mounted", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: std::io::Error,
     },
-    /// The file is no PEM, or holds a certificate that is none.
+    /// The file is not PEM, or what it calls a certificate is not one.
+    #[error("the CA file {} is not a PEM bundle: {detail}", path.display())]
     Parse {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
     },
-    /// The file holds no certificate at all.
+    /// The file holds no certificate.
+    #[error(
+        "the CA file {} holds no certificate; it must hold at least one \
+         '-----BEGIN CERTIFICATE-----' block",
+        path.display()
+    )]
     Empty {
         /// Which file.
         path: PathBuf,
     },
 }
 
-impl std::fmt::Display for CaFileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Read { path, .. } => write!(
-                f,
-                "cannot read the CA file {}; check the path, and that the volume is mounted",
-                path.display()
-            ),
-            Self::Parse { path, detail } => {
-                write!(
-                    f,
-                    "the CA file {} is not a PEM bundle: {detail}",
-                    path.display()
-                )
-            }
-            Self::Empty { path } => write!(
-                f,
-                "the CA file {} holds no certificate; it must hold at least one \
-                 '-----BEGIN CERTIFICATE-----' block",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CaFileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Read { source, .. } => Some(source),
-            Self::Parse { .. } | Self::Empty { .. } => None,
-        }
-    }
-}
-
-/// The certificates of the CA file `path`, given what reading it gave: at least one, each fit to be a
-/// root.
+/// The certificates of the CA file `path`, given the result of reading it: at least one, each usable
+/// as a root.
 pub(crate) fn certificates(
     path: &Path,
     content: std::io::Result<Vec<u8>>,

@@ -1,8 +1,8 @@
-//! Admit: what may be probed on behalf of somebody other than the operator, and how often.
+//! Admit: which targets of the target files may be probed, and how often.
 //!
-//! Whoever may create a `PrivateLinkTarget` or a pod must not be able to aim every node of the
-//! cluster at anything but the services this is about, to hurry all of them, or to bear on the
-//! verdicts of others.
+//! A person who can create a `PrivateLinkTarget` or a pod must not be able to make every node dial
+//! hosts other than the catalogue's and `allowedHosts`, to shorten the interval, or to change the
+//! verdict of another person's target.
 
 use std::time::Duration;
 
@@ -10,12 +10,13 @@ use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
 use privatelink_verdict::target::Target;
 
-use crate::assemble::shown;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::duration;
 use crate::host;
-use crate::problem::{Complaint, Problems, quoted};
+use crate::problems::Problems;
 use crate::raw::RawTarget;
+use crate::spanned::{Location, Spanned};
 use crate::text::HostText;
-use crate::written::{Place, Written};
 
 /// One entry of `allowedHosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Allowed {
 }
 
 pub(super) fn allowed(
-    written: Option<&[Written<HostText>]>,
+    written: Option<&[Spanned<HostText>]>,
     problems: &mut Problems<'_>,
 ) -> Vec<Allowed> {
     written
@@ -48,15 +49,15 @@ pub(super) fn allowed(
                 Some(zone) => host::parse(zone).map(Allowed::Below),
                 None => host::parse(text).map(Allowed::Host),
             };
-            problems.check(entry.place, read)
+            problems.check(entry.location, read)
         })
         .collect()
 }
 
-/// Refuses what only the operator may write. `classify` makes any address dialable; `resolver`
-/// would let an author choose the path that is judged, when `pathFor` says which one the users of
-/// the host take; `sameService` would tie the verdict of anybody's target to one's own.
-pub(super) fn fields(raw: &RawTarget) -> Result<(), Complaint> {
+/// Refuses the fields that only the operator may write. `classify` makes any address dialable;
+/// `resolver` would choose another path than that of the host's users, which `pathFor` decides;
+/// `sameService` would change the verdict of another person's target.
+pub(super) fn fields(raw: &RawTarget) -> Result<(), Diagnostic> {
     let refused = [
         ("classify", raw.classify.is_some()),
         ("resolver", raw.resolver.is_some()),
@@ -64,15 +65,15 @@ pub(super) fn fields(raw: &RawTarget) -> Result<(), Complaint> {
     ];
     match refused.iter().find(|(_, written)| *written) {
         None => Ok(()),
-        Some((field, _)) => Err(Complaint::new(format!(
-            "`{field}` counts only in the operator's configuration"
+        Some((field, _)) => Err(Diagnostic::new(format!(
+            "`{field}` is allowed only in the operator's configuration"
         ))),
     }
 }
 
-/// The interval and timeout that a target of somebody else gets: no more often, and no more
-/// patient, than the `usual` ones, of the operator's targets that say nothing of it. Clamped, not refused: that somebody wished for
-/// more is no reason not to probe their target at all.
+/// The interval and timeout of a target from a target file: the interval is not shorter and the
+/// timeout not longer than `usual`, those of the operator's targets that have none of their own. They
+/// are clamped with a warning, and the target is still probed.
 pub(super) fn pace(
     (interval, timeout): (Duration, Duration),
     usual: (Duration, Duration),
@@ -80,10 +81,10 @@ pub(super) fn pace(
 ) -> (Duration, Duration) {
     let mut clamp = |what: &str, relation: &str, wanted: Duration, granted: Duration| {
         if wanted != granted {
-            let (wanted, granted) = (shown(wanted), shown(granted));
+            let (wanted, granted) = (duration::quoted(wanted), duration::quoted(granted));
             problems.warning(
-                Place::default(),
-                Complaint::new(format!(
+                Location::default(),
+                Diagnostic::new(format!(
                     "{what} is {wanted}, {relation} than is usual: {granted} is used"
                 )),
             );
@@ -96,12 +97,12 @@ pub(super) fn pace(
     )
 }
 
-/// Whether a target of this host and port may come from somebody other than the operator.
-pub(super) fn target(target: &Target, allowed: &[Allowed]) -> Result<(), Complaint> {
+/// Whether a target file may name a target of this host and port.
+pub(super) fn target(target: &Target, allowed: &[Allowed]) -> Result<(), Diagnostic> {
     let host = target.host.as_str();
     if is_cluster_internal(host) {
-        return Err(Complaint::new(format!(
-            "the host {} is a name inside the cluster",
+        return Err(Diagnostic::new(format!(
+            "the host {} is a name of the cluster itself",
             quoted(host)
         )));
     }
@@ -109,7 +110,7 @@ pub(super) fn target(target: &Target, allowed: &[Allowed]) -> Result<(), Complai
         return Ok(());
     }
     let Some(known) = catalogue::lookup(host) else {
-        return Err(Complaint::new(format!(
+        return Err(Diagnostic::new(format!(
             "the host {} is neither in the catalogue nor in allowedHosts",
             quoted(host)
         )));
@@ -118,8 +119,8 @@ pub(super) fn target(target: &Target, allowed: &[Allowed]) -> Result<(), Complai
     if ports.any(|port| port.number == target.port) {
         return Ok(());
     }
-    Err(Complaint::new(format!(
-        "the port {} is none that the catalogue lists for {}",
+    Err(Diagnostic::new(format!(
+        "the catalogue does not list the port {} for {}",
         target.port,
         quoted(host)
     ))
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn names_inside_the_cluster_are_recognised() {
+    fn names_of_the_cluster_itself_are_recognised() {
         for name in [
             "kubernetes",
             "api.default.svc",

@@ -1,43 +1,45 @@
-//! Merge: the targets of all sources as one list, each host and port once: the configuration
-//! before `PrivateLinkTarget`s before what was discovered.
+//! Merge: the targets of all sources become one list, in which each host and port is once. The
+//! configuration comes first, then `PrivateLinkTarget`s, then discovered targets.
 
 use std::collections::{HashMap, HashSet};
 
-use privatelink_verdict::target::{Source as Declared, Target};
+use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::target::{Source, Target};
 use serde_json::Value;
 
-use crate::assemble::resolvers::{USAGES, bad_name};
+use crate::assemble::globals::Globals;
+use crate::assemble::listed;
+use crate::assemble::resolvers::bad_name;
 use crate::assemble::target::{self, Group};
-use crate::assemble::{Globals, admit, values};
-use crate::later::Later;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::plan::Rejected;
-use crate::problem::{Complaint, Problem, Problems, Source, quoted};
+use crate::problem::Problem;
+use crate::problems::Problems;
 use crate::raw::RawTarget;
-use crate::read;
+use crate::spanned::{Location, SourceText, Spanned};
+use crate::target_file::TargetFile;
 use crate::text::{self, NameText};
-use crate::written::{Place, Written};
-use privatelink_verdict::catalogue::Usage;
-use privatelink_verdict::suggest::nearest;
 
-/// How many refused targets are named; the rest is only counted.
+/// How many refused targets have a warning; the others are only counted.
 const NAMED: usize = 20;
 
-/// How much is said of later files at most: they are not the operator's, and may be any length.
+/// How many warnings about target files are kept. The files are not the operator's, and may hold any
+/// number of mistakes.
 const WARNINGS: usize = 50;
 
-/// Targets of all sources, on their way to becoming one list.
+/// Collects the targets of all sources.
 #[derive(Debug)]
 pub(super) struct Merge<'a> {
     globals: &'a Globals,
     configured: Vec<Group>,
-    /// Every name that a configured target calls a companion.
-    companions: Vec<Written<NameText>>,
-    /// `PrivateLinkTarget`s and discovered targets, with the file they come from.
-    later: Vec<(String, Group)>,
+    /// Every name in a `sameService` of the configuration.
+    companions: Vec<Spanned<NameText>>,
+    /// `PrivateLinkTarget`s and discovered targets, each with the name of its file.
+    listed: Vec<(String, Group)>,
     merged: Merged,
-    names: HashMap<String, Place>,
-    /// What the targets of each configured group are called.
-    groups: Vec<Vec<String>>,
+    names: HashMap<String, Location>,
+    /// The target names of each configured group.
+    group_names: Vec<Vec<String>>,
     endpoints: HashSet<(String, u16)>,
 }
 
@@ -55,51 +57,41 @@ impl<'a> Merge<'a> {
             globals,
             configured: Vec::new(),
             companions: Vec::new(),
-            later: Vec::new(),
+            listed: Vec::new(),
             merged: Merged::default(),
             names: HashMap::new(),
-            groups: Vec::new(),
+            group_names: Vec::new(),
             endpoints: HashSet::new(),
         }
     }
 
-    /// Takes a target of the operator's configuration.
-    pub(super) fn configured(&mut self, raw: &Written<RawTarget>, problems: &mut Problems<'_>) {
-        let origin = (Declared::Config, None);
-        problems.about(Some(self.configured.len()));
+    /// Adds a target of the operator's configuration.
+    pub(super) fn add_configured(&mut self, raw: &Spanned<RawTarget>, problems: &mut Problems<'_>) {
+        let origin = (Source::Config, None);
+        problems.set_current_target(Some(self.configured.len()));
         self.configured
             .extend(target::read(raw, origin, self.globals, problems));
-        problems.about(None);
+        problems.set_current_target(None);
         self.companions
             .extend(raw.value.same_service.iter().flatten().cloned());
     }
 
-    /// Names the configured targets; what is wrong with the list as a whole is an error.
-    pub(super) fn settle(&mut self, problems: &mut Problems<'_>) {
+    /// Names the configured targets. Names that repeat, names in `sameService` that do not exist, and
+    /// too many targets are errors.
+    pub(super) fn name_configured(&mut self, problems: &mut Problems<'_>) {
         let groups = std::mem::take(&mut self.configured);
         let repeated = repeated(groups.iter());
         for group in groups {
             let members: Vec<_> = named(group, &repeated).collect();
             let names = members.iter().map(|(_, target)| target.name.clone());
-            self.groups.push(names.collect());
-            for (place, target) in members {
+            self.group_names.push(names.collect());
+            for (location, target) in members {
                 if !text::is_name(&target.name) {
-                    problems.error(place, bad_name(&target.name));
+                    problems.error(location, bad_name(&target.name));
                 } else if let Some(first) = self.names.get(&target.name) {
-                    let first = match first.line {
-                        0 => String::new(),
-                        line => format!(" (the first is on line {line})"),
-                    };
-                    problems.error(
-                        place,
-                        Complaint::new(format!(
-                            "two targets are called {}{first}",
-                            quoted(&target.name)
-                        ))
-                        .help("give one of them another `name`, or remove it"),
-                    );
+                    problems.error(location, name_is_taken(&target.name, *first));
                 } else {
-                    self.names.insert(target.name.clone(), place);
+                    self.names.insert(target.name.clone(), location);
                     self.keep(target);
                 }
             }
@@ -112,18 +104,15 @@ impl<'a> Merge<'a> {
                     || "write the `name` of another target".to_owned(),
                     |near| format!("did you mean {}?", quoted(near)),
                 );
-                let complaint = Complaint::new(format!(
-                    "sameService: no target is called {}",
-                    quoted(&name)
-                ));
-                problems.error(companion.place, complaint.help(help));
+                let message = format!("sameService: no target is called {}", quoted(&name));
+                problems.error(companion.location, Diagnostic::new(message).help(help));
             }
         }
         let (found, most) = (self.merged.targets.len(), self.globals.limits.max_targets);
         if found > most {
             problems.error(
-                Place::default(),
-                Complaint::new(format!(
+                Location::default(),
+                Diagnostic::new(format!(
                     "there are {found} targets, and limits.maxTargets is {most}"
                 ))
                 .help("raise limits.maxTargets, or probe less"),
@@ -131,63 +120,66 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Takes the targets of a later file; nothing in it is ever an error.
-    pub(super) fn later(&mut self, later: &Later) {
-        let Later {
+    /// Adds the targets of a target file. A mistake in it is a warning.
+    pub(super) fn add_target_file(&mut self, file: &TargetFile) {
+        let TargetFile {
             source,
-            file,
+            content,
             warning,
             refused,
-        } = later;
+        } = file;
         self.merged.warnings.extend(warning.clone());
-        // Whose targets they would have been, nobody knows: the observer's.
+        // The source of the targets in a refused file is not known; the observer wrote it.
         self.merged.rejected.discovered += usize::from(*refused);
-        for key in &file.others {
+        for key in &content.others {
             self.merged.warnings.push(format!(
-                "{}: {} is ignored: only `targets` counts in a later file",
+                "{}: {} is ignored: only `targets` is read from a target file",
                 source.name,
                 quoted(key)
             ));
         }
-        for item in &file.targets {
-            self.later_item(item.clone(), source);
+        for item in &content.targets {
+            self.add_listed(item.clone(), source);
         }
     }
 
-    fn later_item(&mut self, item: Written<Value>, source: &Source) {
-        let nothing = Source::default();
-        let mut problems = Problems::new(source, &nothing);
-        problems.around(item.place);
-        let called = called(&item.value);
-        let (declared, group) = later_group(item, self.globals, &mut problems);
+    fn add_listed(&mut self, item: Spanned<Value>, text: &SourceText) {
+        let no_command_line = SourceText::default();
+        let mut problems = Problems::new(text, &no_command_line);
+        problems.set_default_location(item.location);
+        let label = listed::label(&item.value);
+        let (source, group) = listed::read(item, self.globals, &mut problems);
         let Some(group) = group else {
-            let what = problems.errors.first().map(Problem::one_line);
-            let what = what.unwrap_or_default();
-            let warning = format!("the {declared} target {called} is refused: {what}");
-            self.reject(declared, warning);
+            let first = problems.errors.first().map(Problem::one_line);
+            let what = first.unwrap_or_default();
+            self.reject(
+                source,
+                format!("the {source} target {label} is refused: {what}"),
+            );
             return;
         };
-        self.later.push((source.name.clone(), group));
+        self.listed.push((text.name.clone(), group));
         let warnings = problems.warnings.into_iter();
         self.merged
             .warnings
             .extend(warnings.map(|warning| warning.text));
     }
 
-    /// What the targets of a configured group are called, once it is settled.
-    pub(super) fn names_of(&self, group: usize) -> &[String] {
-        self.groups.get(group).map_or(&[], Vec::as_slice)
+    /// The target names of the configured target with this index, after
+    /// [`Merge::name_configured`].
+    pub(super) fn names_of(&self, target: usize) -> &[String] {
+        self.group_names.get(target).map_or(&[], Vec::as_slice)
     }
 
     /// The one list.
     pub(super) fn finish(mut self) -> Merged {
-        let mut groups = std::mem::take(&mut self.later);
-        // By name, not by the order of the file: which of two wins must not change from one
-        // rendering of the file to the next.
+        let mut groups = std::mem::take(&mut self.listed);
+        // Sorted by name: when two targets conflict, the one that is kept must not depend on the
+        // order of the file.
         groups.sort_by(|(_, a), (_, b)| {
             let key = |group: &Group| {
-                let declared = group.members.first().map(|(_, target)| target.source);
-                (declared, group.name.clone(), group.host.clone())
+                let source = group.members.first().map(|(_, target)| target.source);
+                (source, group.name.clone(), group.host.clone())
             };
             key(a).cmp(&key(b))
         });
@@ -198,22 +190,15 @@ impl<'a> Merge<'a> {
                 if self.endpoints.contains(&(target.host.clone(), target.port)) {
                     continue;
                 }
-                let (declared, name) = (target.source, quoted(&target.name));
-                let most = self.globals.limits.max_targets;
-                let what = if !text::is_name(&target.name) {
-                    "that cannot be a name".to_owned()
-                } else if self.names.contains_key(&target.name) {
-                    "another target has that name".to_owned()
-                } else if self.merged.targets.len() >= most {
-                    format!("limits.maxTargets is {most}")
-                } else {
-                    self.names.insert(target.name.clone(), Place::default());
+                let Err(why) = self.admit(&target) else {
+                    self.names.insert(target.name.clone(), Location::default());
                     self.keep(target);
                     continue;
                 };
+                let (source, name) = (target.source, quoted(&target.name));
                 self.reject(
-                    declared,
-                    format!("{file}: the {declared} target {name} is refused: {what}"),
+                    source,
+                    format!("{file}: the {source} target {name} is refused: {why}"),
                 );
             }
         }
@@ -223,14 +208,28 @@ impl<'a> Merge<'a> {
                 "{refused} targets are refused in all; the first {NAMED} are named above"
             ));
         }
-        let said = self.merged.warnings.len();
-        if said > WARNINGS {
+        let warnings = self.merged.warnings.len();
+        if warnings > WARNINGS {
             self.merged.warnings.truncate(WARNINGS);
-            let more = said - WARNINGS;
-            let more = format!("{more} more warnings about later files are not shown");
+            let more = warnings - WARNINGS;
+            let more = format!("{more} more warnings about target files are not shown");
             self.merged.warnings.push(more);
         }
         self.merged
+    }
+
+    /// Whether a listed target may join the list; if not, why.
+    fn admit(&self, target: &Target) -> Result<(), String> {
+        let most = self.globals.limits.max_targets;
+        if !text::is_name(&target.name) {
+            Err("that cannot be a name".to_owned())
+        } else if self.names.contains_key(&target.name) {
+            Err("another target has that name".to_owned())
+        } else if self.merged.targets.len() >= most {
+            Err(format!("limits.maxTargets is {most}"))
+        } else {
+            Ok(())
+        }
     }
 
     fn keep(&mut self, target: Target) {
@@ -238,12 +237,12 @@ impl<'a> Merge<'a> {
         self.merged.targets.push(target);
     }
 
-    fn reject(&mut self, declared: Declared, warning: String) {
+    fn reject(&mut self, source: Source, warning: String) {
         let rejected = &mut self.merged.rejected;
-        match declared {
-            Declared::Config => rejected.config += 1,
-            Declared::Crd => rejected.crd += 1,
-            Declared::Discovered => rejected.discovered += 1,
+        match source {
+            Source::Config => rejected.config += 1,
+            Source::Crd => rejected.crd += 1,
+            Source::Discovered => rejected.discovered += 1,
         }
         if rejected.config + rejected.crd + rejected.discovered <= NAMED {
             self.merged.warnings.push(warning);
@@ -251,73 +250,16 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// One item of a later file. Its own keys, beside those of a target: `source`, and for discovered
-/// ones `usage`.
-fn later_group(
-    item: Written<Value>,
-    globals: &Globals,
-    problems: &mut Problems<'_>,
-) -> (Declared, Option<Group>) {
-    let Written { mut value, place } = item;
-    let word = |value: &mut Value, key: &str| match value.as_object_mut()?.shift_remove(key)? {
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+fn name_is_taken(name: &str, first: Location) -> Diagnostic {
+    let first = match first.line {
+        0 => String::new(),
+        line => format!(" (the first is on line {line})"),
     };
-    let source = word(&mut value, "source");
-    let usage = word(&mut value, "usage");
-    let sources = [
-        (Declared::Crd.as_str(), Declared::Crd),
-        (Declared::Discovered.as_str(), Declared::Discovered),
-    ];
-    let Some(source) = source else {
-        let sources = "write `source: crd` or `source: discovered`";
-        problems.error(
-            place,
-            Complaint::new("it is no target with a `source`").help(sources),
-        );
-        return (Declared::Discovered, None);
-    };
-    let source = Written {
-        value: source,
-        place,
-    };
-    let Some(declared) = values::word(Some(&source), "source", &sources, problems) else {
-        return (Declared::Discovered, None);
-    };
-    let usage: Option<Usage> = usage.and_then(|value| {
-        values::word(Some(&Written { value, place }), "usage", &USAGES, problems)
-    });
-    let raw = read::later_target(value).and_then(|raw| admit::fields(&raw).map(|()| raw));
-    let Some(value) = problems.check(place, raw) else {
-        return (declared, None);
-    };
-    if declared == Declared::Crd && value.name.is_none() {
-        let complaint =
-            Complaint::new("it has no name").help("a PrivateLinkTarget is called `namespace:name`");
-        problems.error(place, complaint);
-    }
-    let raw = Written { value, place };
-    let group = target::read(&raw, (declared, usage), globals, problems).filter(|group| {
-        group.members.iter().all(|(_, member)| {
-            problems
-                .check(place, admit::target(member, &globals.allowed))
-                .is_some()
-        })
-    });
-    (declared, group.filter(|_| problems.errors.is_empty()))
+    Diagnostic::new(format!("two targets are called {}{first}", quoted(name)))
+        .help("give one of them another `name`, or remove it")
 }
 
-/// How a target is called before it is known to be one.
-fn called(value: &Value) -> String {
-    let field = |key: &str| value.get(key).and_then(Value::as_str);
-    quoted(
-        field("name")
-            .or_else(|| field("host"))
-            .unwrap_or("without a host"),
-    )
-}
-
-/// The hosts that stand at several places, whatever the port: their default name needs it.
+/// The hosts of more than one group, whatever the port: their default name needs the port.
 fn repeated<'g>(groups: impl Iterator<Item = &'g Group>) -> HashSet<String> {
     let mut once = HashSet::new();
     groups
@@ -326,12 +268,12 @@ fn repeated<'g>(groups: impl Iterator<Item = &'g Group>) -> HashSet<String> {
         .collect()
 }
 
-/// The targets of a group with their names.
-fn named(group: Group, repeated: &HashSet<String>) -> impl Iterator<Item = (Place, Target)> {
+/// The targets of a group with their names and the group's location.
+fn named(group: Group, repeated: &HashSet<String>) -> impl Iterator<Item = (Location, Target)> {
     let Group {
         name,
         host,
-        place,
+        location,
         members,
     } = group;
     let repeats = repeated.contains(&host);
@@ -339,20 +281,20 @@ fn named(group: Group, repeated: &HashSet<String>) -> impl Iterator<Item = (Plac
         Some((_, first)) if repeats => format!("{host}:{}", first.port),
         _ => host,
     });
-    let called = move |region: Option<&String>| match region {
+    let name_of = move |region: Option<&String>| match region {
         Some(region) => format!("{base}:data:{region}"),
         None => base.clone(),
     };
     // A login server without its data endpoints is of no use: they are judged together.
     let regions = members.iter().filter_map(|(region, _)| region.as_ref());
-    let endpoints: Vec<String> = regions.map(|region| called(Some(region))).collect();
+    let endpoints: Vec<String> = regions.map(|region| name_of(Some(region))).collect();
     members.into_iter().map(move |(region, mut target)| {
-        target.name = called(region.as_ref());
+        target.name = name_of(region.as_ref());
         if region.is_none() {
             target.companions.extend(endpoints.iter().cloned());
         } else {
             target.companions.clear();
         }
-        (place, target)
+        (location, target)
     })
 }

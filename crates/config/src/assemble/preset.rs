@@ -1,21 +1,22 @@
-//! Preset: a list of targets under one word: what private clusters still need in public.
+//! Preset: a named list of targets: the public hosts that a private cluster still needs.
 //!
 //! `aks-egress` stands for the documented outbound dependencies of AKS, `aks-egress:REGION` for
-//! those of a region and its cloud. Hosts that are only documented as a wildcard are left out: there
-//! is no name to ask for.
+//! those of a region and its cloud. Hosts that are documented only as a wildcard are left out, since a
+//! wildcard cannot be resolved.
 
 use privatelink_verdict::catalogue::Cloud;
 
-use crate::problem::{Complaint, Problems, quoted};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::problems::Problems;
 use crate::raw::{RawConfig, RawTarget};
+use crate::spanned::Spanned;
 use crate::text::{ExpectText, HostText};
-use crate::written::Written;
 
-/// The one preset there is.
+/// The only preset.
 const AKS_EGRESS: &str = "aks-egress";
 
-/// The targets of the presets called for. A host that the operator lists himself is left to him.
-pub(super) fn targets(raw: &RawConfig, problems: &mut Problems<'_>) -> Vec<Written<RawTarget>> {
+/// The targets of the presets in the configuration, without the hosts that it lists as targets.
+pub(super) fn targets(raw: &RawConfig, problems: &mut Problems<'_>) -> Vec<Spanned<RawTarget>> {
     let listed = raw
         .targets
         .iter()
@@ -31,8 +32,8 @@ pub(super) fn targets(raw: &RawConfig, problems: &mut Problems<'_>) -> Vec<Writt
         if word != AKS_EGRESS || region.is_some_and(|region| !is_region(region)) {
             let name = quoted(&preset.value.0);
             problems.error(
-                preset.place,
-                Complaint::new(format!("unknown preset {name}")).help(
+                preset.location,
+                Diagnostic::new(format!("unknown preset {name}")).help(
                     "write `aks-egress`, or `aks-egress:REGION` such as `aks-egress:westeurope`",
                 ),
             );
@@ -43,21 +44,19 @@ pub(super) fn targets(raw: &RawConfig, problems: &mut Problems<'_>) -> Vec<Writt
                 continue;
             }
             known.push(host.clone());
-            let at = |value| Written {
-                value,
-                place: preset.place,
-            };
-            let expect = Written {
-                value: ExpectText("public".to_owned()),
-                place: preset.place,
-            };
-            targets.push(Written {
-                value: RawTarget {
-                    expect: Some(expect),
-                    ..RawTarget::of_host(at(HostText(host)))
+            let location = preset.location;
+            let value = RawTarget {
+                host: Spanned {
+                    value: HostText(host),
+                    location,
                 },
-                place: preset.place,
-            });
+                expect: Some(Spanned {
+                    value: ExpectText("public".to_owned()),
+                    location,
+                }),
+                ..RawTarget::default()
+            };
+            targets.push(Spanned { value, location });
         }
     }
     targets

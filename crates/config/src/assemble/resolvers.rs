@@ -1,13 +1,14 @@
-//! Resolvers: the ways to resolve names, and which targets are judged by which.
+//! Resolvers: reads the resolvers, and decides by which of them a target is judged.
 
 use std::path::PathBuf;
 
 use crate::assemble::values;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::network;
-use crate::problem::{Complaint, Problems, quoted};
+use crate::problems::Problems;
 use crate::raw::RawResolver;
+use crate::spanned::{Origin, Spanned};
 use crate::text::{self, NameText};
-use crate::written::{Origin, Written};
 use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::resolver::{Resolver, Servers};
 use privatelink_verdict::suggest::nearest;
@@ -18,17 +19,17 @@ pub(super) const USAGES: [(&str, Usage); 2] = [
     ("volumes", Usage::Volumes),
 ];
 
-/// Every resolver, and who is judged by which.
+/// Every resolver, and the paths that `pathFor` names.
 #[derive(Debug)]
-pub(crate) struct Resolvers {
-    pub(crate) all: Vec<Resolver>,
+pub(super) struct Resolvers {
+    pub(super) all: Vec<Resolver>,
     registries: Option<String>,
     volumes: Option<String>,
 }
 
 impl Resolvers {
     pub(super) fn read(
-        written: Option<&[Written<RawResolver>]>,
+        written: Option<&[Spanned<RawResolver>]>,
         problems: &mut Problems<'_>,
     ) -> Self {
         let mut resolvers = Self {
@@ -49,25 +50,25 @@ impl Resolvers {
         resolvers
     }
 
-    fn add(&mut self, written: &Written<RawResolver>, problems: &mut Problems<'_>) {
+    fn add(&mut self, written: &Spanned<RawResolver>, problems: &mut Problems<'_>) {
         let raw = &written.value;
         let name = &raw.name.value.0;
-        // The command line names resolvers by their address, brackets included.
-        let typed = raw.name.place.origin == Origin::CommandLine;
+        // The command line names a resolver by its address, which may have brackets.
+        let typed = raw.name.location.origin == Origin::CommandLine;
         if !typed && !text::is_name(name) {
-            problems.error(raw.name.place, bad_name(name));
+            problems.error(raw.name.location, bad_name(name));
         } else if self.all.iter().any(|known| known.name == *name) {
             problems.error(
-                raw.name.place,
-                Complaint::new(format!("there are two resolvers called {}", quoted(name)))
+                raw.name.location,
+                Diagnostic::new(format!("there are two resolvers called {}", quoted(name)))
                     .help("give one of them another name"),
             );
         }
         let servers = match (&raw.servers, &raw.resolv_conf) {
             (Some(servers), None) if servers.value.is_empty() => {
                 problems.error(
-                    servers.place,
-                    Complaint::new(format!("the resolver {} has no servers", quoted(name))),
+                    servers.location,
+                    Diagnostic::new(format!("the resolver {} has no servers", quoted(name))),
                 );
                 Servers::Listed(Vec::new())
             }
@@ -76,13 +77,13 @@ impl Resolvers {
                     .value
                     .iter()
                     .filter_map(|server| {
-                        problems.check(server.place, network::server(&server.value.0))
+                        problems.check(server.location, network::server(&server.value.0))
                     })
                     .collect(),
             ),
             (None, Some(path)) => {
                 if path.value.0.is_empty() {
-                    problems.error(path.place, Complaint::new("resolvConf is empty"));
+                    problems.error(path.location, Diagnostic::new("resolvConf is empty"));
                 }
                 Servers::ResolvConf(PathBuf::from(&path.value.0))
             }
@@ -92,8 +93,8 @@ impl Resolvers {
                     None => "neither `servers` nor `resolvConf`",
                 };
                 problems.error(
-                    raw.name.place,
-                    Complaint::new(format!("the resolver {} has {what}", quoted(name)))
+                    raw.name.location,
+                    Diagnostic::new(format!("the resolver {} has {what}", quoted(name)))
                         .help("write one of them"),
                 );
                 Servers::Listed(Vec::new())
@@ -110,8 +111,8 @@ impl Resolvers {
             match path {
                 None => *path = Some(name.clone()),
                 Some(other) => problems.error(
-                    usage.place,
-                    Complaint::new(format!(
+                    usage.location,
+                    Diagnostic::new(format!(
                         "the resolver {} is already the path for {}",
                         quoted(other),
                         usage.value.0
@@ -127,10 +128,11 @@ impl Resolvers {
         });
     }
 
-    /// The resolver a target is judged by: its own, else that of its users, else the first.
+    /// The name of the resolver that a target is judged by: its own, else that of its usage, else the
+    /// first.
     pub(super) fn path(
         &self,
-        written: Option<&Written<NameText>>,
+        written: Option<&Spanned<NameText>>,
         usage: Option<Usage>,
         problems: &mut Problems<'_>,
     ) -> String {
@@ -146,8 +148,8 @@ impl Resolvers {
                 None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
             };
             problems.error(
-                written.place,
-                Complaint::new(format!("there is no resolver called {}", quoted(name))).help(help),
+                written.location,
+                Diagnostic::new(format!("there is no resolver called {}", quoted(name))).help(help),
             );
         }
         match usage {
@@ -160,9 +162,9 @@ impl Resolvers {
     }
 }
 
-/// What is said of a name that does not look like one.
-pub(super) fn bad_name(name: &str) -> Complaint {
-    Complaint::new(format!("{} cannot be a name", quoted(name))).help(
+/// The error for a name that does not match [`text::NAME_PATTERN`].
+pub(super) fn bad_name(name: &str) -> Diagnostic {
+    Diagnostic::new(format!("{} cannot be a name", quoted(name))).help(
         "a name starts with a letter or digit, goes on with letters, digits, `.`, `_`, `:` or \
          `-`, and has at most 253 characters",
     )

@@ -1,87 +1,80 @@
-//! Target: one written target, checked, defaulted and expanded.
+//! Target: reads one target: checks it, fills in the defaults, adds its data endpoints.
 
 use std::time::Duration;
 
 use privatelink_verdict::address::{Overrides, Rules};
 use privatelink_verdict::catalogue::{self, Match, Usage};
-use privatelink_verdict::target::{Expectation, Protocol, Source as Declared, Target};
-
-use crate::assemble::resolvers::bad_name;
-use crate::assemble::{Globals, admit, shown, values};
-use crate::problem::{Complaint, Problems, quoted};
-use crate::raw::RawTarget;
-use crate::text::{self, CidrText, HostText};
-use crate::written::{Origin, Place, Written};
-use crate::{host, network};
 use privatelink_verdict::sanitize::acts;
+use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
 
-/// The shortest interval for `MySQL`: every handshake cut short counts towards
-/// `max_connect_errors`, after which the server blocks the whole host.
+use crate::assemble::globals::Globals;
+use crate::assemble::resolvers::bad_name;
+use crate::assemble::{admit, values};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::problems::Problems;
+use crate::raw::RawTarget;
+use crate::spanned::{Location, Origin, Spanned};
+use crate::text::{self, DurationText, HostText};
+use crate::{duration, host};
+
+/// The shortest interval for `MySQL`: the server counts every handshake that the probe ends, and at
+/// `max_connect_errors` it blocks the node.
 const MYSQL_INTERVAL: Duration = Duration::from_mins(5);
 
-/// The shortest interval for `PostgreSQL` that is not written at the target: the server starts a
-/// process for every probe.
+/// The shortest interval for `PostgreSQL` unless the target has an interval of its own: the server
+/// starts a process for every probe.
 const POSTGRES_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Longest owner: a label value that stays readable.
+/// The longest owner in bytes; it becomes a metric label.
 const LONGEST_OWNER: usize = 128;
 
-/// What one written target becomes: itself, and the data endpoints of its regions.
+/// One target as written: the target itself, and a target for each data endpoint of its regions.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// The name as written.
+    /// Its name, where it has one.
     pub(super) name: Option<String>,
-    /// The host, for messages and for the default name.
+    /// Its host, for messages and for the default name.
     pub(super) host: String,
     /// Where its name is written, or else its host.
-    pub(super) place: Place,
-    /// The targets, not named yet; with the region for a data endpoint. The target itself first.
+    pub(super) location: Location,
+    /// The targets, without names yet; a data endpoint has its region. The target itself is first.
     pub(super) members: Vec<(Option<String>, Target)>,
 }
 
-/// Reads one target. `None`: errors were noted.
+/// Reads one target. `None`: errors were added.
 pub(super) fn read(
-    raw: &Written<RawTarget>,
-    (declared, usage): (Declared, Option<Usage>),
+    raw: &Spanned<RawTarget>,
+    (source, usage): (Source, Option<Usage>),
     globals: &Globals,
     problems: &mut Problems<'_>,
 ) -> Option<Group> {
     let raw = &raw.value;
-    let place = raw.name.as_ref().map_or(raw.host.place, |name| name.place);
+    let location = raw
+        .name
+        .as_ref()
+        .map_or(raw.host.location, |name| name.location);
     let before = problems.errors.len();
-    let host = problems.check(raw.host.place, host::parse(&raw.host.value.0));
+    let host = problems.check(raw.host.location, host::parse(&raw.host.value.0));
     let known = host.as_deref().and_then(catalogue::lookup);
-    if let (Some(host), Declared::Config) = (&host, declared) {
-        doubt(host, raw.host.place, problems);
+    if let (Some(host), Source::Config) = (&host, source) {
+        doubt(host, raw.host.location, problems);
     }
     let name = raw.name.as_ref().map(|name| &name.value.0);
     if let (Some(written), Some(name)) = (&raw.name, name)
         && !text::is_name(name)
     {
-        problems.error(written.place, bad_name(name));
+        problems.error(written.location, bad_name(name));
     }
     let (port, protocol) = endpoint(raw, known.as_ref(), problems);
-    let (mut interval, timeout) = pace(raw, (declared, protocol), globals, problems);
-    // Any connection counts, so a written `tcp` is no way around it.
-    let listed = known.as_ref().map(|known| known.service.ports.iter());
-    let is_mysql = protocol == Protocol::Mysql
-        || listed.is_some_and(|mut ports| {
-            ports.any(|listed| listed.number == port && listed.protocol == Protocol::Mysql)
-        });
+    let (mut interval, timeout) = pace(raw, (source, protocol), globals, problems);
+    let is_mysql = protocol == Protocol::Mysql || is_listed_mysql(known.as_ref(), port);
     if let Some(written) = &raw.protocol
         && is_mysql
-        && interval < MYSQL_INTERVAL
     {
-        if written.place.origin == Origin::CommandLine {
-            // There no interval can be written, and `check` probes once.
-            interval = MYSQL_INTERVAL;
-        } else {
-            let place = raw.interval.as_ref().map_or(written.place, |own| own.place);
-            problems.error(place, too_often_for_mysql(interval));
-        }
+        interval = mysql_interval(interval, raw.interval.as_ref(), written.location, problems);
     }
     let rules = rules(raw, globals, problems);
-    doubt_expected(
+    values::doubt_expected(
         raw.expected_cidrs.as_deref().unwrap_or_default(),
         &rules,
         problems,
@@ -94,10 +87,10 @@ pub(super) fn read(
         protocol,
         dns_only: is_mysql && raw.protocol.is_none(),
         service: known.as_ref().map(|known| known.service),
-        source: declared,
-        expect: values::expectation(raw.expect.as_ref(), problems).unwrap_or(match declared {
-            Declared::Config | Declared::Crd => globals.expect,
-            Declared::Discovered => Expectation::Auto,
+        source,
+        expect: values::expectation(raw.expect.as_ref(), problems).unwrap_or(match source {
+            Source::Config | Source::Crd => globals.expect,
+            Source::Discovered => Expectation::Auto,
         }),
         rules,
         families: values::families(raw.address_families.as_ref(), problems)
@@ -132,7 +125,7 @@ pub(super) fn read(
     let mut members = vec![(None, target)];
     for region in raw.data_regions.iter().flatten() {
         if let Some(endpoint) =
-            data_endpoint(&members[0].1, &region.value.0, region.place, problems)
+            data_endpoint(&members[0].1, &region.value.0, region.location, problems)
         {
             members.push((Some(region.value.0.to_ascii_lowercase()), endpoint));
         }
@@ -140,7 +133,7 @@ pub(super) fn read(
     (problems.errors.len() == before).then(|| Group {
         name: name.cloned(),
         host: host.unwrap_or_default(),
-        place,
+        location,
         members,
     })
 }
@@ -159,8 +152,8 @@ fn endpoint(
             .filter(|port| *port != 0)
             .unwrap_or_else(|| {
                 problems.error(
-                    written.place,
-                    Complaint::new(format!(
+                    written.location,
+                    Diagnostic::new(format!(
                         "the port {} is not between 1 and 65535",
                         written.value
                     )),
@@ -179,10 +172,10 @@ fn endpoint(
     (port, protocol)
 }
 
-/// Interval and timeout, and whether they go together.
+/// Interval and timeout.
 fn pace(
     raw: &RawTarget,
-    (declared, protocol): (Declared, Protocol),
+    (source, protocol): (Source, Protocol),
     globals: &Globals,
     problems: &mut Problems<'_>,
 ) -> (Duration, Duration) {
@@ -193,32 +186,63 @@ fn pace(
     };
     let interval = written.unwrap_or(usual);
     let timeout = values::timeout(raw.timeout.as_ref(), problems).unwrap_or(globals.timeout);
-    if declared != Declared::Config {
+    if source != Source::Config {
         return admit::pace((interval, timeout), (usual, globals.timeout), problems);
     }
-    if let (Some(place), Some(interval)) = (&raw.interval, written)
+    if let (Some(location), Some(interval)) = (&raw.interval, written)
         && interval < globals.limits.min_interval
     {
         problems.error(
-            place.place,
+            location.location,
             values::below_minimum(interval, &globals.limits),
         );
     }
     let own = raw.interval.as_ref().or(raw.timeout.as_ref());
     if let Some(own) = own
-        && own.place.origin == Origin::File
+        && own.location.origin == Origin::File
         && interval < timeout
     {
-        problems.warning(own.place, values::shorter_than_timeout(interval, timeout));
+        problems.warning(
+            own.location,
+            values::shorter_than_timeout(interval, timeout),
+        );
     }
     (interval, timeout)
 }
 
-fn too_often_for_mysql(interval: Duration) -> Complaint {
-    Complaint::new(format!(
+/// Whether the catalogue lists the port for `MySQL`. The server counts plain TCP connections too, so
+/// `protocol: tcp` needs the same interval.
+fn is_listed_mysql(known: Option<&Match>, port: u16) -> bool {
+    known.is_some_and(|known| {
+        let mut ports = known.service.ports.iter();
+        ports.any(|listed| listed.number == port && listed.protocol == Protocol::Mysql)
+    })
+}
+
+/// An error where the interval is too short for `MySQL`, except for `check`, which has no flag for the
+/// interval and probes once.
+fn mysql_interval(
+    interval: Duration,
+    written: Option<&Spanned<DurationText>>,
+    protocol: Location,
+    problems: &mut Problems<'_>,
+) -> Duration {
+    if interval >= MYSQL_INTERVAL {
+        return interval;
+    }
+    if protocol.origin == Origin::CommandLine {
+        return MYSQL_INTERVAL;
+    }
+    let location = written.map_or(protocol, |written| written.location);
+    problems.error(location, too_often_for_mysql(interval));
+    interval
+}
+
+fn too_often_for_mysql(interval: Duration) -> Diagnostic {
+    Diagnostic::new(format!(
         "the interval {} is too short for MySQL: the server counts every probe as a failed \
          connection, and ends up blocking the node",
-        shown(interval)
+        duration::quoted(interval)
     ))
     .help("write `interval: 5m` or longer at this target; without `protocol` it is judged on DNS alone")
 }
@@ -230,27 +254,26 @@ fn rules(raw: &RawTarget, globals: &Globals, problems: &mut Problems<'_>) -> Rul
     };
     let expected = match &raw.expected_cidrs {
         Some(own) => values::networks(Some(own), problems),
-        None => globals.expected.clone(),
+        None => globals.rules.expected.clone(),
     };
     Rules {
-        denied: globals.denied.clone(),
         target,
-        global: globals.classify.clone(),
         expected,
+        ..globals.rules.clone()
     }
 }
 
 fn name_like(
-    written: Option<&Written<HostText>>,
+    written: Option<&Spanned<HostText>>,
     what: &str,
     problems: &mut Problems<'_>,
 ) -> Option<String> {
     let written = written?;
-    let name = host::parse(&written.value.0).map_err(|complaint| Complaint {
-        message: format!("{what}: {}", complaint.message),
-        ..complaint
+    let name = host::parse(&written.value.0).map_err(|diagnostic| Diagnostic {
+        message: format!("{what}: {}", diagnostic.message),
+        ..diagnostic
     });
-    problems.check(written.place, name)
+    problems.check(written.location, name)
 }
 
 fn owner(raw: &RawTarget, problems: &mut Problems<'_>) -> Option<String> {
@@ -258,22 +281,24 @@ fn owner(raw: &RawTarget, problems: &mut Problems<'_>) -> Option<String> {
     let owner = written.value.trim();
     if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(acts) {
         problems.error(
-            written.place,
-            Complaint::new(format!("{} cannot be an owner", quoted(&written.value))).help(format!(
-                "write 1 to {LONGEST_OWNER} printable characters: it becomes a metric label"
-            )),
+            written.location,
+            Diagnostic::new(format!("{} cannot be an owner", quoted(&written.value))).help(
+                format!(
+                    "write 1 to {LONGEST_OWNER} printable characters: it becomes a metric label"
+                ),
+            ),
         );
         return None;
     }
     Some(owner.to_owned())
 }
 
-/// The target of a registry's data endpoint: like the login server, but nothing is known to be
-/// answered there without a login.
+/// The target of a registry's data endpoint: as the login server's, but without a request for
+/// evidence, since no request without a login has a known answer there.
 fn data_endpoint(
     login: &Target,
     region: &str,
-    place: Place,
+    location: Location,
     problems: &mut Problems<'_>,
 ) -> Option<Target> {
     if login.host.is_empty() {
@@ -281,17 +306,17 @@ fn data_endpoint(
     }
     let host = catalogue::data_endpoint(&login.host, region);
     let Some(host) = host.and_then(|host| host::parse(&host).ok()) else {
-        let complaint = if catalogue::data_endpoint(&login.host, "westeurope").is_some() {
-            Complaint::new(format!("{} is not the name of a region", quoted(region)))
+        let diagnostic = if catalogue::data_endpoint(&login.host, "westeurope").is_some() {
+            Diagnostic::new(format!("{} is not the name of a region", quoted(region)))
                 .help("write it as Azure's tools do: `westeurope`, not `West Europe`")
         } else {
-            Complaint::new(format!(
+            Diagnostic::new(format!(
                 "dataRegions is for container registries, which {} is not",
                 quoted(&login.host)
             ))
             .help("write it at the target of the login server, `<registry>.azurecr.io`")
         };
-        problems.error(place, complaint);
+        problems.error(location, diagnostic);
         return None;
     };
     Some(Target {
@@ -303,42 +328,12 @@ fn data_endpoint(
     })
 }
 
-/// Says what makes the host look like a mistake.
-fn doubt(host: &str, place: Place, problems: &mut Problems<'_>) {
+/// Warns where the host looks like a mistake.
+fn doubt(host: &str, location: Location, problems: &mut Problems<'_>) {
     if let Some(doubt) = catalogue::doubt(host) {
         problems.warning(
-            place,
-            Complaint::new(format!("the host {} {doubt}", quoted(host))),
+            location,
+            Diagnostic::new(format!("the host {} {doubt}", quoted(host))),
         );
-    }
-}
-
-/// Warns of expected networks in which no address would ever be dialled.
-pub(super) fn doubt_expected(
-    networks: &[Written<CidrText>],
-    rules: &Rules,
-    problems: &mut Problems<'_>,
-) {
-    for written in networks {
-        let Ok(net) = network::cidr(&written.value.0) else {
-            continue;
-        };
-        if rules.denied.iter().any(|denied| denied.contains(&net)) {
-            problems.warning(
-                written.place,
-                Complaint::new(format!(
-                    "the expected network `{net}` lies in deniedCidrs: its addresses are never dialled"
-                )),
-            );
-        } else if !rules.may_dial(net.network()) {
-            problems.warning(
-                written.place,
-                Complaint::new(format!(
-                    "the expected network `{net}` starts in a reserved range: reserved addresses \
-                     are never dialled"
-                ))
-                .help("if it is meant, name it under `classify.private` too"),
-            );
-        }
     }
 }

@@ -1,23 +1,23 @@
-//! Values: the checked readings of what a target and the globals have in common.
+//! Values: reads the values that a target and the globals have in common.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
-use privatelink_verdict::address::{Family, Overrides};
+use privatelink_verdict::address::{Family, Overrides, Rules};
 use privatelink_verdict::target::{Expectation, Protocol};
 
-use crate::assemble::shown;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::plan::Limits;
-use crate::problem::{Complaint, Problems, quoted};
+use crate::problems::Problems;
 use crate::raw::RawClassify;
+use crate::spanned::Spanned;
 use crate::text::{CidrText, DurationText, ExpectText, FamilyText, ProtocolText};
-use crate::written::Written;
 use crate::{duration, network};
 use privatelink_verdict::suggest::nearest;
 
 /// A duration between two bounds, or the default.
 pub(super) fn span(
-    written: Option<&Written<DurationText>>,
+    written: Option<&Spanned<DurationText>>,
     what: &str,
     (least, most): (Duration, Duration),
     default: Duration,
@@ -29,23 +29,23 @@ pub(super) fn span(
 }
 
 fn bounded(
-    written: &Written<DurationText>,
+    written: &Spanned<DurationText>,
     what: &str,
     (least, most): (Duration, Duration),
     problems: &mut Problems<'_>,
 ) -> Option<Duration> {
-    let span = problems.check(written.place, duration::parse(&written.value.0))?;
-    let complaint = |bound: &str, limit| {
-        Complaint::new(format!(
+    let span = problems.check(written.location, duration::parse(&written.value.0))?;
+    let diagnostic = |bound: &str, limit| {
+        Diagnostic::new(format!(
             "{what} is {}, {bound} {}",
-            shown(span),
-            shown(limit)
+            duration::quoted(span),
+            duration::quoted(limit)
         ))
     };
     if span < least {
-        problems.error(written.place, complaint("shorter than", least));
+        problems.error(written.location, diagnostic("shorter than", least));
     } else if span > most {
-        problems.error(written.place, complaint("longer than", most));
+        problems.error(written.location, diagnostic("longer than", most));
     } else {
         return Some(span);
     }
@@ -54,41 +54,41 @@ fn bounded(
 
 /// An `interval`; `limits.minInterval` is checked by the caller, who knows it.
 pub(super) fn interval(
-    written: Option<&Written<DurationText>>,
+    written: Option<&Spanned<DurationText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Duration> {
     let bounds = (Duration::from_secs(1), Duration::from_hours(24));
     bounded(written?, "interval", bounds, problems)
 }
 
-/// A `timeout`: below two seconds the stages get too little to tell a loss from a delay.
+/// A `timeout`: with less than two seconds a stage could not tell a lost packet from a slow one.
 pub(super) fn timeout(
-    written: Option<&Written<DurationText>>,
+    written: Option<&Spanned<DurationText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Duration> {
     let bounds = (Duration::from_secs(2), Duration::from_mins(10));
     bounded(written?, "timeout", bounds, problems)
 }
 
-pub(super) fn below_minimum(interval: Duration, limits: &Limits) -> Complaint {
-    Complaint::new(format!(
+pub(super) fn below_minimum(interval: Duration, limits: &Limits) -> Diagnostic {
+    Diagnostic::new(format!(
         "the interval {} is shorter than limits.minInterval, {}",
-        shown(interval),
-        shown(limits.min_interval)
+        duration::quoted(interval),
+        duration::quoted(limits.min_interval)
     ))
 }
 
-pub(super) fn shorter_than_timeout(interval: Duration, timeout: Duration) -> Complaint {
-    Complaint::new(format!(
+pub(super) fn shorter_than_timeout(interval: Duration, timeout: Duration) -> Diagnostic {
+    Diagnostic::new(format!(
         "the interval {} is shorter than the timeout {}: a slow probe makes the next one skip",
-        shown(interval),
-        shown(timeout)
+        duration::quoted(interval),
+        duration::quoted(timeout)
     ))
 }
 
-/// One of a few words, or a complaint with the nearest.
+/// The value of one of `words`, or an error with the nearest of them.
 pub(super) fn word<T: Copy, W: AsRef<str>>(
-    written: Option<&Written<W>>,
+    written: Option<&Spanned<W>>,
     what: &str,
     words: &[(&'static str, T)],
     problems: &mut Problems<'_>,
@@ -104,14 +104,14 @@ pub(super) fn word<T: Copy, W: AsRef<str>>(
         None => format!("valid are {}", valid().collect::<Vec<_>>().join(", ")),
     };
     problems.error(
-        written.place,
-        Complaint::new(format!("{} is no value of {what}", quoted(text))).help(help),
+        written.location,
+        Diagnostic::new(format!("{} is not a value of {what}", quoted(text))).help(help),
     );
     None
 }
 
 pub(super) fn expectation(
-    written: Option<&Written<ExpectText>>,
+    written: Option<&Spanned<ExpectText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Expectation> {
     let words: Vec<_> = Expectation::ALL
@@ -122,7 +122,7 @@ pub(super) fn expectation(
 }
 
 pub(super) fn protocol(
-    written: Option<&Written<ProtocolText>>,
+    written: Option<&Spanned<ProtocolText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Protocol> {
     let words: Vec<_> = Protocol::ALL
@@ -134,14 +134,14 @@ pub(super) fn protocol(
 
 /// The families, in the order they are asked for; at least one.
 pub(super) fn families(
-    written: Option<&Written<Vec<Written<FamilyText>>>>,
+    written: Option<&Spanned<Vec<Spanned<FamilyText>>>>,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Family>> {
     let written = written?;
     if written.value.is_empty() {
         problems.error(
-            written.place,
-            Complaint::new("addressFamilies is empty: nothing would be asked for")
+            written.location,
+            Diagnostic::new("addressFamilies is empty: nothing would be asked for")
                 .help("write `[ipv4]`, `[ipv6]` or `[ipv4, ipv6]`"),
         );
         return None;
@@ -158,17 +158,17 @@ pub(super) fn families(
 }
 
 pub(super) fn networks(
-    written: Option<&[Written<CidrText>]>,
+    written: Option<&[Spanned<CidrText>]>,
     problems: &mut Problems<'_>,
 ) -> Vec<IpNet> {
     written
         .unwrap_or_default()
         .iter()
-        .filter_map(|cidr| problems.check(cidr.place, network::cidr(&cidr.value.0)))
+        .filter_map(|cidr| problems.check(cidr.location, network::cidr(&cidr.value.0)))
         .collect()
 }
 
-/// The overrides of one scope; the same network as private and as public cannot be decided.
+/// The overrides of a target or of the globals. The same network cannot be private and public.
 pub(super) fn classify(written: Option<&RawClassify>, problems: &mut Problems<'_>) -> Overrides {
     let Some(written) = written else {
         return Overrides::default();
@@ -178,8 +178,8 @@ pub(super) fn classify(written: Option<&RawClassify>, problems: &mut Problems<'_
     for cidr in written.public.iter().flatten() {
         if network::cidr(&cidr.value.0).is_ok_and(|net| private.contains(&net)) {
             problems.error(
-                cidr.place,
-                Complaint::new(format!(
+                cidr.location,
+                Diagnostic::new(format!(
                     "{} is classified as private and as public",
                     quoted(&cidr.value.0)
                 ))
@@ -188,4 +188,34 @@ pub(super) fn classify(written: Option<&RawClassify>, problems: &mut Problems<'_
         }
     }
     Overrides { private, public }
+}
+
+/// Warns of expected networks whose addresses are never dialled.
+pub(super) fn doubt_expected(
+    networks: &[Spanned<CidrText>],
+    rules: &Rules,
+    problems: &mut Problems<'_>,
+) {
+    for written in networks {
+        let Ok(net) = network::cidr(&written.value.0) else {
+            continue;
+        };
+        if rules.denied.iter().any(|denied| denied.contains(&net)) {
+            problems.warning(
+                written.location,
+                Diagnostic::new(format!(
+                    "the expected network `{net}` lies in deniedCidrs: its addresses are never dialled"
+                )),
+            );
+        } else if !rules.may_dial(net.network()) {
+            problems.warning(
+                written.location,
+                Diagnostic::new(format!(
+                    "the expected network `{net}` starts in a reserved range: reserved addresses \
+                     are never dialled"
+                ))
+                .help("if it is meant, name it under `classify.private` too"),
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::plan::Detail;
 use privatelink_verdict::resolver::Servers;
 
 #[test]
-fn the_contracts_example_is_understood() {
+fn the_example_of_the_documentation_is_valid() {
     let plan = plan(
         r#"
 interval: 30s
@@ -102,7 +102,7 @@ targets:
 }
 
 #[test]
-fn without_a_word_the_defaults_of_the_contract_hold() {
+fn an_unset_field_has_its_documented_default() {
     let plan = plan("targets: [{host: KV.Vault.Azure.NET.}]");
     let vault = target(&plan, "kv.vault.azure.net");
     assert_eq!(vault.expect, Expectation::PrivateEndpoint);
@@ -130,7 +130,7 @@ fn a_host_that_repeats_is_named_with_its_port() {
 }
 
 #[test]
-fn services_are_asked_only_where_the_catalogue_knows_what_to_ask() {
+fn a_service_is_asked_for_evidence_by_default_only_where_the_catalogue_says_so() {
     let plan = plan(
         "targets:
   - {host: contoso.azurecr.io}
@@ -156,7 +156,7 @@ fn services_are_asked_only_where_the_catalogue_knows_what_to_ask() {
 }
 
 #[test]
-fn a_mysql_host_is_judged_on_dns_alone_unless_a_protocol_is_written() {
+fn a_mysql_host_without_a_protocol_is_judged_on_dns_alone() {
     let plan = plan(
         "targets:
   - {host: a.mysql.database.azure.com}
@@ -198,7 +198,7 @@ fn a_postgresql_server_is_probed_every_minute_at_most_unless_it_has_an_interval_
 }
 
 #[test]
-fn at_the_prompt_a_mysql_server_may_be_probed_once() {
+fn check_may_probe_a_mysql_server_once() {
     for (protocol, port) in [("mysql", None), ("tcp", Some("3306"))] {
         let flags = HostOptions {
             protocol: Some(protocol.to_owned()),
@@ -214,7 +214,7 @@ fn at_the_prompt_a_mysql_server_may_be_probed_once() {
 }
 
 #[test]
-fn a_targets_own_resolver_comes_before_that_of_its_users() {
+fn a_targets_own_resolver_comes_before_that_of_its_usage() {
     let plan = plan(
         "resolvers:
   - {name: pod, servers: [10.0.0.10]}
@@ -231,7 +231,7 @@ targets:
 }
 
 #[test]
-fn what_is_doubtful_is_said_with_its_place() {
+fn a_warning_has_its_location() {
     let plan = plan(
         "timeout: 20s
 targets:
@@ -255,7 +255,7 @@ targets:
 }
 
 #[test]
-fn a_reserved_network_that_is_also_classified_is_meant() {
+fn a_reserved_network_that_is_also_classified_is_no_warning() {
     let plan = plan(
         "classify: {private: [127.0.1.0/24]}
 targets: [{host: a.example.com, expectedCidrs: [127.0.1.0/24]}]",
@@ -277,7 +277,7 @@ fn more_dns_queries_than_allowed_are_a_warning() {
 }
 
 #[test]
-fn a_line_can_be_shared_by_anchor() {
+fn a_value_can_be_shared_by_a_yaml_anchor() {
     let plan = plan(
         "targets:
   - &base {host: a.example.com, expectedCidrs: [10.1.0.0/16], interval: 1m}
@@ -291,7 +291,7 @@ fn a_line_can_be_shared_by_anchor() {
 }
 
 #[test]
-fn flags_mean_what_the_same_words_mean_in_a_file() {
+fn a_flag_means_the_same_as_the_field_of_its_name() {
     let flags = HostOptions {
         resolvers: ["127.0.0.1:5300", "[::1]:5301"].map(str::to_owned).to_vec(),
         classify_private: vec!["127.0.1.0/24".to_owned()],
@@ -355,7 +355,7 @@ targets: [{host: a.azurecr.io}, {host: b.example.com, resolver: node}]\n",
 }
 
 #[test]
-fn only_the_targets_called_for_are_kept_with_what_is_doubtful_about_them() {
+fn only_the_chosen_targets_are_kept_with_their_warnings() {
     let scratch = Scratch::new("meaning-chosen");
     let config = scratch.write(
         "config.yaml",
@@ -394,14 +394,14 @@ targets:
     let error = chosen(&["contoso-arc"]).expect_err("no such target");
     assert_eq!(
         error.to_string(),
-        "the configuration has no target called `contoso-arc`\n = help: did you mean `contoso-acr`?"
+        "the configuration has no target called `contoso-arc` (did you mean `contoso-acr`?)"
     );
     let error = chosen(&["xyzzy"]).expect_err("no such target").to_string();
     assert!(error.contains("it has `kv`, `contoso`, "), "{error}");
 }
 
 #[test]
-fn what_is_probed_once_may_take_longer_than_the_interval() {
+fn check_may_have_a_timeout_longer_than_the_interval() {
     let flags = HostOptions {
         timeout: Some("40s".to_owned()),
         ..HostOptions::default()

@@ -1,6 +1,6 @@
 //! Merging: several files as one list, and files that change.
 
-use privatelink_verdict::target::{Expectation, Source as Declared};
+use privatelink_verdict::target::{Expectation, Source};
 
 use super::*;
 use crate::reload::Watcher;
@@ -17,10 +17,10 @@ fn merged(name: &str, later: &str) -> Plan {
         scratch.write("config.yaml", OPERATORS),
         scratch.write("observed.yaml", later),
     ];
-    let mut plan = load(&files).expect("later files never stop anything");
-    let place = scratch.0.display().to_string();
+    let mut plan = load(&files).expect("a target file never makes the configuration invalid");
+    let location = scratch.0.display().to_string();
     for warning in &mut plan.warnings {
-        *warning = warning.replace(&place, "/config");
+        *warning = warning.replace(&location, "/config");
     }
     plan
 }
@@ -48,11 +48,11 @@ fn the_same_host_and_port_is_one_target_of_the_first_source() {
     );
     assert_eq!(plan.warnings, [""; 0]);
     let registry = target(&plan, "shop:reg");
-    assert_eq!(registry.source, Declared::Crd);
+    assert_eq!(registry.source, Source::Crd);
     assert_eq!(registry.expect, Expectation::PrivateEndpoint);
     assert_eq!(registry.resolver, "node");
     let blob = target(&plan, "stor.blob.core.windows.net");
-    assert_eq!(blob.source, Declared::Discovered);
+    assert_eq!(blob.source, Source::Discovered);
     assert_eq!(
         (blob.expect, blob.resolver.as_str()),
         (Expectation::Auto, "node")
@@ -82,25 +82,25 @@ targets:
     );
     assert_eq!(names(&plan), ["my-vault", "a:ok"]);
     assert_eq!((plan.rejected.crd, plan.rejected.discovered), (6, 6));
-    insta::assert_snapshot!(plan.warnings.join("\n"), @r#"
-    /config/observed.yaml: `interval` is ignored: only `targets` counts in a later file
-    the crd target `a:imds` is refused: /config/observed.yaml:4:5: `classify` counts only in the operator's configuration
+    insta::assert_snapshot!(plan.warnings.join("\n"), @"
+    /config/observed.yaml: `interval` is ignored: only `targets` is read from a target file
+    the crd target `a:imds` is refused: /config/observed.yaml:4:5: `classify` is allowed only in the operator's configuration
     the crd target `a:other` is refused: /config/observed.yaml:5:5: the host `other.example.com` is neither in the catalogue nor in allowedHosts
-    the crd target `a:port` is refused: /config/observed.yaml:6:5: the port 22 is none that the catalogue lists for `p.vault.azure.net` (a host in allowedHosts may have any port)
-    the crd target `a:internal` is refused: /config/observed.yaml:7:5: the host `api.default.svc.cluster.local` is a name inside the cluster
-    the crd target `nameless.vault.azure.net` is refused: /config/observed.yaml:8:5: it has no name (a PrivateLinkTarget is called `namespace:name`)
-    the discovered target `x` is refused: /config/observed.yaml:10:5: `config` is no value of source (valid are crd, discovered)
-    the discovered target `y` is refused: /config/observed.yaml:11:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
+    the crd target `a:port` is refused: /config/observed.yaml:6:5: the catalogue does not list the port 22 for `p.vault.azure.net` (a host in allowedHosts may have any port)
+    the crd target `a:internal` is refused: /config/observed.yaml:7:5: the host `api.default.svc.cluster.local` is a name of the cluster itself
+    the crd target `nameless.vault.azure.net` is refused: /config/observed.yaml:8:5: it has no `name` (a PrivateLinkTarget is called `namespace:name`)
+    the discovered target `x` is refused: /config/observed.yaml:10:5: `config` is not a value of source (valid are crd, discovered)
+    the discovered target `y` is refused: /config/observed.yaml:11:5: it has no `source` (write `source: crd` or `source: discovered`)
     the discovered target `10.1.2.3` is refused: /config/observed.yaml:12:5: the host `10.1.2.3` is an IP address (write the name that applications use: the probe is about how it resolves and which certificate answers to it)
     the discovered target `z.vault.azure.net` is refused: /config/observed.yaml:13:5: unknown field `colour`, expected one of `host`, `name`, `port`, `protocol`, `resolver`, `expect`, `expectedCidrs`, `addressFamilies`, `interval`, `timeout`, `serverName`, `http`, `dataRegions`, `privateZone`, `classify`, `sameService`, `owner`
     the discovered target `w.vault.azure.net` is refused: /config/observed.yaml:14:5: interval is `1ms`, shorter than `1s`
-    the discovered target `without a host` is refused: /config/observed.yaml:15:5: it is no target with a `source` (write `source: crd` or `source: discovered`)
+    the discovered target `without a host` is refused: /config/observed.yaml:15:5: it has no `source` (write `source: crd` or `source: discovered`)
     /config/observed.yaml: the crd target `my-vault` is refused: another target has that name
-    "#);
+    ");
 }
 
 #[test]
-fn nobody_but_the_operator_hurries_the_nodes_or_bears_on_others_verdicts() {
+fn only_the_operator_shortens_intervals_or_ties_targets_together() {
     let plan = merged(
         "merging-pace",
         "targets:
@@ -119,17 +119,17 @@ fn nobody_but_the_operator_hurries_the_nodes_or_bears_on_others_verdicts() {
     assert_eq!(pace("a:db"), (60, 10));
     assert_eq!(pace("a:modest"), (300, 5));
     assert_eq!(plan.rejected.crd, 2);
-    insta::assert_snapshot!(plan.warnings.join("\n"), @r"
+    insta::assert_snapshot!(plan.warnings.join("\n"), @"
     /config/observed.yaml:2:5: interval is `1s`, shorter than is usual: `30s` is used
     /config/observed.yaml:2:5: timeout is `10m`, longer than is usual: `10s` is used
     /config/observed.yaml:3:5: interval is `30s`, shorter than is usual: `1m` is used
-    the crd target `a:resolver` is refused: /config/observed.yaml:5:5: `resolver` counts only in the operator's configuration
-    the crd target `a:friend` is refused: /config/observed.yaml:6:5: `sameService` counts only in the operator's configuration
+    the crd target `a:resolver` is refused: /config/observed.yaml:5:5: `resolver` is allowed only in the operator's configuration
+    the crd target `a:friend` is refused: /config/observed.yaml:6:5: `sameService` is allowed only in the operator's configuration
     ");
 }
 
 #[test]
-fn later_files_may_be_absent_empty_or_no_yaml_at_all() {
+fn a_target_file_may_be_absent_empty_or_not_yaml() {
     let scratch = Scratch::new("merging-later");
     let first = scratch.write("config.yaml", "targets: []\n");
     let latin = scratch.0.join("latin.yaml");
@@ -177,7 +177,7 @@ fn what_is_beyond_the_limit_is_refused_from_the_end() {
 }
 
 #[test]
-fn the_hash_follows_the_content_and_nothing_else() {
+fn the_hash_changes_with_the_content_alone() {
     let scratch = Scratch::new("merging-hash");
     let (text, other) = (
         "targets: [{host: a.example.com}]\n",
@@ -244,7 +244,7 @@ async fn a_swapped_config_map_is_read_again_and_the_same_mistake_is_reported_onc
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_ca_file_is_a_change_too_also_while_the_configuration_is_bad() {
+async fn a_changed_ca_file_is_noticed_also_while_the_configuration_is_bad() {
     let scratch = Scratch::new("merging-ca");
     let ca = scratch.write("ca.pem", "not yet\n");
     let text = format!(
@@ -268,8 +268,8 @@ async fn a_changed_ca_file_is_a_change_too_also_while_the_configuration_is_bad()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
-    let scratch = Scratch::new("merging-memory");
+async fn a_target_file_that_becomes_invalid_keeps_its_last_good_targets_with_a_warning() {
+    let scratch = Scratch::new("merging-last-good");
     let first = scratch.write("config.yaml", OPERATORS);
     let observed = |host: &str| format!("targets: [{{source: discovered, host: {host}}}]\n");
     let later = scratch.write("observed.yaml", &observed("a.vault.azure.net"));
@@ -285,7 +285,7 @@ async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
         assert_eq!(names(&plan), ["my-vault", "b.vault.azure.net"]);
         assert_eq!(plan.rejected.discovered, 1);
         let warning = &plan.warnings[..];
-        let says = "the targets that it held before stay";
+        let says = "the targets of its last good content stay in use";
         assert!(
             warning.len() == 1 && warning[0].ends_with(says),
             "{warning:?}"
@@ -310,7 +310,7 @@ async fn a_later_file_gone_bad_leaves_the_targets_it_held_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_or_absent_later_file_has_no_targets_whatever_it_held() {
+async fn an_empty_or_absent_target_file_has_no_targets_whatever_it_held_before() {
     let scratch = Scratch::new("merging-forget");
     let first = scratch.write("config.yaml", OPERATORS);
     let good = "targets: [{source: discovered, host: a.vault.azure.net}]\n";
@@ -340,7 +340,7 @@ async fn quiet(watcher: &mut Watcher, why: &str) {
 }
 
 #[test]
-fn a_later_file_of_any_length_says_only_so_much() {
+fn the_warnings_about_target_files_are_bounded() {
     let mut later = "targets:\n".to_owned();
     for number in 0..2_000 {
         later += &format!("  - {{source: crd, name: 'a:{number}', host: h{number}.example.com}}\n");

@@ -120,12 +120,12 @@ proptest! {
         for item in order {
             let _ = writeln!(later, "  - {}", items[item]);
         }
-        let file = Source { name: "config.yaml".to_owned(), text: String::new() };
-        let mut memory = Memory::default();
-        let later = Later::of(Path::new("observed.yaml"), Ok(later.into_bytes()), &mut memory);
+        let file = SourceText { name: "config.yaml".to_owned(), text: "".into() };
+        let mut last_good = LastGood::default();
+        let later = TargetFile::from_content(Path::new("observed.yaml"), Ok(later.into_bytes()), &mut last_good);
         let parts = Parts {
             file,
-            later: vec![later],
+            target_files: vec![later],
             may_be_empty: true,
             ..Parts::default()
         };

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_typed_is_shown_as_it_was_typed() {
+fn a_bad_flag_is_shown_as_it_was_typed() {
     let flags = HostOptions {
         resolvers: vec!["10.0.0.10".to_owned()],
         expect: Some("private".to_owned()),
@@ -14,7 +14,7 @@ fn what_is_typed_is_shown_as_it_was_typed() {
     };
     let hosts = ["kv.vault.azure.net".to_owned(), "10.1.2.3".to_owned()];
     let error = for_check(&[], &hosts, &[], &flags).expect_err("several mistakes");
-    insta::assert_snapshot!(format!("error: {error}"), @r#"
+    insta::assert_snapshot!(plain(&error), @"
     error: timeout is `1s`, shorter than `2s`
      --> command line:1:11
       |
@@ -27,11 +27,12 @@ fn what_is_typed_is_shown_as_it_was_typed() {
     2 | --port 0
       |        ^
 
-    error: `private` is no value of expect
+    error: `private` is not a value of expect
      --> command line:3:10
       |
     3 | --expect private
       |          ^^^^^^^
+      |
       = help: did you mean `privateEndpoint`?
 
     error: the network `10.1.2.3/24` has bits set beyond its prefix
@@ -39,6 +40,7 @@ fn what_is_typed_is_shown_as_it_was_typed() {
       |
     4 | --expected-cidr 10.1.2.3/24
       |                 ^^^^^^^^^^^
+      |
       = help: write `10.1.2.0/24` for the network, or `10.1.2.3/32` for the one address
 
     error: the host `10.1.2.3` is an IP address
@@ -46,8 +48,9 @@ fn what_is_typed_is_shown_as_it_was_typed() {
       |
     6 | 10.1.2.3
       | ^^^^^^^^
+      |
       = help: write the name that applications use: the probe is about how it resolves and which certificate answers to it
-    "#);
+    ");
 }
 
 #[test]
@@ -57,12 +60,13 @@ fn a_bad_resolver_on_the_command_line_is_refused() {
         ..HostOptions::default()
     };
     let error = for_check(&[], &["a.example.com".to_owned()], &[], &flags).expect_err("no address");
-    insta::assert_snapshot!(format!("error: {error}"), @r#"
+    insta::assert_snapshot!(plain(&error), @"
     error: `dns.example.com` is not the address of a DNS server
      --> command line:3:12
       |
     3 | --resolver dns.example.com
       |            ^^^^^^^^^^^^^^^
+      |
       = help: write `10.0.0.10`, `10.0.0.10:5353` or `[fd00::10]:53`; a name would need resolving first
-    "#);
+    ");
 }

@@ -5,10 +5,11 @@ use super::*;
 #[test]
 fn a_missing_file_is_named() {
     let error = load(&[PathBuf::from("/nonexistent/config.yaml")]).expect_err("no file");
-    insta::assert_snapshot!(format!("error: {error}"), @r#"
+    insta::assert_snapshot!(plain(&error), @"
     error: /nonexistent/config.yaml: the file cannot be read: No such file or directory (os error 2)
+     |
      = help: check the path, and in a pod that the volume is mounted
-    "#);
+    ");
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn ca_files_are_refused_where_they_are_written() {
         .filter(|line| !line.contains('^'))
         .collect::<Vec<_>>()
         .join("\n");
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     error: cannot read the CA file /nonexistent/ca.pem; check the path, and that the volume is mounted (No such file or directory (os error 2))
      --> config.yaml:1:17
       |
@@ -35,5 +36,5 @@ fn ca_files_are_refused_where_they_are_written() {
      --> config.yaml:1:38
       |
     1 | tls: {caFiles: [/nonexistent/ca.pem, /scratch/empty.pem]}
-    "#);
+    ");
 }

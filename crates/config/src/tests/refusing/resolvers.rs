@@ -8,12 +8,13 @@ fn an_unknown_resolver_is_answered_with_the_nearest() {
         "resolvers: [{name: pod, servers: [10.0.0.10]}, {name: node, resolvConf: /etc/resolv.conf}]\n",
         "targets: [{host: a.example.com, resolver: pood}, {host: b.example.com, resolver: system}]\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: there is no resolver called `pood`
      --> config.yaml:2:43
       |
     2 | targets: [{host: a.example.com, resolver: pood}, {host: b.example.com, resolver: system}]
       |                                           ^^^^
+      |
       = help: did you mean `pod`?
 
     error: there is no resolver called `system`
@@ -21,8 +22,9 @@ fn an_unknown_resolver_is_answered_with_the_nearest() {
       |
     2 | targets: [{host: a.example.com, resolver: pood}, {host: b.example.com, resolver: system}]
       |                                                                                  ^^^^^^
+      |
       = help: known: pod, node
-    "#);
+    ");
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn resolvers_are_checked() {
         "  - {name: g, servers: [10.0.0.11], pathFor: [registries]}\n",
         "targets: [{host: a.example.com}]\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: the resolver `a` has no servers
      --> config.yaml:2:24
       |
@@ -50,6 +52,7 @@ fn resolvers_are_checked() {
       |
     3 |   - {name: b}
       |            ^
+      |
       = help: write one of them
 
     error: the resolver `c` has both `servers` and `resolvConf`
@@ -57,6 +60,7 @@ fn resolvers_are_checked() {
       |
     4 |   - {name: c, servers: [10.0.0.10], resolvConf: /etc/resolv.conf}
       |            ^
+      |
       = help: write one of them
 
     error: there are two resolvers called `a`
@@ -64,6 +68,7 @@ fn resolvers_are_checked() {
       |
     5 |   - {name: a, servers: [dns.example.com, '10.0.0.10:0']}
       |            ^
+      |
       = help: give one of them another name
 
     error: `dns.example.com` is not the address of a DNS server
@@ -71,6 +76,7 @@ fn resolvers_are_checked() {
       |
     5 |   - {name: a, servers: [dns.example.com, '10.0.0.10:0']}
       |                         ^^^^^^^^^^^^^^^
+      |
       = help: write `10.0.0.10`, `10.0.0.10:5353` or `[fd00::10]:53`; a name would need resolving first
 
     error: a DNS server cannot listen on port 0
@@ -78,6 +84,7 @@ fn resolvers_are_checked() {
       |
     5 |   - {name: a, servers: [dns.example.com, '10.0.0.10:0']}
       |                                          ^^^^^^^^^^^^^
+      |
       = help: the usual one is 53
 
     error: `d e` cannot be a name
@@ -85,13 +92,15 @@ fn resolvers_are_checked() {
       |
     6 |   - {name: d e, servers: [10.0.0.10], pathFor: [images]}
       |            ^^^
+      |
       = help: a name starts with a letter or digit, goes on with letters, digits, `.`, `_`, `:` or `-`, and has at most 253 characters
 
-    error: `images` is no value of pathFor
+    error: `images` is not a value of pathFor
      --> config.yaml:6:49
       |
     6 |   - {name: d e, servers: [10.0.0.10], pathFor: [images]}
       |                                                 ^^^^^^
+      |
       = help: valid are registries, volumes
 
     error: the resolver `f` is already the path for registries
@@ -99,6 +108,7 @@ fn resolvers_are_checked() {
       |
     8 |   - {name: g, servers: [10.0.0.11], pathFor: [registries]}
       |                                               ^^^^^^^^^^
+      |
       = help: a target is judged by one path: keep it at one resolver
-    "#);
+    ");
 }

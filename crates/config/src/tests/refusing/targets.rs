@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn hosts_that_are_none_are_refused_all_at_once() {
+fn all_bad_hosts_are_refused_at_once() {
     let text = concat!(
         "targets:\n",
         "  - host: 10.1.2.3\n",
@@ -16,12 +16,13 @@ fn hosts_that_are_none_are_refused_all_at_once() {
         "  - host: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.example.com\n",
         "  - host: label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.label\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: the host `10.1.2.3` is an IP address
      --> config.yaml:2:11
       |
     2 |   - host: 10.1.2.3
       |           ^^^^^^^^
+      |
       = help: write the name that applications use: the probe is about how it resolves and which certificate answers to it
 
     error: the host `bücher.example` is not ASCII: DNS carries such names in punycode
@@ -29,6 +30,7 @@ fn hosts_that_are_none_are_refused_all_at_once() {
       |
     3 |   - host: bücher.example
       |           ^^^^^^^^^^^^^^
+      |
       = help: write the form that starts with `xn--`, as applications send it
 
     error: `https://kv.vault.azure.net/secrets` is not a host name
@@ -36,6 +38,7 @@ fn hosts_that_are_none_are_refused_all_at_once() {
       |
     4 |   - host: https://kv.vault.azure.net/secrets
       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
       = help: write the host alone: `kv.vault.azure.net`
 
     error: `sql.example.com:1433` is not a host name
@@ -43,6 +46,7 @@ fn hosts_that_are_none_are_refused_all_at_once() {
       |
     5 |   - host: sql.example.com:1433
       |           ^^^^^^^^^^^^^^^^^^^^
+      |
       = help: write the host alone, `sql.example.com`, and `port: 1433`
 
     error: `*.vault.azure.net` is not a host name
@@ -50,6 +54,7 @@ fn hosts_that_are_none_are_refused_all_at_once() {
       |
     6 |   - host: '*.vault.azure.net'
       |           ^^^^^^^^^^^^^^^^^^^
+      |
       = help: a wildcard cannot be resolved: write a name that exists below it
 
     error: the host is empty
@@ -57,9 +62,10 @@ fn hosts_that_are_none_are_refused_all_at_once() {
       |
     7 |   - host: ''
       |           ^^
+      |
       = help: write the name that applications use
 
-    error: `a..b` is not a host name: there is nothing between two dots
+    error: `a..b` is not a host name: it has an empty label (two dots in a row, or a leading dot)
      --> config.yaml:8:11
       |
     8 |   - host: a..b
@@ -74,9 +80,9 @@ fn hosts_that_are_none_are_refused_all_at_once() {
     error: the host name has 299 characters; a DNS name has at most 253
       --> config.yaml:10:11
        |
-    10 |   - host: label.label.label.label.label.label.label.label.label.label.label.label.label.label.label.
-       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    "#);
+    10 | ...t: label.label.label.label.label.label.label.lab...bel.label.label.label.label.label.label.label
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
 }
 
 #[test]
@@ -90,12 +96,13 @@ fn names_are_unique_and_look_like_names() {
         "  - {host: e.example.com}\n",
         "  - {host: e.example.com}\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: two targets are called `same` (the first is on line 2)
      --> config.yaml:3:33
       |
     3 |   - {host: b.example.com, name: same}
       |                                 ^^^^
+      |
       = help: give one of them another `name`, or remove it
 
     error: `-x` cannot be a name
@@ -103,6 +110,7 @@ fn names_are_unique_and_look_like_names() {
       |
     4 |   - {host: c.example.com, name: -x}
       |                                 ^^
+      |
       = help: a name starts with a letter or digit, goes on with letters, digits, `.`, `_`, `:` or `-`, and has at most 253 characters
 
     error: `_d.example.com` cannot be a name
@@ -110,6 +118,7 @@ fn names_are_unique_and_look_like_names() {
       |
     5 |   - {host: _d.example.com}
       |            ^^^^^^^^^^^^^^
+      |
       = help: a name starts with a letter or digit, goes on with letters, digits, `.`, `_`, `:` or `-`, and has at most 253 characters
 
     error: two targets are called `e.example.com:443` (the first is on line 6)
@@ -117,8 +126,9 @@ fn names_are_unique_and_look_like_names() {
       |
     7 |   - {host: e.example.com}
       |            ^^^^^^^^^^^^^
+      |
       = help: give one of them another `name`, or remove it
-    "#);
+    ");
 }
 
 #[test]
@@ -128,12 +138,13 @@ fn data_regions_belong_to_registries() {
         "  - {host: kv.vault.azure.net, dataRegions: [westeurope]}\n",
         "  - {host: contoso.azurecr.io, dataRegions: [West Europe]}\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: dataRegions is for container registries, which `kv.vault.azure.net` is not
      --> config.yaml:2:46
       |
     2 |   - {host: kv.vault.azure.net, dataRegions: [westeurope]}
       |                                              ^^^^^^^^^^
+      |
       = help: write it at the target of the login server, `<registry>.azurecr.io`
 
     error: `West Europe` is not the name of a region
@@ -141,8 +152,9 @@ fn data_regions_belong_to_registries() {
       |
     3 |   - {host: contoso.azurecr.io, dataRegions: [West Europe]}
       |                                              ^^^^^^^^^^^
+      |
       = help: write it as Azure's tools do: `westeurope`, not `West Europe`
-    "#);
+    ");
 }
 
 #[test]
@@ -152,12 +164,13 @@ fn mysql_is_not_probed_often() {
         "  - {host: db.mysql.database.azure.com, protocol: mysql}\n",
         "  - {host: eb.mysql.database.azure.com, protocol: tcp, interval: 1m}\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: the interval `30s` is too short for MySQL: the server counts every probe as a failed connection, and ends up blocking the node
      --> config.yaml:2:51
       |
     2 |   - {host: db.mysql.database.azure.com, protocol: mysql}
       |                                                   ^^^^^
+      |
       = help: write `interval: 5m` or longer at this target; without `protocol` it is judged on DNS alone
 
     error: the interval `1m` is too short for MySQL: the server counts every probe as a failed connection, and ends up blocking the node
@@ -165,8 +178,9 @@ fn mysql_is_not_probed_often() {
       |
     3 |   - {host: eb.mysql.database.azure.com, protocol: tcp, interval: 1m}
       |                                                                  ^^
+      |
       = help: write `interval: 5m` or longer at this target; without `protocol` it is judged on DNS alone
-    "#);
+    ");
 }
 
 #[test]
@@ -175,7 +189,7 @@ fn too_many_targets_are_refused() {
         "limits: {maxTargets: 1, maxConcurrent: 0}\n",
         "targets: [{host: a.example.com}, {host: b.example.com}]\n",
     );
-    insta::assert_snapshot!(refused(text), @r#"
+    insta::assert_snapshot!(refused(text), @"
     error: limits.maxConcurrent is 0, which is not between 1 and 1000
      --> config.yaml:1:40
       |
@@ -183,6 +197,7 @@ fn too_many_targets_are_refused() {
       |                                        ^
 
     error: config.yaml: there are 2 targets, and limits.maxTargets is 1
+     |
      = help: raise limits.maxTargets, or probe less
-    "#);
+    ");
 }

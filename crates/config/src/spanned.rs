@@ -1,23 +1,23 @@
-//! Written: a value together with the place it was written at.
+//! Spanned: a value together with the location at which it is written.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
 
-/// A value and its place.
+/// A value and its location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written<T> {
-    /// What was written.
+pub(crate) struct Spanned<T> {
+    /// What is written.
     pub(crate) value: T,
     /// Where.
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
-/// Where something was written. Line 0: nowhere in particular.
+/// Where something is written. Line 0: the location is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// In which text.
     pub(crate) origin: Origin,
     /// Line, from 1.
@@ -28,28 +28,37 @@ pub(crate) struct Place {
     pub(crate) width: usize,
 }
 
-/// Which text a place is in.
+/// Which text a location is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The file being read.
+    /// The file that is being read.
     #[default]
     File,
     /// The command line.
     CommandLine,
 }
 
-impl<T> Written<T> {
-    /// A value that was written nowhere in particular.
-    pub(crate) fn nowhere(value: T) -> Self {
+/// A text that a configuration is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SourceText {
+    /// Its name in messages: a path, `-`, `command line`.
+    pub(crate) name: String,
+    /// Its content.
+    pub(crate) text: Arc<str>,
+}
+
+impl<T> Spanned<T> {
+    /// A value whose location is not known.
+    pub(crate) fn unspanned(value: T) -> Self {
         Self {
             value,
-            place: Place::default(),
+            location: Location::default(),
         }
     }
 }
 
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
+impl From<serde_saphyr::Location> for Location {
+    fn from(location: serde_saphyr::Location) -> Self {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
             origin: Origin::File,
@@ -60,17 +69,18 @@ impl From<Location> for Place {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Written<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
         Ok(Self {
             value: spanned.value,
-            place: spanned.referenced.into(),
+            location: spanned.referenced.into(),
         })
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Written<T> {
+/// The schema is that of the value.
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }
