@@ -1,4 +1,4 @@
-//! The layers: which crate may know which other one. Cargo holds them; docs/architecture.md shows them.
+//! Architecture: what docs/architecture.md says of layers, bounds and decisions is true.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,6 +21,43 @@ fn the_picture_of_the_layers_shows_what_cargo_holds() {
         .map(|(from, to)| (from.to_owned(), to.to_owned()))
         .collect();
     assert_eq!(drawn, edges());
+}
+
+#[test]
+fn the_table_of_bounds_shows_the_constants_of_the_code() {
+    let text = fs::read_to_string(ARCHITECTURE).expect("the architecture's document");
+    let (_, table) = text
+        .split_once("| what | limit | constant |")
+        .expect("a table of bounds");
+    let mut compared = 0;
+    for row in table.lines().skip(2).take_while(|row| row.starts_with('|')) {
+        let mut source = String::new();
+        for (index, code) in row.split('`').skip(1).step_by(2).enumerate() {
+            if code.ends_with(".rs") {
+                source = fs::read_to_string(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+            } else if let Some((name, value)) = code.split_once(" = ") {
+                let declared = source.lines().find(|line| {
+                    line.contains(&format!("const {name}: "))
+                        && line.ends_with(&format!(" = {value};"))
+                });
+                assert!(declared.is_some(), "{code} is not in the file of: {row}");
+                compared += 1;
+            } else {
+                assert_eq!(index, 0, "{code} is neither a file nor a constant: {row}");
+            }
+        }
+    }
+    assert!(compared > 20, "only {compared} constants were compared");
+}
+
+#[test]
+fn every_decision_is_in_the_list_of_decisions() {
+    let text = fs::read_to_string(ARCHITECTURE).expect("the architecture's document");
+    for entry in fs::read_dir("docs/adr").expect("the decisions") {
+        let name = entry.expect("an entry").file_name();
+        let link = format!("(adr/{})", name.to_string_lossy());
+        assert!(text.contains(&link), "{ARCHITECTURE} has no link {link}");
+    }
 }
 
 /// Every crate of ours with each crate of ours that it is built on, by their folders' names; the root
