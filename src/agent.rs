@@ -1,8 +1,8 @@
 //! Agent: probes every target of a plan, at its beats or once, and completes each probe.
 //!
-//! One loop owns the schedule, the probes under way and the configuration. A probe is a task of its
-//! own, which gathers facts and nothing else. Whatever asked for the probe (`run`, `check`, `demo`, a
-//! scenario), [`Agent::complete`] is what judges, records, counts and logs it.
+//! One loop owns the schedule, the running probes and the configuration. Each probe is a task that
+//! gathers facts and nothing else. Whether `run`, `check`, `demo` or a scenario started the probe,
+//! [`Agent::complete`] judges, records, counts and logs it.
 
 mod completion;
 mod limit_waits;
@@ -46,12 +46,12 @@ use crate::schedule::{Cadence, Schedule, cadence};
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After this long the agent is ready, whatever is still being probed.
 const READY_AFTER: Duration = Duration::from_mins(1);
-/// How long probes under way may go on after the agent was told to stop.
+/// How long running probes may go on after the agent was told to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What gathers the facts of a target: [`Prober`], except in tests.
 pub trait Probe: Send + Sync + 'static {
-    /// The same under a new plan.
+    /// A prober with the settings of a new plan, which keeps what it learnt.
     #[must_use]
     fn renewed(&self, plan: &Plan) -> Self;
     /// Waits until a probe may start.
@@ -64,13 +64,13 @@ pub trait Probe: Send + Sync + 'static {
     ) -> impl Future<Output = Observation> + Send;
 }
 
-/// What probes every target of a plan.
+/// Probes every target of a plan.
 #[derive(Debug)]
 pub struct Agent<P: Probe = Prober> {
     board: SharedBoard,
     metrics: Metrics,
     prober: Arc<P>,
-    /// The resolvers by which the evidence in the slots was gathered.
+    /// The resolvers that the evidence in the slots comes from.
     resolvers: Vec<Resolver>,
     permits: Permits,
     limit_waits: LimitWaits,
@@ -95,7 +95,7 @@ struct Gathered {
 
 impl Agent {
     /// An agent on the node called `node` that probes the targets of `plan` from `machine`, with a
-    /// board and metrics of its own. Nothing was probed yet.
+    /// board and metrics of its own. It has not probed yet.
     pub fn new(
         machine: Machine,
         node: String,
@@ -108,12 +108,12 @@ impl Agent {
         Ok(Self::with(prober, plan, board, metrics))
     }
 
-    /// What is known now.
+    /// The latest probe of each target, and the counters.
     pub const fn board(&self) -> &SharedBoard {
         &self.board
     }
 
-    /// The metrics of what is known now.
+    /// The metrics of the board.
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -162,9 +162,9 @@ impl<P: Probe> Agent<P> {
         agent
     }
 
-    /// Probes every target once, now, within the limits. `gathered` is called as the facts of each
-    /// target are there; they are completed together at the end, so that each verdict takes the
-    /// whole round into account. The results are on the board.
+    /// Probes every target once, now, within the limits. `gathered` is called after each probe; all
+    /// probes are completed together at the end, so that each verdict takes the whole round into
+    /// account. The results are on the board.
     pub async fn round(&mut self, mut gathered: impl FnMut(&Target)) {
         for index in 0..self.slots.len() {
             self.start(index);
@@ -180,7 +180,7 @@ impl<P: Probe> Agent<P> {
         self.complete(round);
     }
 
-    /// Runs by each of `plans` as it comes, until `shutdown` is cancelled.
+    /// Probes the targets of the latest of `plans` until `shutdown` is cancelled.
     async fn follow(
         mut self,
         plans: impl Stream<Item = Result<Plan, ConfigError>>,
@@ -213,7 +213,7 @@ impl<P: Probe> Agent<P> {
         }
     }
 
-    /// Takes over the targets of a plan. Those that stay keep their beat and their evidence.
+    /// Takes over the targets of a plan. A target that did not change keeps its beat and evidence.
     fn set_targets(&mut self, plan: &Plan) {
         let node = self.board.lock().node.clone();
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -226,7 +226,7 @@ impl<P: Probe> Agent<P> {
         for target in &plan.targets {
             let (slot, cadence) = match known.remove(&target.name) {
                 Some((slot, cadence)) if slot.target == *target => (slot, cadence),
-                // What was learnt of another host, or by another resolver, is not evidence.
+                // Evidence about another host, or from another resolver, is not evidence here.
                 _ => (
                     Slot::new(Arc::clone(target)),
                     cadence(&node, &target.name, target.interval, now, wall),
@@ -315,8 +315,8 @@ impl<P: Probe> Agent<P> {
         true
     }
 
-    /// Takes back what a probe's task returns: the facts, unless it panicked, or the target left or
-    /// was changed while it was probed.
+    /// The observation of a task that ended; `None` where it panicked, or where its target was removed
+    /// or changed meanwhile.
     fn ended(&mut self, ended: Result<(Id, Gathered), JoinError>) -> Option<Observed> {
         let (id, gathered) = match ended {
             Ok((id, gathered)) => (id, Some(gathered)),
@@ -350,8 +350,8 @@ impl<P: Probe> Agent<P> {
         })
     }
 
-    /// Completes probes: judges them by what is known and by one another, records, counts and logs
-    /// each. A panic ends none of the others that are to come.
+    /// Completes probes: judges each by the board and by the others, records, counts and logs it. A
+    /// panic here does not end the agent.
     fn complete(&mut self, observed: Vec<Observed>) {
         let names: Vec<_> = observed.iter().map(|o| Arc::clone(&o.target)).collect();
         let completed = catch_unwind(AssertUnwindSafe(|| {
@@ -378,7 +378,7 @@ impl<P: Probe> Agent<P> {
     /// Counts and logs the panic of a probe's task.
     fn panicked_task(&self, error: JoinError) -> Option<Gathered> {
         let name = self.probing.get(&error.id()).map_or("", String::as_str);
-        // A task that was cancelled has no panic to tell of.
+        // A task that was cancelled did not panic.
         if let Ok(panic) = error.try_into_panic() {
             self.panicked(name, panic.as_ref());
         }
@@ -429,7 +429,7 @@ impl Probe for Prober {
     }
 }
 
-/// What a plan says of every probe.
+/// The settings of a plan that concern every probe.
 fn settings(plan: &Plan) -> Settings {
     Settings {
         resolvers: plan.resolvers.clone(),

@@ -59,7 +59,7 @@ pub struct BindError {
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; something else does, choose another port with --listen",
+        io::ErrorKind::AddrInUse => "; another program does, choose another port with --listen",
         io::ErrorKind::AddrNotAvailable => {
             "; this machine does not have that address, choose one with --listen"
         }
@@ -77,8 +77,8 @@ pub async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> 
     let address = listen.unwrap_or(everywhere(Ipv6Addr::UNSPECIFIED.into()));
     match (TcpListener::bind(address).await, listen) {
         (Ok(listener), _) => Ok(listener),
-        // Where another program has the port on IPv6, IPv4 may be free: listening there would leave
-        // the agent unreachable over IPv6 without a word.
+        // Another program may have the port on IPv6 only. To listen on IPv4 alone would leave the
+        // agent unreachable over IPv6 without an error.
         (Err(source), None) if source.kind() != io::ErrorKind::AddrInUse => {
             let address = everywhere(Ipv4Addr::UNSPECIFIED.into());
             let bound = TcpListener::bind(address).await;

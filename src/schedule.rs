@@ -1,7 +1,7 @@
-//! Schedule: when each target is probed: at a phase of its own, never late, never queued.
+//! Schedule: when each target is probed: at the beats of its own phase, which are never queued.
 //!
 //! A target's phase is hashed from the node and the target over the interval, and counted on the
-//! wall clock, so that a fleet does not ask at once and a restart does not move the beat. A beat that
+//! wall clock, so that the nodes of a cluster do not ask at once and a restart keeps the beats. A beat that
 //! comes while the target's probe is still running or waiting is skipped and counted.
 
 use std::cmp::Reverse;
@@ -18,7 +18,7 @@ const FIRST_ROUND: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Schedule {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// `first` is only right as long as it was not heard; the heap knows.
+    /// `first` is stale once that beat was taken; the heap has the next one.
     cadences: Vec<Cadence>,
 }
 
@@ -33,12 +33,12 @@ pub struct Cadence {
     pub next: Instant,
 }
 
-/// What one beat means.
+/// A beat that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {
     /// The target's index.
     pub index: usize,
-    /// Beats that passed unheard since the last one: the loop itself was late.
+    /// Beats of the target that passed since the last one taken, because the loop was late.
     pub missed: u64,
 }
 
@@ -86,7 +86,7 @@ impl Schedule {
         });
         *next += *interval * passed;
         self.due.push(Reverse((*next, index)));
-        // One of them is heard now.
+        // One of them is this beat.
         let missed = (u64::from(early) + u64::from(passed)).saturating_sub(1);
         Some(Beat { index, missed })
     }
@@ -94,9 +94,9 @@ impl Schedule {
 
 /// The cadence of `target` on `node`, from `now` on, which is `wall` on the wall clock.
 ///
-/// Its beats lie on the wall clock at its phase and every interval after it, whenever the agent
-/// starts. Where the first of them does not come within the first round, min(interval, 15 s), a
-/// beat of its own does: after the phase modulo the first round.
+/// Its regular beats are on the wall clock at its phase and every interval after it, whenever the
+/// agent starts. The first round takes min(interval, 15 s). A target that has no regular beat within
+/// it gets one extra beat, after its phase modulo the length of the round.
 pub fn cadence(
     node: &str,
     target: &str,

@@ -1,4 +1,4 @@
-//! Completion: what follows when the facts of a probe are there: judge, record, count, log.
+//! Completion: judges, records, counts and logs the probes whose facts are gathered.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Verdict;
 
-/// The facts of a probe that nobody has judged yet.
+/// A probe that is not judged yet.
 #[derive(Debug)]
 pub(super) struct Observed {
     /// The target's place in the schedule.
@@ -22,14 +22,14 @@ pub(super) struct Observed {
     pub(super) observation: Observation,
 }
 
-/// What the next probe of a target needs to know of its verdict.
+/// What the next probe of a target needs of this verdict.
 #[derive(Debug)]
 pub(super) struct Completed {
     /// The target's place in the schedule.
     pub(super) slot: usize,
     /// Whether the answers flap.
     pub(super) flaps: bool,
-    /// Whether an earlier verdict was another one.
+    /// Whether there was an earlier verdict, and it was a different one.
     pub(super) changed: bool,
 }
 
@@ -79,8 +79,8 @@ pub(super) fn complete(
     completed
 }
 
-/// The verdict on each of `observed`, by what is remembered of its target and by the latest probes
-/// of the other targets, those in `observed` included.
+/// The verdict on each of `observed`, given the history of its target and the latest probes of the
+/// other targets, which may be in `observed` too.
 fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Verdict> {
     let judged = |observed: &Observed, surroundings: &Surroundings| {
         let never_probed = VerdictHistory::default();
@@ -93,8 +93,8 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Verdict> {
             surroundings,
         )
     };
-    // Surroundings never change an outcome (docs/adr/0007), so what one probe of a round says to
-    // another is known before the verdicts are final.
+    // Surroundings never change an outcome (docs/adr/0007), so a first judgement without them gives
+    // the outcomes that the other targets of the round need.
     let is_round = observed.len() > 1;
     let outcomes: Vec<Verdict> = observed
         .iter()

@@ -1,4 +1,4 @@
-//! Limit waits: probes that waited long for a limit, logged at most once a minute per limit.
+//! Limit waits: logs how long probes waited for a limit, at most once a minute per limit.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use privatelink_report::events::LimitWaiting;
 
 /// A probe that waited longer than this for a limit is logged.
 const LONG: Duration = Duration::from_secs(5);
-/// Of each limit there is at most one line within this time.
+/// The shortest time between two lines about the same limit.
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// How long one probe waited for each limit before it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wait {
-    /// For one of the probes in flight to end.
+    /// For `limits.maxConcurrent`.
     pub(super) permit: Duration,
-    /// For the cap on DNS messages.
+    /// For `limits.maxDnsQps`.
     pub(super) pace: Duration,
 }
 
-/// The waits for each limit that no line was written of yet.
+/// The waits that are not logged yet, per limit.
 #[derive(Debug)]
 pub(super) struct LimitWaits {
     permit: Pending,

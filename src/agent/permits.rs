@@ -1,10 +1,10 @@
-//! Permits: how many probes may be in flight, whatever plan started them.
+//! Permits: the limit of probes in flight, across reloads.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many probes may be in flight.
+/// The limit of probes in flight.
 #[derive(Debug)]
 pub(super) struct Permits {
     semaphore: Arc<Semaphore>,

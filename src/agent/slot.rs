@@ -1,4 +1,4 @@
-//! Slot: a target's place in the schedule.
+//! Slot: a target of the schedule, and the evidence kept for its next probe.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::task::Id;
 
 use privatelink_probe::EvidenceCache;
 
-/// A target's place in the schedule.
+/// A target of the schedule.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) target: Arc<Target>,
@@ -19,7 +19,7 @@ pub(super) enum State {
     Idle(Box<EvidenceCache>),
     Probing {
         task: Id,
-        /// Whether the cache that the task brings back is still evidence.
+        /// Whether the cache that the task returns may be kept.
         valid: bool,
     },
 }
@@ -37,7 +37,7 @@ impl Slot {
         self.cache().map(std::mem::take)
     }
 
-    /// What the latest probe left for the next one; `None` while the target is being probed.
+    /// The cache that the latest probe left; `None` while the target is being probed.
     pub(super) fn cache(&mut self) -> Option<&mut Box<EvidenceCache>> {
         match &mut self.state {
             State::Idle(cache) => Some(cache),
@@ -45,7 +45,7 @@ impl Slot {
         }
     }
 
-    /// Forgets what other resolvers said, also what a probe under way brings back.
+    /// Drops the evidence, also that of a running probe once it ends.
     pub(super) fn forget_evidence(&mut self) {
         match &mut self.state {
             State::Idle(cache) => **cache = EvidenceCache::default(),

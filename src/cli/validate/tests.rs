@@ -89,7 +89,7 @@ fn errors_have_their_place_for_people_and_for_programs() {
     let text = "targets: [{host: 10.1.2.3}]";
     let (code, out, err) = explained(text, Format::Table, false);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.contains("--> config.yaml:1:18"), "{err}");
+    assert!(err.contains("config.yaml:1:18: "), "{err}");
     let (code, out, err) = explained(text, Format::Json, false);
     assert_eq!((code, err.as_str()), (2, ""));
     let json: Value = serde_json::from_str(&out).expect("JSON");
