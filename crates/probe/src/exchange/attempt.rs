@@ -230,6 +230,8 @@ fn refuses_edns(reply: &Reply) -> bool {
 fn usable(reply: Reply) -> Result<Reply, Failure> {
     match reply.outcome {
         QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
+        // A stub resolver takes it for an answer without an address, and asks no other server.
+        QueryOutcome::Invalid if reply.ignored_owner.is_some() => Ok(reply),
         outcome => Err(Failure {
             outcome,
             rcode: Some(reply.rcode),

@@ -16,6 +16,13 @@ pub enum TlsFact {
         /// What the peer or the library said.
         said: Option<String>,
     },
+    /// The server refused every version and cipher suite that the agent offers.
+    OfferRefused,
+    /// The certificate is right, and the server demands one of the client.
+    ClientCertificateRequired {
+        /// The address.
+        ip: IpAddr,
+    },
     /// The host is a privatelink name, and the certificate covers none.
     PrivatelinkName {
         /// The name that was wanted.

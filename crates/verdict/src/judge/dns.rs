@@ -64,7 +64,21 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
         QueryOutcome::Answer | QueryOutcome::Nxdomain | QueryOutcome::Nodata => return,
     };
     let queries = case.observation.resolution.queries.iter();
-    let failed = queries.filter(|query| query.outcome == outcome);
+    let failed = || queries.clone().filter(|query| query.outcome == outcome);
+    let of_another = |query: &Query| {
+        let name = query.chain.last().map_or(case.host(), String::as_str);
+        let owner = query.ignored_owner.clone()?;
+        Some((query.family, (name.to_owned(), owner)))
+    };
+    for (families, (name, owner)) in by_family(failed().filter_map(of_another)) {
+        let fact = DnsFact::RecordsOfAnotherName {
+            families,
+            name,
+            owner,
+        };
+        findings.add(reason, None, [fact]);
+    }
+    let failed = failed().filter(|query| query.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         findings.add(reason, None, [DnsFact::QueryFailed { families, query }]);
     }
@@ -224,6 +238,13 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         let fact = DnsFact::FamilyFails { families, query };
+        findings.add(Reason::DnsDegraded, None, [fact]);
+    }
+    // RFC 8020: NXDOMAIN denies the name, whatever the type. musl believes it, and drops the addresses.
+    let denied =
+        queries().filter(|query| query.outcome == QueryOutcome::Nxdomain && resolution.answered());
+    for (families, server) in by_family(denied.map(|query| (query.family, query.server))) {
+        let fact = DnsFact::FamilyDenied { families, server };
         findings.add(Reason::DnsDegraded, None, [fact]);
     }
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());

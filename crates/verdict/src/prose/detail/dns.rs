@@ -29,6 +29,24 @@ pub(super) fn clause(fact: &DnsFact) -> String {
         DnsFact::MarkedStale => {
             "the DNS server marks its answer as stale (extended DNS error)".to_owned()
         }
+        DnsFact::RecordsOfAnotherName {
+            families,
+            name,
+            owner,
+        } => format!(
+            "the answer to {} holds address records of {owner} and none of {name}: stub resolvers \
+             ignore them, as where a rewrite turns {name} into {owner} and the answer is not turned back",
+            by_type(families)
+        ),
+        DnsFact::FamilyDenied { families, server } => {
+            let by = server.map(|server| format!(" by {server}"));
+            format!(
+                "{} is answered with NXDOMAIN{} although the name has addresses: clients with musl \
+                 (Alpine images) then get no address at all",
+                by_type(families),
+                by.unwrap_or_default()
+            )
+        }
         DnsFact::Referral => "the server answers with nothing but other servers to ask: it does \
                               not recurse, and neither do applications"
             .to_owned(),
