@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::text::{
-    CidrText, DetailText, DurationText, ExpectText, FamilyText, HostText, NameText, PathText,
-    ProtocolText, ServerText, UsageText,
+    AllowedHostText, CidrText, DetailText, DurationText, ExpectText, FamilyText, HostText,
+    NameText, PathText, PresetText, ProtocolText, RegionText, ServerText, UsageText,
 };
 use crate::written::Written;
 
@@ -32,6 +32,7 @@ pub(crate) struct RawConfig {
     /// Networks that are private or public here, whatever the rest of the world says.
     pub(crate) classify: Option<RawClassify>,
     /// Address families that are asked for. Default: both.
+    #[schemars(length(min = 1))]
     pub(crate) address_families: Option<Written<Vec<Written<FamilyText>>>>,
     /// How often a service itself may be asked for evidence, at least 1m. Default: 10m.
     pub(crate) http_interval: Option<Written<DurationText>>,
@@ -43,9 +44,9 @@ pub(crate) struct RawConfig {
     pub(crate) limits: Option<RawLimits>,
     /// Hosts that CRD and discovered targets may have beside the catalogue's: a host, or
     /// `*.zone` for everything below it.
-    pub(crate) allowed_hosts: Option<Vec<Written<HostText>>>,
+    pub(crate) allowed_hosts: Option<Vec<Written<AllowedHostText>>>,
     /// Named sets of targets: `aks-egress`, or `aks-egress:REGION`, for what AKS needs in public.
-    pub(crate) presets: Option<Vec<Written<NameText>>>,
+    pub(crate) presets: Option<Vec<Written<PresetText>>>,
     /// What to probe.
     pub(crate) targets: Option<Vec<Written<RawTarget>>>,
 }
@@ -77,6 +78,7 @@ pub(crate) struct RawTarget {
     pub(crate) expected_cidrs: Option<Vec<Written<CidrText>>>,
     /// Replaces the global `addressFamilies`.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(crate) address_families: Option<Written<Vec<Written<FamilyText>>>>,
     /// Replaces the global `interval`.
     #[serde(default)]
@@ -94,7 +96,7 @@ pub(crate) struct RawTarget {
     /// Regions of a container registry's data endpoints; each becomes a target of its own,
     /// named `<name>:data:<region>`.
     #[serde(default)]
-    pub(crate) data_regions: Option<Vec<Written<NameText>>>,
+    pub(crate) data_regions: Option<Vec<Written<RegionText>>>,
     /// The private DNS zone of a service that is not in the catalogue.
     #[serde(default)]
     pub(crate) private_zone: Option<Written<HostText>>,
@@ -107,6 +109,7 @@ pub(crate) struct RawTarget {
     pub(crate) same_service: Option<Vec<Written<NameText>>>,
     /// Whom it belongs to; a label of `privatelink_target_info`, for routing alerts.
     #[serde(default)]
+    #[schemars(regex(pattern = "[^ ]"))]
     pub(crate) owner: Option<Written<String>>,
 }
 
@@ -148,11 +151,16 @@ pub(crate) struct RawClassify {
 /// A way to resolve names: its own servers, or a resolv.conf.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["servers"], "properties": {"servers": {"type": "array"}}},
+    {"required": ["resolvConf"], "properties": {"resolvConf": {"type": "string"}}},
+]))]
 pub(crate) struct RawResolver {
     /// A metric label.
     pub(crate) name: Written<NameText>,
     /// DNS servers; port 53 unless written.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(crate) servers: Option<Written<Vec<Written<ServerText>>>>,
     /// The resolv.conf to read instead, anew before every use.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! What a configuration means, and what is said of one that means nothing.
 
 mod guide;
+mod json_schema;
 mod meaning;
 mod merging;
 mod properties;

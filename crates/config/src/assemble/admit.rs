@@ -14,7 +14,7 @@ use crate::assemble::shown;
 use crate::host;
 use crate::problem::{Complaint, Problems, quoted};
 use crate::raw::RawTarget;
-use crate::text::HostText;
+use crate::text::AllowedHostText;
 use crate::written::{Place, Written};
 
 /// One entry of `allowedHosts`.
@@ -36,7 +36,7 @@ impl Allowed {
 }
 
 pub(super) fn allowed(
-    written: Option<&[Written<HostText>]>,
+    written: Option<&[Written<AllowedHostText>]>,
     problems: &mut Problems<'_>,
 ) -> Vec<Allowed> {
     written
