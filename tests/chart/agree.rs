@@ -68,7 +68,7 @@ const REFUSED_BY_THE_AGENT_ALONE: [&str; 9] = [
 ];
 
 #[test]
-fn what_the_chart_makes_of_a_good_configuration_the_agent_accepts() {
+fn the_agent_accepts_what_the_chart_makes_of_a_good_configuration() {
     for good in GOOD {
         assert!(load_text("good", good).is_ok(), "{good}");
         let made = config(&format!("clusterDns: 10.0.0.10\nconfig: {good}\n"));
@@ -94,11 +94,11 @@ fn the_agent_refuses_what_the_chart_refuses_and_more() {
 }
 
 #[test]
-fn with_everything_set_registries_are_judged_on_the_node_and_the_rest_on_the_pods_path() {
+fn registries_use_the_path_node_and_other_targets_the_path_pod() {
     let roots = "  - /etc/privatelink-prober/ca/ca.pem\n";
     let made = config(EVERYTHING);
     assert!(made.contains(roots));
-    // Which only the pod has.
+    // The file exists only in the pod.
     let made = made.replace(&format!("tls:\n  caFiles:\n{roots}"), "");
     let plan = load_text("config.yaml", &made);
     let plan = plan.unwrap_or_else(|error| panic!("{error}\n{made}"));

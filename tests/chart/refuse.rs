@@ -1,6 +1,6 @@
 //! Refuse: values that Helm refuses before it creates anything, and the message that the user sees.
 
-use super::helm::{LEAST, ROOT, refused, run, yaml};
+use super::helm::{MINIMAL, ROOT, refused, run, yaml};
 
 #[test]
 fn the_schema_refuses_a_value_with_its_path_and_the_reason() {
@@ -86,7 +86,7 @@ config: {targets: [{host: kv-prod.vault.azure.net}]}
 
 #[test]
 fn a_private_key_among_the_roots() {
-    let values = format!("{LEAST}caBundle: |\n  -----BEGIN PRIVATE KEY-----\n");
+    let values = format!("{MINIMAL}caBundle: |\n  -----BEGIN PRIVATE KEY-----\n");
     insta::assert_snapshot!(refused(&values), @r#"
     Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
 
@@ -114,7 +114,7 @@ fn a_removed_value_is_refused_in_words_or_not_needed() {
                 "--set-json",
                 &removed,
             ];
-            let output = run("helm", &arguments, &format!("{LEAST}{on}"));
+            let output = run("helm", &arguments, &format!("{MINIMAL}{on}"));
             let message = String::from_utf8_lossy(&output.stderr);
             assert!(
                 output.status.success()
