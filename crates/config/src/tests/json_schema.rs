@@ -1,5 +1,5 @@
-//! JSON schema: what the reader accepts the schema accepts, and what a pattern or a range can refuse it
-//! refuses. It cannot say everything, so some of what it accepts only the reader refuses.
+//! JSON schema: it accepts the texts and numbers that the reader accepts, and refuses what a pattern or a
+//! range can refuse. It cannot express everything, so the reader refuses more.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// The schema of a kind of text, and a configuration that is good if `TEXT` is.
+/// The schema of a kind of text, and a configuration that the reader accepts if it accepts `TEXT`.
 struct Kind {
     schema: Value,
     patterns: Vec<Regex>,
