@@ -12,7 +12,7 @@ pub(super) static SERVICES: LazyLock<Vec<Service>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 
 /// The columns, separated by tabs; those that hold several values separate them by `;`.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "cloud",
     "service",
     "slug",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 16] = [
     "public_suffix",
     "primary",
     "private_only",
+    "internal",
     "only_hosts",
     "default_ports",
     "evidence",
@@ -51,6 +52,7 @@ fn service(line: &'static str) -> Service {
             suffixes,
             primary,
             private_only,
+            internal,
             only_hosts,
             ports,
             evidence,
@@ -75,6 +77,7 @@ fn service(line: &'static str) -> Service {
         suffixes: list(suffixes),
         primary: list(primary),
         private_only: list(private_only),
+        internal: list(internal),
         only_hosts: list(only_hosts),
         ports,
         evidence: optional(evidence, |evidence| {

@@ -72,6 +72,14 @@ pub enum DnsFact {
         /// The zone that should hold it.
         zone: String,
     },
+    /// The name is NXDOMAIN. If its resource is internal, it exists only in a private zone; else the
+    /// resource is gone.
+    InternalName {
+        /// The name, where it is not the host.
+        name: Option<String>,
+        /// The zone that should hold it.
+        zone: String,
+    },
     /// The alias has no address, and the public side, or another owner's zone, answers for its zone.
     AliasDangles(DanglingAlias),
     /// The private zone has no record, or no address, for the name.

@@ -115,6 +115,29 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         };
         return add(Reason::DnsPrivateZoneNotLinked, confidence, vec![fact]);
     }
+    let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
+    let shadow = soas.find(|soa| shadows(case.target, soa));
+    // The names of internal resources: without a private zone they look as those of deleted ones.
+    let internal = [case.host(), last]
+        .into_iter()
+        .filter(|_| case.alias.is_none() && shadow.is_none())
+        .find_map(|name| Some((name, catalogue::internal_zone(name)?)));
+    if let Some((name, zone)) = internal
+        && negative == Negative::Nxdomain
+        && case.authority != ZoneAuthority::Private
+    {
+        let fact = DnsFact::InternalName {
+            name: (name != case.host()).then(|| name.to_owned()),
+            zone: zone.to_owned(),
+        };
+        return add(
+            Reason::DnsPrivateZoneNotLinked,
+            Confidence::Medium,
+            vec![fact],
+        );
+    }
+    let private_only =
+        private_only.or(internal.filter(|_| case.authority == ZoneAuthority::Private));
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
@@ -129,8 +152,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
             return add(Reason::DnsPrivateRecordMissing, confidence, facts);
         }
     }
-    let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
-    if let Some(soa) = soas.find(|soa| shadows(case.target, soa)) {
+    if let Some(soa) = shadow {
         let fact = DnsFact::ZoneShadows {
             owner: soa.owner.clone(),
             served_by: (!is_azure_private_dns(soa)).then(|| soa.mname.clone()),

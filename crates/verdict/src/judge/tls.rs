@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{Case, Findings};
+use crate::alias::is_privatelink_name;
 use crate::catalogue::Issuer;
 use crate::fact::{Presented, TlsFact};
-use crate::name::privatelink_zone;
 use crate::observation::{Certificate, Handshake, TlsOutcome, Trust};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
@@ -91,7 +91,7 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
     // A server name of its own is not the alias's fault.
     let is_alias = [case.host(), &wanted]
         .iter()
-        .all(|name| privatelink_zone(name).is_some());
+        .all(|name| is_privatelink_name(case.target, name));
     let (reason, fact) = if is_alias {
         let fact = TlsFact::PrivatelinkName {
             wanted,

@@ -60,6 +60,11 @@ pub(super) fn clause(fact: &DnsFact) -> String {
             "{} exists only in the private zone {zone}, and here it is NXDOMAIN",
             name.as_deref().unwrap_or("the name")
         ),
+        DnsFact::InternalName { name, zone } => format!(
+            "{} is NXDOMAIN: if its resource is internal, the name exists only in the private zone \
+             {zone}, which is not visible here; a resource that was deleted looks the same",
+            name.as_deref().unwrap_or("the name")
+        ),
         DnsFact::AliasDangles(alias) => dangling(alias),
         DnsFact::RecordMissing(record) => missing(record),
         DnsFact::RecordInOtherZone { name, ip } => {
