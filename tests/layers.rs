@@ -1,4 +1,5 @@
-//! The layers: which crate may know which other one. Cargo holds them; docs/architecture.md shows them.
+//! How the workspace is put together: which crate may know which other one (Cargo holds these layers,
+//! docs/architecture.md shows them), and which version of Rust builds it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -67,6 +68,25 @@ fn the_binary_is_built_without_hickory_resolver() {
     let tree = cargo(&[&["tree", "--offline", "--prefix", "none"][..], &arguments].concat());
     assert!(tree.contains("hickory-proto"), "{tree}");
     assert!(!tree.contains("hickory-resolver"), "{tree}");
+}
+
+/// rustup installs what rust-toolchain.toml names, and the image is built with what the Dockerfile
+/// names. Where these differ, the tests run with another compiler than the one that ships.
+#[test]
+fn every_file_names_the_same_version_of_rust() {
+    let pinned = after("rust-toolchain.toml", "channel = \"", '"');
+    assert_eq!(after("Dockerfile", "ARG RUST_IMAGE=rust:", '-'), pinned);
+    assert_eq!(after("docs/release.md", "`rust:", '-'), pinned);
+    let least = after("Cargo.toml", "rust-version = \"", '"');
+    assert_eq!(pinned.rsplit_once('.').expect("three numbers").0, least);
+    assert_eq!(after("README.md", "Rust toolchain (", ' '), least);
+}
+
+/// What stands in the file between the first `start` and the next `end`.
+fn after(file: &str, start: &str, end: char) -> String {
+    let text = fs::read_to_string(file).expect(file);
+    let found = text.split_once(start).and_then(|(_, rest)| rest.split_once(end));
+    found.unwrap_or_else(|| panic!("no {start:?} in {file}")).0.to_owned()
 }
 
 fn cargo(arguments: &[&str]) -> String {
