@@ -2,7 +2,7 @@
 //!
 //! One loop owns the schedule, the probes under way and the configuration. A probe is a task of its
 //! own, which gathers facts and nothing else. Whatever asked for the probe (`run`, `check`, `demo`, a
-//! scenario), [`Agent::complete`] is what judges, records, counts and logs it.
+//! scenario), `Agent::complete` is what judges, records, counts and logs it.
 
 mod completion;
 mod limit_waits;
