@@ -85,8 +85,13 @@ fn every_file_names_the_same_version_of_rust() {
 /// What stands in the file between the first `start` and the next `end`.
 fn after(file: &str, start: &str, end: char) -> String {
     let text = fs::read_to_string(file).expect(file);
-    let found = text.split_once(start).and_then(|(_, rest)| rest.split_once(end));
-    found.unwrap_or_else(|| panic!("no {start:?} in {file}")).0.to_owned()
+    let found = text
+        .split_once(start)
+        .and_then(|(_, rest)| rest.split_once(end));
+    found
+        .unwrap_or_else(|| panic!("no {start:?} in {file}"))
+        .0
+        .to_owned()
 }
 
 fn cargo(arguments: &[&str]) -> String {
