@@ -1,5 +1,5 @@
 //! How the workspace is put together: which crate may know which other one (Cargo holds these layers,
-//! docs/architecture.md shows them), and which version of Rust builds it.
+//! docs/architecture.md shows them), which version of Rust builds it, and which version it has.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -80,6 +80,15 @@ fn every_file_names_the_same_version_of_rust() {
     let least = after("Cargo.toml", "rust-version = \"", '"');
     assert_eq!(pinned.rsplit_once('.').expect("three numbers").0, least);
     assert_eq!(after("README.md", "Rust toolchain (", ' '), least);
+}
+
+/// A release sets its version in three files (docs/release.md).
+#[test]
+fn the_image_and_the_chart_have_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(after("Dockerfile", "ARG VERSION=", '\n'), version);
+    let chart = "charts/privatelink-prober/Chart.yaml";
+    assert_eq!(after(chart, "\nappVersion: ", '\n'), version);
 }
 
 /// What stands in the file between the first `start` and the next `end`.
