@@ -64,7 +64,7 @@ pub(super) type Stream = TlsStream<Box<dyn Channel>>;
 
 /// The shortest and the longest time that a peer gets to refuse a client without a certificate: between
 /// them it is as long as the handshake took, which is several round trips.
-const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
 
 const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 

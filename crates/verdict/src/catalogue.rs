@@ -90,6 +90,8 @@ pub struct Service {
     pub internal: Vec<&'static str>,
     /// Where the suffix is the parent of other services too: the only hosts that are this one.
     pub only_hosts: Vec<&'static str>,
+    /// Patterns of hosts that name no resource: many resources share each of them.
+    pub shared_hosts: Vec<&'static str>,
     /// Its ports; never empty. The first is probed unless the target names another.
     pub ports: Vec<ServicePort>,
     /// What it may be asked before login, and what its reply proves.
@@ -208,6 +210,19 @@ pub fn internal_zone(name: &str) -> Option<&str> {
         zones_like(zone)
             .any(|(kind, pattern)| kind == ZoneKind::Internal && holds_only_private(zone, pattern))
     })
+}
+
+/// The service whose resources share `host`: its first label names a region, or nothing.
+///
+/// ```
+/// use privatelink_verdict::catalogue::sharing;
+/// let service = sharing("westeurope.api.cognitive.microsoft.com").expect("shared");
+/// assert_eq!(service.slug, "ai-services");
+/// assert!(sharing("contoso.cognitiveservices.azure.com").is_none());
+/// ```
+pub fn sharing(host: &str) -> Option<&'static Service> {
+    let shares = |service: &&Service| service.shared_hosts.iter().any(|shared| fits(host, shared));
+    services().iter().find(shares)
 }
 
 /// The private DNS zone of the catalogue that holds the first privatelink label of `name`. The label

@@ -49,6 +49,9 @@ pub enum TlsFact {
         issuer: String,
         /// Whether each instance of the service has a CA of its own.
         own_ca: bool,
+        /// Whether the server sent no issuer's certificate, although it has to: the certificate is not
+        /// signed by itself.
+        sent_alone: bool,
     },
     /// The certificate cannot serve TLS.
     CannotServeTls {

@@ -61,8 +61,8 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 fn nature(case: &Case<'_>, ip: IpAddr) -> Nature {
     let judged = judged_as(ip);
     let mut denied = case.target.rules.denied.iter();
-    if denied.any(|net| net.contains(&ip) || net.contains(&judged)) {
-        return Nature::Denied;
+    if let Some(net) = denied.find(|net| net.contains(&ip) || net.contains(&judged)) {
+        return Nature::Denied(*net);
     }
     match judged {
         ip if ip.is_unspecified() => Nature::Unspecified,

@@ -117,6 +117,7 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
                 ip,
                 issuer: certificate.issuer.clone(),
                 own_ca: has_own_ca(case),
+                sent_alone: certificate.sent_alone,
             };
             (Reason::TlsUntrustedIssuer, fact)
         }

@@ -180,6 +180,7 @@ pub(crate) fn certificate() -> Certificate {
         fingerprint: [7; 32],
         covers_name: true,
         trust: Trust::BuiltIn,
+        sent_alone: false,
         verified_at: NOW,
     }
 }

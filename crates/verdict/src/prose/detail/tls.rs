@@ -41,8 +41,15 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             ip,
             presented,
         } => format!("{ip} presents {}, not {wanted}", certificate(presented)),
-        TlsFact::UnknownIssuer { ip, issuer, own_ca } => {
-            let hint = if *own_ca {
+        TlsFact::UnknownIssuer {
+            ip,
+            issuer,
+            own_ca,
+            sent_alone,
+        } => {
+            let hint = if *sent_alone {
+                "; it sends this certificate alone, so an intermediate certificate may be missing"
+            } else if *own_ca {
                 "; every cluster has a CA of its own, which the ConfigMap kube-root-ca.crt holds"
             } else {
                 ""
