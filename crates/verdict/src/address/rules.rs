@@ -251,6 +251,43 @@ mod tests {
         assert_eq!(rules.classify(ip("64:ff9b::10.1.2.3")), Class::Private);
         assert_eq!(rules.classify(ip("64:ff9b::8.8.8.8")), Class::Public);
         assert_eq!(rules.classify(ip("::ffff:127.0.0.1")), Class::Reserved);
+        for (written, carried) in [
+            ("::10.1.2.3", "10.1.2.3"),
+            ("::ffff:0:10.1.2.3", "10.1.2.3"),
+            ("64:ff9b:1::127.0.0.1", "127.0.0.1"),
+            ("64:ff9b:1:a01:2:300::", "10.1.2.3"),
+            ("64:ff9b:1:50a:1:203::", "10.1.2.3"),
+            ("64:ff9b:1:5:a:102:300::", "10.1.2.3"),
+            ("2002:7f00:1::1", "127.0.0.1"),
+            ("2002:a01:203::", "10.1.2.3"),
+        ] {
+            assert_eq!(judged_as(ip(written)), ip(carried), "{written}");
+        }
+        for own in ["::", "::1", "2003::1", "64:ff9c::a01:203", "fd00::1"] {
+            assert_eq!(judged_as(ip(own)), ip(own));
+        }
+    }
+
+    #[test]
+    fn a_denied_network_holds_an_address_as_written_and_as_judged() {
+        let nat64 = Rules {
+            denied: nets(&["64:ff9b::/96"]),
+            ..Rules::default()
+        };
+        assert!(!nat64.may_dial(ip("64:ff9b::10.1.2.3")));
+        assert!(nat64.may_dial(ip("10.1.2.3")));
+        let ipv4 = Rules {
+            denied: nets(&["10.1.0.0/16"]),
+            ..Rules::default()
+        };
+        for carrier in [
+            "10.1.2.3",
+            "::ffff:10.1.2.3",
+            "64:ff9b::10.1.2.3",
+            "2002:a01:203::1",
+        ] {
+            assert!(!ipv4.may_dial(ip(carrier)), "{carrier}");
+        }
     }
 
     #[test]
