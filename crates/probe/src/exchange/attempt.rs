@@ -24,6 +24,9 @@ use crate::message::{Question, Received, Reply};
 /// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
 const MAX_DATAGRAM: usize = 4096;
 
+/// Datagrams that are read for one try; all but the last are no answer to its question.
+const MAX_DATAGRAMS: usize = 16;
+
 /// Frames of other questions that are passed over on one TCP connection.
 const MAX_FOREIGN_FRAMES: usize = 4;
 
@@ -139,7 +142,8 @@ impl Exchange<'_> {
         self.rate_limit.count();
         socket.send(&wire).await?;
         let mut buffer = vec![0; MAX_DATAGRAM];
-        loop {
+        // A server that floods the socket must not take the time of the other probes.
+        for _ in 0..MAX_DATAGRAMS {
             let length = socket.recv(&mut buffer).await?;
             match question.receive(&buffer[..length]) {
                 Received::Foreign => {}
@@ -152,6 +156,7 @@ impl Exchange<'_> {
                 Received::Reply(reply) => return Ok(*reply),
             }
         }
+        Err(Failure::flooded())
     }
 
     async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, TcpError> {
