@@ -53,6 +53,9 @@ pub struct Limits {
     pub max_dns_qps: u32,
 }
 
+/// The largest `limits.maxTargets`.
+pub(crate) const MOST_TARGETS: usize = 10_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
