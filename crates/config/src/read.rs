@@ -45,9 +45,7 @@ pub(crate) fn check_size(source: &SourceText, most: usize) -> Result<(), Problem
     let outline = outline.unwrap_or_default();
     let found = outline.targets.map_or(0, |targets| targets.len());
     let limit = outline.limits.and_then(|limits| limits.max_targets);
-    let most = limit
-        .unwrap_or(Limits::default().max_targets)
-        .min(MOST_TARGETS);
+    let most = limit.unwrap_or(most).min(MOST_TARGETS);
     if found <= most {
         return Ok(());
     }

@@ -127,8 +127,9 @@ fn carried_ipv4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0, 0x64, 0xff, 0x9b, 0, 1, _, a, _, b, c, d, 0, 0, 0, 0]
         | [0, 0x64, 0xff, 0x9b, 0, 1, _, _, _, a, b, c, d, 0, 0, 0]
         | [0x20, 0x02, a, b, c, d, ..] => Some(Ipv4Addr::new(a, b, c, d)),
-        [0, 0x64, 0xff, 0x9b, 0, 1, ..] => Some(last),
-        _ => None,
+        _ => octets
+            .starts_with(&[0, 0x64, 0xff, 0x9b, 0, 1])
+            .then_some(last),
     }
 }
 
