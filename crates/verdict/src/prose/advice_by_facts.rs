@@ -131,8 +131,14 @@ fn address(case: &Case<'_>, reason: Reason, fact: &AddressFact) -> Option<String
             ),
         }),
         AddressFact::NoAlias { .. } => {
-            let service = catalogue::sharing(case.host())?;
             let host = case.host();
+            if let Some(subresource) = secondary(case) {
+                return Some(format!(
+                    "Create or approve a private endpoint with the sub-resource {subresource}: {host} is \
+                     the read-only secondary, which the endpoint of the primary does not serve."
+                ));
+            }
+            let service = catalogue::sharing(host)?;
             Some(if service.slug == "ai-services" {
                 format!(
                     "Use the custom subdomain of the resource, such as \
@@ -148,6 +154,20 @@ fn address(case: &Case<'_>, reason: Reason, fact: &AddressFact) -> Option<String
         }
         _ => None,
     }
+}
+
+/// The sub-resource of a storage account's secondary endpoint (azure-docs, "Use private endpoints for
+/// Azure Storage").
+fn secondary<'a>(case: &Case<'a>) -> Option<&'a str> {
+    let (label, _) = case.resource().split_once('.')?;
+    let subresources = &case.target.service?.subresources;
+    let mut secondary = subresources
+        .iter()
+        .filter(|name| name.ends_with("_secondary"));
+    secondary
+        .next()
+        .copied()
+        .filter(|_| label.ends_with("-secondary"))
 }
 
 fn tls(fact: &TlsFact) -> Option<String> {

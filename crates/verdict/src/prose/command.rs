@@ -118,9 +118,10 @@ fn endpoints(case: &Case<'_>) -> String {
     // The first label of a shared host names a region, and the group id of its service is what tells.
     let wanted = match catalogue::sharing(resource) {
         Some(service) => service.subresources.first().copied().unwrap_or_default(),
-        None => resource
-            .split_once('.')
-            .map_or(resource, |(label, _)| label),
+        None => resource.split_once('.').map_or(resource, |(label, _)| {
+            // The secondary of a storage account is the same resource.
+            label.strip_suffix("-secondary").unwrap_or(label)
+        }),
     };
     graph(&format!(
         "resources | where type =~ \"microsoft.network/privateendpoints\" and tostring(properties) contains \"{wanted}\" | project name, resourceGroup, subscriptionId"
