@@ -71,8 +71,8 @@ impl ResolverClient<'_> {
             self.ask(&name, kind, edns, deadline)
         });
         let exchanged = join_all(exchanges).await;
-        let answered = exchanged.iter().any(|exchanged| exchanged.reply.is_some());
-        if !answered && let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
+        // A family that could not be asked for want of a descriptor says nothing about its server.
+        if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
             return Err(AgentFault {
                 operation: format!("ask for {host}"),
                 cause,

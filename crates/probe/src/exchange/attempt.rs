@@ -212,6 +212,11 @@ impl Attempt {
         }
     }
 
+    /// Whether it failed by a fault of ours.
+    pub(super) fn is_fault(&self) -> bool {
+        self.result.as_ref().is_err_and(|failure| failure.fault)
+    }
+
     /// Why it failed, in words: `10.0.0.10:53: timeout`.
     pub(super) fn failure(&self) -> Option<String> {
         let failure = self.result.as_ref().err()?;
