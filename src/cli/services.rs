@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use privatelink_verdict::catalogue::privatelink_zone;
 use privatelink_verdict::catalogue::{self, Cloud, Match, Service};
-use privatelink_verdict::name::privatelink_zone;
 use serde_json::{Value, json};
 
 use crate::cli::validate::Format;

@@ -57,9 +57,10 @@ impl Files {
 
     /// Whether the content of any of the files is different now.
     pub(crate) fn changed(&self) -> bool {
-        self.read
-            .iter()
-            .any(|(path, before)| fingerprint(&read_bounded(path, LARGEST_FILE)) != *before)
+        self.read.iter().any(|(path, before)| {
+            let content = read_bounded(path, LARGEST_FILE);
+            !is_out_of_descriptors(&content) && fingerprint(&content) != *before
+        })
     }
 
     /// A hash of the content of all files, whatever their paths. It has 48 bits, so that a gauge
@@ -75,6 +76,13 @@ impl Files {
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
+}
+
+/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing
+/// about the file.
+fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
+    let code = content.as_ref().err().and_then(io::Error::raw_os_error);
+    matches!(code, Some(23 | 24))
 }
 
 /// The content of a file as text.

@@ -26,7 +26,7 @@ use self::assemble::{Parts, assemble};
 pub use self::command_line::HostOptions;
 use self::files::{Files, ReadError, utf8};
 pub use self::host::parse as host;
-use self::plan::Plan;
+use self::plan::{Limits, Plan};
 use self::problem::ConfigError;
 use self::raw::RawConfig;
 use self::spanned::SourceText;
@@ -123,9 +123,11 @@ fn read_raw(file: &SourceText) -> Result<RawConfig, ConfigError> {
     if read::is_empty(file) {
         return Ok(RawConfig::default());
     }
-    read::document(file).map_err(|problem| ConfigError {
+    let refused = |problem| ConfigError {
         problems: vec![problem],
-    })
+    };
+    read::check_size(file, Limits::default().max_targets).map_err(refused)?;
+    read::document(file).map_err(refused)
 }
 
 #[cfg(test)]

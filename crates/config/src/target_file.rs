@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::files::{Files, ReadError, utf8};
+use crate::plan::MOST_TARGETS;
 use crate::problem::Problem;
 use crate::read::{self, TargetFileContent};
 use crate::spanned::SourceText;
@@ -113,8 +114,7 @@ fn find(name: &str, content: io::Result<Vec<u8>>) -> Found {
 }
 
 fn parse(source: SourceText) -> Result<(SourceText, TargetFileContent), Problem> {
-    match read::document(&source) {
-        Ok(content) => Ok((source, content)),
-        Err(problem) => Err(problem),
-    }
+    read::check_size(&source, MOST_TARGETS)?;
+    let content = read::document(&source)?;
+    Ok((source, content))
 }

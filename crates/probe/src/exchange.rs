@@ -142,7 +142,10 @@ impl Exchange<'_> {
 }
 
 fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) -> ExchangeResult {
-    let lost = failed.first().and_then(Attempt::failure);
+    // A try that failed by a fault of ours says nothing about the server.
+    let mut failed = failed.iter().filter(|attempt| !attempt.is_fault());
+    let is_first = failed.clone().next().is_none();
+    let lost = failed.next().and_then(Attempt::failure);
     let reply = attempt.result.ok();
     ExchangeResult {
         outcome: reply
@@ -152,7 +155,7 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
         server: Some(attempt.server),
         transport: attempt.transport,
         tries,
-        degraded: tries > 1 || attempt.without_edns,
+        degraded: !is_first || attempt.without_edns,
         elapsed: started.elapsed(),
         detail: lost.or_else(|| {
             attempt

@@ -6,6 +6,8 @@ mod command;
 mod detail;
 mod summary;
 
+use std::borrow::Cow;
+
 use crate::case::Case;
 use crate::observation::Observation;
 use crate::target::Target;
@@ -39,11 +41,11 @@ impl<'a> Prose<'a> {
 
     /// What a finding means, in one sentence.
     pub fn meaning(&self, finding: &Finding) -> &'static str {
-        advice_by_facts::meaning(&self.case, finding)
+        advice_by_facts::meaning(finding)
     }
 
     /// What to do about a finding, in one sentence.
-    pub fn remedy(&self, finding: &Finding) -> &'static str {
+    pub fn remedy(&self, finding: &Finding) -> Cow<'static, str> {
         advice_by_facts::remedy(&self.case, finding)
     }
 
@@ -53,7 +55,7 @@ impl<'a> Prose<'a> {
     }
 
     /// What to do about the primary finding; `None` where nothing is wrong.
-    pub fn primary_remedy(&self) -> Option<&'static str> {
+    pub fn primary_remedy(&self) -> Option<Cow<'static, str>> {
         self.verdict.primary().map(|finding| self.remedy(finding))
     }
 }
