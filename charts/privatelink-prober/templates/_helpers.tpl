@@ -55,6 +55,24 @@ app.kubernetes.io/component: agent
 {{- end -}}
 {{- end -}}
 
+{{/* The pod's `imagePullSecrets`, or nothing. */}}
+{{- define "privatelink-prober.imagePullSecrets" -}}
+{{- $secrets := default list .Values.imagePullSecrets -}}
+{{- range .Values.global.imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $secrets -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The registry's host that image.repository starts with, or nothing. */}}
+{{- define "privatelink-prober.hostInRepository" -}}
+{{- $parts := splitList "/" .Values.image.repository -}}
+{{- if and (gt (len $parts) 1) (or (contains "." (first $parts)) (eq (first $parts) "localhost")) -}}{{- first $parts -}}{{- end -}}
+{{- end -}}
+
 {{- define "privatelink-prober.configMapName" -}}
 {{- default (include "privatelink-prober.fullname" .) .Values.existingConfigMap -}}
 {{- end -}}
