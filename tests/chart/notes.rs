@@ -92,6 +92,18 @@ fn a_runbook_without_an_address_gives_a_warning() {
 }
 
 #[test]
+fn agents_in_the_nodes_network_need_another_pod_security_level() {
+    let notes = notes("host", &format!("{MINIMAL}hostNetwork: {{enabled: true}}"));
+    assert!(
+        notes.contains("daemonset/t-privatelink-prober-host, probes from the node's own network")
+    );
+    assert!(notes.contains(
+        "kubectl label namespace watch --overwrite pod-security.kubernetes.io/enforce=privileged"
+    ));
+    assert!(notes.contains("reaches port 9798 of a node"));
+}
+
+#[test]
 fn cluster_dns_without_effect_gives_a_warning() {
     let values = "clusterDns: 10.0.0.10\nconfig: {resolvers: [{name: vnet, servers: [10.2.0.4]}], \
                   targets: [{host: kv.vault.azure.net}]}";

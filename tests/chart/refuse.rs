@@ -107,10 +107,7 @@ fn a_registry_that_is_written_twice() {
         "{registry: contoso.azurecr.io/tools, repository: contoso.azurecr.io/tools/prober}",
     ] {
         let text = refused(&values(image));
-        assert!(
-            text.ends_with("part after the registry: prober"),
-            "{text}"
-        );
+        assert!(text.ends_with("part after the registry: prober"), "{text}");
     }
     let global = "global: {imageRegistry: contoso.azurecr.io}\nimage: {repository: contoso.azurecr.io/prober}\n";
     assert!(refused(&format!("{MINIMAL}{global}")).contains("repeats the registry"));

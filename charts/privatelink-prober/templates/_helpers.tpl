@@ -21,11 +21,24 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
+{{/*
+Every node has an agent in the pod network, and with hostNetwork.enabled a second one in the node's own. A
+template that makes objects for both is included with `merge (dict "host" true) .` for the second.
+*/}}
+{{- define "privatelink-prober.agentName" -}}
+{{- include "privatelink-prober.fullname" . -}}{{- if .host -}}-host{{- end -}}
+{{- end -}}
+
+{{/* The port of the agent's metrics, in its pod. */}}
+{{- define "privatelink-prober.port" -}}
+{{- if .host -}}{{ .Values.hostNetwork.port }}{{- else -}}9797{{- end -}}
+{{- end -}}
+
 {{/* Labels for selectors, which cannot be changed after the installation. */}}
 {{- define "privatelink-prober.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "privatelink-prober.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: agent
+app.kubernetes.io/component: {{ if .host }}host-agent{{ else }}agent{{ end }}
 {{- end -}}
 
 {{/* Labels of an object. The chart's own take precedence over commonLabels: selectors need them. */}}
