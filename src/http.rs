@@ -5,7 +5,9 @@
 //! older one is ended. So a client that opens connections and keeps them cannot delay the kubelet's
 //! probes.
 
+mod body;
 mod connection_limit;
+mod negotiate;
 mod routes;
 
 use std::io;
