@@ -9,18 +9,60 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMes
 
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::problem::Problem;
-use crate::raw::RawTarget;
-use crate::spanned::{Location, SourceText, Spanned};
+use crate::raw::{RawConfig, RawTarget};
+use crate::shape;
+use crate::spanned::{Location, SourceText, Spanned, within_file};
 
 /// Largest configuration file: far more than ten thousand targets need.
 pub(crate) const LARGEST_FILE: usize = 8 << 20;
 
 /// Reads one YAML document.
-pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Problem> {
+pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Box<Problem>> {
     serde_saphyr::from_str_with_options(&source.text, options()).map_err(|error| {
         let (location, diagnostic) = explained(&error);
-        Problem::new(source, location, diagnostic)
+        Box::new(Problem::new(source, location, diagnostic))
     })
+}
+
+/// Reads a file of the operator, the one with this index among those that are read together; on error,
+/// everything that is wrong with its shape.
+pub(crate) fn configuration(source: &SourceText, index: u16) -> Result<RawConfig, Vec<Problem>> {
+    if is_empty(source) {
+        return Ok(RawConfig::default());
+    }
+    within_file(index, || document(source)).map_err(|first| shape::problems(source, *first))
+}
+
+/// The keys of the outermost mapping; none where the text is no mapping.
+pub(crate) fn keys(source: &SourceText) -> Vec<Spanned<String>> {
+    document(source).map_or_else(|_| Vec::new(), |Keys(keys)| keys)
+}
+
+/// The keys of a mapping.
+struct Keys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Mapping;
+
+        impl<'de> Visitor<'de> for Mapping {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Mapping)
+    }
 }
 
 /// Whether a text holds no YAML node, or null alone.
@@ -46,6 +88,16 @@ pub(crate) struct TargetFileContent {
     pub(crate) targets: Vec<Spanned<serde_json::Value>>,
     /// Other keys, which are not read.
     pub(crate) others: Vec<String>,
+}
+
+impl TargetFileContent {
+    /// Whether a person wrote it: it says something, and no target says where it comes from, which
+    /// every target of the observer does.
+    pub(crate) fn is_operators(&self) -> bool {
+        let says_something = !self.targets.is_empty() || !self.others.is_empty();
+        let mut targets = self.targets.iter();
+        says_something && !targets.any(|target| target.value.get("source").is_some())
+    }
 }
 
 impl<'de> Deserialize<'de> for TargetFileContent {
@@ -167,7 +219,8 @@ fn plain(error: &Error) -> String {
     UserMessageFormatter.format_message(error).into_owned()
 }
 
-fn suggestion(field: &str, expected: &[&'static str]) -> String {
+/// What to write instead of a field that is none of `expected`.
+pub(crate) fn suggestion(field: &str, expected: &[&str]) -> String {
     match nearest(field, expected.iter().copied()).next() {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("valid fields are {}", expected.join(", ")),
