@@ -158,7 +158,7 @@ pub(super) async fn serve(
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
     let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
     let cause = tokio::select! {
-        told = told_to_stop() => told?,
+        told = told_to_stop() => told?.as_str(),
         done = &mut agent => {
             done?;
             return Err("the agent stopped by itself".into());
