@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::{Protocol, Target};
 use privatelink_verdict::verdict::Outcome;
 use tokio::time::sleep;
 
-use super::flags::HostFlags;
+use super::flags::{HostFlags, Words};
 use super::progress::Progress;
 use super::shutdown::{Told, told_to_stop};
 use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use privatelink_board::Probed;
-use privatelink_config::diagnostic::Diagnostic;
+use privatelink_config::diagnostic::{Diagnostic, quoted};
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
 use privatelink_machine::Machine;
@@ -38,8 +39,8 @@ use privatelink_report::{runbook, tree};
     privatelink-prober check --config config.yaml --fail-on warn -o json\n  \
     privatelink-prober check --config - < config.yaml\n  \
     privatelink-prober check --explain public_fallback\n\n\
-    Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error, 130 (Ctrl-C) or \
-    143 (SIGTERM)\ninterrupted: what was found until then is printed.")]
+    Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error; \
+    interrupted:\n130 (Ctrl-C) or 143 (SIGTERM), and what was found until then is printed.")]
 pub(super) struct CheckArgs {
     /// Hosts to probe. Port, protocol and private DNS zone come from the catalogue.
     #[arg(value_name = "HOST", required_unless_present_any = ["config", "explain"])]
@@ -79,7 +80,7 @@ pub(super) struct CheckArgs {
     /// Print what the runbook says of a reason, and probe nothing.
     #[arg(
         long, value_name = "REASON", conflicts_with_all = ["hosts", "config"],
-        help_heading = "Output"
+        value_parser = Words(reasons), hide_possible_values = true, help_heading = "Output"
     )]
     explain: Option<String>,
 
@@ -155,7 +156,8 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         fail_on,
     } = args;
     if let Some(reason) = explain {
-        return explained(&reason);
+        writeln!(anstream::stdout(), "{}", explanation(&reason)?)?;
+        return Ok(EXIT_OK.into());
     }
     let plan = privatelink_config::for_check(&config, &hosts, &target, &flags.into())?;
     for warning in &plan.warnings {
@@ -196,15 +198,19 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Prints the section of the runbook about a reason.
-fn explained(reason: &str) -> Result<ExitCode, Failure> {
-    let Some(section) = runbook::section(reason) else {
-        let nearest = runbook::nearest(reason).map(|near| format!("; did you mean {near}?"));
+fn reasons() -> Vec<&'static str> {
+    let all = Reason::ALL.iter().filter(|reason| **reason != Reason::Ok);
+    all.map(|reason| reason.as_str()).collect()
+}
+
+/// The section of the runbook about a reason. Case does not matter, nor a dash for `_`.
+fn explanation(reason: &str) -> Result<&'static str, String> {
+    let reason = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    runbook::section(&reason).ok_or_else(|| {
+        let nearest = runbook::nearest(&reason).map(|near| format!("; did you mean {near}?"));
         let hint = nearest.unwrap_or_else(|| "; `schema reasons` lists them".to_owned());
-        return Err(format!("there is no reason called {reason}{hint}").into());
-    };
-    writeln!(anstream::stdout(), "{section}")?;
-    Ok(EXIT_OK.into())
+        format!("there is no reason called {}{hint}", quoted(&reason))
+    })
 }
 
 /// How long `--watch` waits at least: a `MySQL` server counts every probe against this host, and in
@@ -397,6 +403,21 @@ mod tests {
         assert_eq!(documents[1]["targets"][0]["outcome"], "pass");
         let once = printed(Output::Json, false);
         assert!(once.lines().count() > 20, "for people too: {once}");
+    }
+
+    #[test]
+    fn a_reason_is_explained_whatever_its_case_and_separators() {
+        for said in [
+            "public_fallback",
+            "public-fallback",
+            "Public-Fallback",
+            "PUBLIC FALLBACK",
+        ] {
+            let section = explanation(said).expect(said);
+            assert!(section.starts_with("## public_fallback\n"), "{section}");
+        }
+        let error = explanation("public-falback").expect_err("no reason");
+        assert!(error.ends_with("did you mean public_fallback?"), "{error}");
     }
 
     #[test]

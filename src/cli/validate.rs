@@ -21,7 +21,7 @@ use privatelink_verdict::resolver::{Resolver, Servers};
     privatelink-prober validate config.yaml\n  \
     privatelink-prober validate config.yaml --nodes 200      what a whole fleet asks of its DNS\n  \
     privatelink-prober validate config.yaml --strict         in a pipeline: warnings fail too\n  \
-    privatelink-prober validate config.yaml more.yaml        several files, as `run --config` takes them\n  \
+    privatelink-prober validate config.yaml more.yaml        several files, merged\n  \
     privatelink-prober validate - < config.yaml\n\n\
     A file after the first that lists targets with `source` is a target list of the observer: what is wrong\nin it \
     is a warning. Any other is merged with the first; the same setting or target in two of them is an\nerror.\n\n\

@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn a_style_ends_before_a_break_and_goes_on_after_it() {
-        let lines = wrap("\x1b[2mone two\x1b[0m three", 4, 0);
+        let lines = wrap("\x1b[2mone two\x1b[0m fives", 4, 0);
         assert_eq!(
             lines,
-            ["\x1b[2mone\x1b[0m", "\x1b[2mtwo\x1b[0m", "thre", "e"]
+            ["\x1b[2mone\x1b[0m", "\x1b[2mtwo\x1b[0m", "five", "s"]
         );
         let lines = wrap("\x1b[2mabcdefgh\x1b[0m", 4, 0);
         assert_eq!(lines, ["\x1b[2mabcd\x1b[0m", "\x1b[2mefgh\x1b[0m"]);
