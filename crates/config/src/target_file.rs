@@ -116,7 +116,7 @@ impl TargetFile {
                 });
                 let consequence = match before {
                     Some(_) => "the targets of its last good content stay in use",
-                    None => "no target of this file is probed",
+                    None => "it counts as the observer's, and no target of this file is probed",
                 };
                 let (source, content) = before.unwrap_or_default();
                 Self {
