@@ -12,10 +12,11 @@ mod slot;
 mod tests;
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::stream::{Stream, StreamExt, pending, unfold};
+use futures_util::stream::{self, Stream, StreamExt, unfold};
 use privatelink_board::{Board, Probed, SharedBoard};
 use privatelink_config::plan::Plan;
 use privatelink_config::problem::ConfigError;
@@ -128,7 +129,7 @@ impl Agent {
                 });
                 self.follow(plans, shutdown).await;
             }
-            None => self.follow(pending(), shutdown).await,
+            None => self.follow(stream::pending(), shutdown).await,
         }
     }
 }
@@ -155,20 +156,41 @@ impl<P: Probe> Agent<P> {
     /// Probes every target once, now, within the limits. `gathered` is called after each probe; all
     /// probes are completed together at the end, so that each verdict takes the whole round into
     /// account. The results are on the board.
-    pub async fn round(&mut self, mut gathered: impl FnMut(&Target)) {
+    pub async fn round(&mut self, gathered: impl FnMut(&Target)) {
+        self.round_until(pending::<()>(), gathered).await;
+    }
+
+    /// A round that ends early when `stop` is ready; returns what `stop` gave. The probes that have
+    /// ended by then are completed, the others are given up, and the agent probes no more.
+    pub async fn round_until<S>(
+        &mut self,
+        stop: impl Future<Output = S>,
+        mut gathered: impl FnMut(&Target),
+    ) -> Option<S> {
+        let mut stop = std::pin::pin!(stop);
         for index in 0..self.slots.len() {
             self.slots[index].is_completed = false;
             self.start(index);
         }
         let mut round = Vec::with_capacity(self.slots.len());
-        while let Some(ended) = self.tasks.join_next_with_id().await {
+        let stopped = loop {
+            let ended = tokio::select! {
+                biased;
+                ended = self.tasks.join_next_with_id() => ended,
+                told = &mut stop => break Some(told),
+            };
+            let Some(ended) = ended else { break None };
             if let Some(observed) = self.ended(ended) {
                 gathered(&observed.target);
                 round.push(observed);
             }
+        };
+        if stopped.is_some() {
+            self.tasks.shutdown().await;
         }
         round.sort_by_key(|observed| observed.slot);
         self.complete(round);
+        stopped
     }
 
     /// The probes of the latest round, in the plan's order; without those that panicked.

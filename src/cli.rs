@@ -41,7 +41,8 @@ const EXIT_USAGE: u8 = 2;
         privatelink-prober check kv.vault.azure.net      one probe now, from here\n  \
         privatelink-prober services kv.vault.azure.net   what is known of a host\n  \
         privatelink-prober validate config.yaml          what a configuration means\n\n\
-        Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error."
+        Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error; \
+        `check`\nthat is interrupted: 130 (Ctrl-C) or 143 (SIGTERM)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -74,7 +75,7 @@ type Failure = Box<dyn Error>;
 
 /// Reads the command line and does what it asks for.
 pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { command } = Cli::parse_from(check::tie_interval(std::env::args_os()));
     let done = match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(*args),

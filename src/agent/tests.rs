@@ -212,6 +212,32 @@ async fn a_round_probes_every_target_once_and_is_judged_as_a_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_round_that_is_stopped_keeps_what_was_found_and_gives_up_the_rest() {
+    let prober = FakeProber::default();
+    prober.behave("slow", Behaviour::Takes(FOREVER));
+    prober.behave("later", Behaviour::Takes(3 * SECOND));
+    let (_, mut agent) = agent(&plan(&["a", "slow", "b", "later"]), prober);
+    let stop = async {
+        sleep(2 * SECOND).await;
+        "told"
+    };
+    assert_eq!(agent.round_until(stop, |_| {}).await, Some("told"));
+    let names = agent.board.lock();
+    let found = |name| names.entry(name).expect("the target").latest.is_some();
+    assert_eq!(
+        ["a", "slow", "b", "later"].map(found),
+        [true, false, true, false]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_nobody_stops_ends_by_itself() {
+    let (_, mut agent) = agent(&plan(&["a", "b"]), FakeProber::default());
+    let told = agent.round_until(sleep(SECOND), |_| {}).await;
+    assert_eq!(told, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_round_is_counted_and_the_others_are_completed() {
     let prober = FakeProber::default();
     prober.behave("a", Behaviour::Panics);

@@ -1,5 +1,6 @@
 //! Check: one probe of each target now, printed for a person or a program.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write, stdout};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -8,17 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use privatelink_verdict::target::Protocol;
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::{Protocol, Target};
 use privatelink_verdict::verdict::Outcome;
 use tokio::time::sleep;
 
-use super::flags::HostFlags;
+use super::flags::{HostFlags, Words};
 use super::progress::Progress;
-use super::shutdown::told_to_stop;
+use super::shutdown::{Told, told_to_stop};
 use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use privatelink_board::Probed;
-use privatelink_config::diagnostic::Diagnostic;
+use privatelink_config::diagnostic::{Diagnostic, quoted};
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
 use privatelink_machine::Machine;
@@ -33,16 +35,19 @@ use privatelink_report::{runbook, tree};
     privatelink-prober check kv-prod.vault.azure.net contoso.azurecr.io\n  \
     privatelink-prober check kv-prod.vault.azure.net --expected-cidr 10.1.2.0/24\n  \
     privatelink-prober check kv-prod.vault.azure.net --resolver 10.0.0.10 --resolver 168.63.129.16\n  \
-    privatelink-prober check --config config.yaml --target contoso-acr --watch\n  \
+    privatelink-prober check --config config.yaml --target contoso-acr --watch 10s\n  \
     privatelink-prober check --config config.yaml --fail-on warn -o json\n  \
+    privatelink-prober check --config - < config.yaml\n  \
     privatelink-prober check --explain public_fallback\n\n\
-    Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error.")]
+    Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error; \
+    interrupted:\n130 (Ctrl-C) or 143 (SIGTERM), and what was found until then is printed.")]
 pub(super) struct CheckArgs {
     /// Hosts to probe. Port, protocol and private DNS zone come from the catalogue.
     #[arg(value_name = "HOST", required_unless_present_any = ["config", "explain"])]
     hosts: Vec<String>,
 
-    /// Configuration to take targets and settings from. With hosts, they are its only targets.
+    /// Configuration to take targets and settings from; repeat for more files, `-` reads standard
+    /// input. With hosts, they are its only targets.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
 
@@ -64,7 +69,7 @@ pub(super) struct CheckArgs {
     )]
     output: Output,
 
-    /// Probe again every so often (5s unless told, as in --watch=30s), until interrupted.
+    /// Probe again every so often (5s unless told, as in --watch 30s), until interrupted.
     #[arg(
         long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "5s",
@@ -75,7 +80,7 @@ pub(super) struct CheckArgs {
     /// Print what the runbook says of a reason, and probe nothing.
     #[arg(
         long, value_name = "REASON", conflicts_with_all = ["hosts", "config"],
-        help_heading = "Output"
+        value_parser = Words(reasons), hide_possible_values = true, help_heading = "Output"
     )]
     explain: Option<String>,
 
@@ -111,6 +116,34 @@ enum FailOn {
     Fail,
 }
 
+/// How many of the targets that were not probed are named.
+const NAMED: usize = 5;
+
+/// The arguments with the interval of `--watch` tied to it: `--watch 2s` becomes `--watch=2s`. The
+/// option's value is optional, so that clap alone would take either any host behind it for an interval,
+/// or any interval for a host.
+pub(super) fn tie_interval(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut tied: Vec<OsString> = Vec::new();
+    for arg in args {
+        let is_interval = arg.to_str().is_some_and(is_interval);
+        match tied.last_mut() {
+            Some(watch) if watch == "--watch" && is_interval => {
+                watch.push("=");
+                watch.push(arg);
+            }
+            _ => tied.push(arg),
+        }
+    }
+    tied
+}
+
+/// Whether a word behind `--watch` is its interval, right or wrong. A host that begins with a digit has a
+/// dot.
+fn is_interval(word: &str) -> bool {
+    let is_one_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    duration::resembles(word) || is_one_word && word.starts_with(|c: char| c.is_ascii_digit())
+}
+
 pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     let CheckArgs {
         hosts,
@@ -123,7 +156,8 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         fail_on,
     } = args;
     if let Some(reason) = explain {
-        return explained(&reason);
+        writeln!(anstream::stdout(), "{}", explanation(&reason)?)?;
+        return Ok(EXIT_OK.into());
     }
     let plan = privatelink_config::for_check(&config, &hosts, &target, &flags.into())?;
     for warning in &plan.warnings {
@@ -141,22 +175,22 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
                 Some(_) => Progress::of_round(number, None, plan.targets.len()),
                 None => Progress::new(plan.targets.len()),
             };
-            tokio::select! {
-                told = &mut stop => return told.map(|_| code).map_err(Into::into),
-                () = round(&mut agent, progress) => {}
-            }
-            let probed = results(&agent, &plan)?;
             let form = Form {
                 output,
                 began,
                 watched: watch.is_some(),
             };
+            if let Some(told) = round(&mut agent, &mut stop, progress).await {
+                return interrupted(told?, &agent, &plan, form);
+            }
+            let probed = results(&agent, &plan)?;
             form.print(&probed)?;
             code = exit_code(&probed, fail_on);
             let Some(pause) = watch else { return Ok(code) };
             let pause = pause.max(least_pause(&plan));
             tokio::select! {
-                told = &mut stop => return told.map(|_| code).map_err(Into::into),
+                // All that was found is printed.
+                told = &mut stop => return Ok(told?.exit_code().into()),
                 () = sleep(pause) => {}
             }
         }
@@ -164,15 +198,19 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Prints the section of the runbook about a reason.
-fn explained(reason: &str) -> Result<ExitCode, Failure> {
-    let Some(section) = runbook::section(reason) else {
-        let nearest = runbook::nearest(reason).map(|near| format!("; did you mean {near}?"));
+fn reasons() -> Vec<&'static str> {
+    let all = Reason::ALL.iter().filter(|reason| **reason != Reason::Ok);
+    all.map(|reason| reason.as_str()).collect()
+}
+
+/// The section of the runbook about a reason. Case does not matter, nor a dash for `_`.
+fn explanation(reason: &str) -> Result<&'static str, String> {
+    let reason = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    runbook::section(&reason).ok_or_else(|| {
+        let nearest = runbook::nearest(&reason).map(|near| format!("; did you mean {near}?"));
         let hint = nearest.unwrap_or_else(|| "; `schema reasons` lists them".to_owned());
-        return Err(format!("there is no reason called {reason}{hint}").into());
-    };
-    writeln!(anstream::stdout(), "{section}")?;
-    Ok(EXIT_OK.into())
+        format!("there is no reason called {}{hint}", quoted(&reason))
+    })
 }
 
 /// How long `--watch` waits at least: a `MySQL` server counts every probe against this host, and in
@@ -188,9 +226,45 @@ fn least_pause(plan: &Plan) -> Duration {
         .unwrap_or_default()
 }
 
-/// Probes every target once, with a progress line on a terminal.
-pub(super) async fn round(agent: &mut Agent, mut progress: Progress) {
-    agent.round(|target| progress.step(&target.name)).await;
+/// Probes every target once, with a progress line on a terminal. Ends early when `stop` is ready, and
+/// returns what it gave.
+pub(super) async fn round<S>(
+    agent: &mut Agent,
+    stop: impl Future<Output = S>,
+    mut progress: Progress,
+) -> Option<S> {
+    let step = |target: &Target| progress.step(&target.name);
+    agent.round_until(stop, step).await
+}
+
+/// Prints what was found before the round was interrupted, and says what was not.
+fn interrupted(told: Told, agent: &Agent, plan: &Plan, form: Form) -> Result<ExitCode, Failure> {
+    let probed = agent.latest();
+    if !probed.is_empty() || form.output == Output::Json {
+        form.print(&probed)?;
+    }
+    let is_missing = |name: &&str| probed.iter().all(|probed| probed.target.name != *name);
+    let names = plan.targets.iter().map(|target| target.name.as_str());
+    let missing: Vec<_> = names.filter(is_missing).collect();
+    warn(&interruption(told, probed.len(), &missing));
+    Ok(told.exit_code().into())
+}
+
+/// How many targets were probed until the interruption, and which were not.
+fn interruption(told: Told, probed: usize, missing: &[&str]) -> String {
+    let total = probed + missing.len();
+    let mut text = format!(
+        "interrupted by {}: {probed} of {total} targets were probed",
+        told.as_str()
+    );
+    if !missing.is_empty() {
+        let named = missing.iter().take(NAMED).copied().collect::<Vec<_>>();
+        text.push_str(&format!("; not probed: {}", named.join(", ")));
+    }
+    if missing.len() > NAMED {
+        text.push_str(&format!(" and {} more", missing.len() - NAMED));
+    }
+    text
 }
 
 /// The latest probe of every target, in the plan's order. After a round each target has one, unless
@@ -329,6 +403,63 @@ mod tests {
         assert_eq!(documents[1]["targets"][0]["outcome"], "pass");
         let once = printed(Output::Json, false);
         assert!(once.lines().count() > 20, "for people too: {once}");
+    }
+
+    #[test]
+    fn a_reason_is_explained_whatever_its_case_and_separators() {
+        for said in [
+            "public_fallback",
+            "public-fallback",
+            "Public-Fallback",
+            "PUBLIC FALLBACK",
+        ] {
+            let section = explanation(said).expect(said);
+            assert!(section.starts_with("## public_fallback\n"), "{section}");
+        }
+        let error = explanation("public-falback").expect_err("no reason");
+        assert!(error.ends_with("did you mean public_fallback?"), "{error}");
+    }
+
+    #[test]
+    fn an_interval_behind_watch_belongs_to_it_and_a_host_does_not() {
+        for (typed, tied) in [
+            (
+                "check --watch 2s a.example.com",
+                "check --watch=2s a.example.com",
+            ),
+            (
+                "check a.example.com --watch 1m30s",
+                "check a.example.com --watch=1m30s",
+            ),
+            (
+                "check --watch 5 a.example.com",
+                "check --watch=5 a.example.com",
+            ),
+            ("check --watch a.example.com", "check --watch a.example.com"),
+            (
+                "check --watch 10-4-0-7.example.com",
+                "check --watch 10-4-0-7.example.com",
+            ),
+            ("check --watch 2s 3s", "check --watch=2s 3s"),
+            ("check --watch 2x", "check --watch=2x"),
+            ("check 2s --watch", "check 2s --watch"),
+        ] {
+            let args = tie_interval(typed.split(' ').map(OsString::from));
+            assert_eq!(args.join(" ".as_ref()), *tied, "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_interruption_says_what_was_not_probed() {
+        let missing = ["a", "b", "c", "d", "e", "f", "g"];
+        assert_eq!(
+            interruption(Told::Interrupt, 3, &missing),
+            "interrupted by SIGINT: 3 of 10 targets were probed; not probed: a, b, c, d, e and 2 more"
+        );
+        assert_eq!(
+            interruption(Told::Terminate, 1, &[]),
+            "interrupted by SIGTERM: 1 of 1 targets were probed"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Demo: the embedded lab, with the real agent running against it.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             for number in 1..=world.rounds.into() {
                 let rounds = Some(world.rounds.into());
                 let progress = Progress::of_round(number, rounds, plan.targets.len());
-                round(&mut agent, progress).await;
+                round(&mut agent, pending::<()>(), progress).await;
             }
         };
         let interrupted = tokio::select! {

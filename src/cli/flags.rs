@@ -1,8 +1,11 @@
 //! Flags: what `check` may be told of its hosts on the command line.
 
-use clap::{ArgAction, Args};
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, Args, Command};
 use privatelink_config::HostOptions;
-use privatelink_verdict::target::Protocol;
+use privatelink_verdict::target::{Expectation, Protocol};
 
 /// What the command line says of the hosts to check. Values are read as those of a configuration
 /// file are, so that the same rules and messages apply.
@@ -20,11 +23,11 @@ pub struct HostFlags {
     #[arg(long = "resolver", value_name = "IP[:PORT]")]
     pub resolvers: Vec<String>,
 
-    /// What the address should be: privateEndpoint, serviceEndpoint, public or auto.
+    /// What the address should be.
     ///
     /// Hosts given on the command line default to privateEndpoint: a public address fails, however
     /// well the connection goes.
-    #[arg(long, value_name = "EXPECTATION")]
+    #[arg(long, value_name = "EXPECTATION", value_parser = Words(expectations))]
     pub expect: Option<String>,
 
     /// Network in which the private endpoint lives; repeat for more. Any other private address
@@ -56,8 +59,8 @@ pub struct HostFlags {
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
 
-    /// How the handshake begins.
-    #[arg(long, value_name = "PROTOCOL", help = protocol_help())]
+    /// How the handshake begins; tcp connects only.
+    #[arg(long, value_name = "PROTOCOL", value_parser = Words(protocols))]
     pub protocol: Option<String>,
 
     /// Budget of one probe, at least 2s.
@@ -121,10 +124,32 @@ impl From<HostFlags> for HostOptions {
     }
 }
 
-fn protocol_help() -> String {
-    let words: Vec<&str> = Protocol::ALL.iter().map(|word| word.as_str()).collect();
-    format!(
-        "How the handshake begins: {}; tcp connects only",
-        words.join(", ")
-    )
+/// A value that shells complete with these words. Any other text is let through: what reads it knows
+/// better why it is wrong, and which word is near.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words(pub(super) fn() -> Vec<&'static str>);
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0().into_iter().map(PossibleValue::new)))
+    }
+}
+
+fn expectations() -> Vec<&'static str> {
+    Expectation::ALL.iter().map(|word| word.as_str()).collect()
+}
+
+fn protocols() -> Vec<&'static str> {
+    Protocol::ALL.iter().map(|word| word.as_str()).collect()
 }

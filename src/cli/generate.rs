@@ -1,6 +1,7 @@
 //! Generate: what the program prints about itself: schemas, tables, shell completions, manual pages.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, ValueEnum};
@@ -56,8 +57,13 @@ enum TableFormat {
     privatelink-prober completion fish > ~/.config/fish/completions/privatelink-prober.fish")]
 pub(super) struct CompletionArgs {
     /// The shell.
-    #[arg(value_enum)]
-    shell: clap_complete::Shell,
+    #[arg(value_enum, required_unless_present = "target_names")]
+    shell: Option<clap_complete::Shell>,
+
+    /// Print the targets of the configurations that the words of a command line name. The scripts ask
+    /// so for what may stand behind `--target`.
+    #[arg(long, value_name = "WORD", hide = true, num_args = 0.., allow_hyphen_values = true)]
+    target_names: Option<Vec<String>>,
 }
 
 /// What `man` may be asked for.
@@ -88,8 +94,36 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn completion(args: &CompletionArgs) -> Result<ExitCode, Failure> {
-    io::stdout().write_all(completion_script(args.shell).as_bytes())?;
+    let mut out = io::stdout().lock();
+    if let Some(words) = &args.target_names {
+        for name in target_names(words) {
+            writeln!(out, "{name}")?;
+        }
+    } else if let Some(shell) = args.shell {
+        out.write_all(completion_script(shell).as_bytes())?;
+    }
     Ok(EXIT_OK.into())
+}
+
+/// The names of the targets in the files behind `--config`; none where they cannot be read, since the
+/// command that is being typed will say why.
+fn target_names(words: &[String]) -> Vec<String> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    // Bash splits `--config=FILE` into three words.
+    let mut words = words.iter().map(String::as_str).filter(|word| *word != "=");
+    while let Some(word) = words.next() {
+        let file = match word.strip_prefix("--config") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        // Standard input is the shell's.
+        let file = file.filter(|file| *file != privatelink_config::STANDARD_INPUT);
+        files.extend(file.map(PathBuf::from));
+    }
+    let plan = privatelink_config::load(&files);
+    let targets = plan.map(|plan| plan.targets).unwrap_or_default();
+    targets.iter().map(|target| target.name.clone()).collect()
 }
 
 fn completion_script(shell: clap_complete::Shell) -> String {
@@ -99,7 +133,40 @@ fn completion_script(shell: clap_complete::Shell) -> String {
     clap_complete::generate(shell, &mut command, name, &mut script);
     // clap_complete writes the hyphen of the program's name as `__subcmd__` where the script for bash
     // looks a command up, and as `__` where it sets one, so that it would find no command.
-    String::from_utf8_lossy(&script).replace("privatelink__subcmd__prober", "privatelink__prober")
+    let script = String::from_utf8_lossy(&script)
+        .replace("privatelink__subcmd__prober", "privatelink__prober");
+    let lines = script.split_inclusive('\n').scan("", |before, line| {
+        let completed = completing_targets(shell, before, line);
+        *before = line;
+        Some(completed)
+    });
+    lines.collect()
+}
+
+/// A line of a script that completes `--target`, made to ask this program for the names; any other as it
+/// is. What clap generates knows only words that are always the same.
+fn completing_targets(shell: clap_complete::Shell, before: &str, line: &str) -> String {
+    use clap_complete::Shell;
+
+    const ASK: &str = "privatelink-prober completion --target-names";
+    match shell {
+        Shell::Bash if before.trim() == "--target)" => {
+            let names = format!("$({ASK} \"${{COMP_WORDS[@]:1}}\" 2>/dev/null)");
+            line.replace(
+                "compgen -f \"${cur}\"",
+                &format!("compgen -W \"{names}\" -- \"${{cur}}\""),
+            )
+        }
+        Shell::Zsh if line.contains("'*--target=[") => {
+            let names = format!("${{(f)\"$({ASK} ${{words}} 2>/dev/null)\"}}");
+            line.replace(":NAME:_default'", &format!(":NAME:{{compadd -- {names}}}'"))
+        }
+        Shell::Fish if line.contains(" -l target ") => {
+            let names = format!("({ASK} (commandline -opc)[2..] 2>/dev/null)");
+            format!("{} -f -a \"{names}\"\n", line.trim_end())
+        }
+        _ => line.to_owned(),
+    }
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
@@ -182,6 +249,62 @@ mod tests {
         };
         let error = man(&args).expect_err("no such command").to_string();
         assert!(error.ends_with("did you mean check?"), "{error}");
+    }
+
+    #[test]
+    fn bash_zsh_and_fish_ask_for_the_names_of_targets_and_know_the_words_of_flags() {
+        use clap_complete::Shell;
+
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = completion_script(shell);
+            let asks = script.matches("completion --target-names").count();
+            assert_eq!(asks, 1, "{shell}");
+            for word in [
+                "privateEndpoint",
+                "serviceEndpoint",
+                "postgres",
+                "public_fallback",
+            ] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_of_targets_come_from_the_files_behind_config() {
+        let directory = std::env::temp_dir().join(format!("plp-names-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let file = directory.join("config.yaml");
+        std::fs::write(
+            &file,
+            "targets: [{host: a.example.com}, {host: b.example.com, name: b}]\n",
+        )
+        .expect("a temporary file");
+        let file = file.display().to_string();
+        let names = |words: &[&str]| {
+            target_names(
+                &words
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let all = ["a.example.com", "b"];
+        assert_eq!(names(&["check", "--config", &file, "--target", ""]), all);
+        assert_eq!(
+            names(&["check", &format!("--config={file}"), "--target"]),
+            all
+        );
+        assert_eq!(names(&["check", "--config", "=", &file, "--target"]), all);
+        for nothing in [
+            &["check"][..],
+            &["--config"],
+            &["--config", "-"],
+            &["--config", "/none"],
+        ] {
+            assert_eq!(names(nothing), [""; 0], "{nothing:?}");
+        }
+        std::fs::remove_dir_all(&directory).expect("the temporary directory");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::shutdown::told_to_stop;
 use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use crate::http;
+use privatelink_config::STANDARD_INPUT;
 use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
@@ -33,8 +34,9 @@ const GRACE: Duration = Duration::from_secs(2);
     An edit of a file is taken over within seconds, or at once on SIGHUP; one that cannot be used is \
     refused, and the configuration before it goes on. Try it with `validate` first.")]
 pub(super) struct RunArgs {
-    /// Configuration; the operator's first, then any number of target lists, which may be absent.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    /// Configuration; yours first, then more of yours, or target lists of the observer, which may be
+    /// absent.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_parser = read_again)]
     config: Vec<PathBuf>,
 
     /// Where to serve metrics, health, the API and the status page [default: `[::]:9797`].
@@ -100,6 +102,17 @@ impl From<WhichHistograms> for Histograms {
     }
 }
 
+/// A file that can be read again: the agent does so for as long as it runs.
+fn read_again(name: &str) -> Result<PathBuf, &'static str> {
+    if name == STANDARD_INPUT {
+        return Err(
+            "standard input can be read once, and the agent reads its configuration again \
+                    when it changes; write it to a file",
+        );
+    }
+    Ok(name.into())
+}
+
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let RunArgs {
         config,
@@ -145,7 +158,7 @@ pub(super) async fn serve(
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
     let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
     let cause = tokio::select! {
-        told = told_to_stop() => told?,
+        told = told_to_stop() => told?.as_str(),
         done = &mut agent => {
             done?;
             return Err("the agent stopped by itself".into());

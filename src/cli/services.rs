@@ -1,9 +1,10 @@
 //! Services: the catalogue, or what it knows of one service or host.
 
+mod search;
+
 use std::io::{self, Write};
 
 use clap::Args;
-use privatelink_verdict::catalogue::privatelink_zone;
 use privatelink_verdict::catalogue::{self, Cloud, Match, Service};
 use serde_json::{Value, json};
 
@@ -19,12 +20,14 @@ use privatelink_verdict::suggest::nearest;
 #[command(after_help = "Examples:\n  \
     privatelink-prober services                            every suffix, with its private zone\n  \
     privatelink-prober services key-vault                  one service, in every cloud\n  \
+    privatelink-prober services openai                     by what people call it\n  \
+    privatelink-prober services vault.azure.net            by its suffix or private zone\n  \
     privatelink-prober services kv-prod.vault.azure.net    one host: its zone, record and ports\n  \
     privatelink-prober services -o json")]
 pub struct ServicesArgs {
-    /// A host or a service to look up, such as kv-prod.vault.azure.net or key-vault.
-    #[arg(value_name = "HOST|SERVICE")]
-    pub of: Option<String>,
+    /// What to look up: a host, a service by any of its names, a suffix or a private zone.
+    #[arg(value_name = "HOST|SERVICE|SUFFIX")]
+    pub of: Vec<String>,
 
     /// How to print it.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
@@ -40,25 +43,24 @@ struct Known {
     /// The record in the zone, relative to it.
     record: Option<String>,
     private_only: bool,
+    /// The port of a managed instance's public endpoint, where the host is one.
+    public_port: Option<u16>,
     doubt: Option<(String, String)>,
 }
 
 /// Prints the catalogue, or what it knows of the service or host, on `out`. Returns the exit code.
 pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
-    match args.of.as_deref() {
-        None => match args.output {
+    let words = args.of.join(" ");
+    match words.as_str() {
+        "" => match args.output {
             Format::Table => print_all(out)?,
             Format::Json => print_json(catalogue::services().iter(), out)?,
         },
-        // No host of the catalogue is without a dot, and no service has one.
-        Some(slug) if !slug.contains('.') => {
-            let rows = called(slug)?;
-            match args.output {
-                Format::Table => print_rows(&rows, out)?,
-                Format::Json => print_json(rows.into_iter(), out)?,
-            }
+        // A host of the catalogue has a label before a suffix.
+        words if !words.contains('.') || search::is_suffix(words) => {
+            print_found(words, args.output, out)?;
         }
-        Some(host) => {
+        host => {
             let known = Known::of(privatelink_config::host(host)?);
             match args.output {
                 Format::Table => known.print(out)?,
@@ -69,68 +71,65 @@ pub fn run(args: &ServicesArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-/// What people call some services, which is no part of what the catalogue calls them.
-const SHORT: [(&str, &str); 3] = [
-    ("acr", "container-registry"),
-    ("aks", "kubernetes-api"),
-    ("kv", "key-vault"),
-];
+/// The most services that are named beside the one that is shown.
+const NAMED: usize = 8;
 
-/// The services that `word` may stand for: by what people say, by a part of their names, by a slip.
-fn meant(word: &str) -> Option<String> {
-    let word = word.to_ascii_lowercase();
-    let slugs = || catalogue::services().iter().map(|service| service.slug);
-    if let Some((_, slug)) = SHORT.iter().find(|(short, _)| *short == word) {
-        return Some((*slug).to_owned());
+/// Prints the service that `words` probably stand for, and names the others that they may.
+fn print_found(words: &str, output: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let slugs = search::slugs(words);
+    let Some((best, others)) = slugs.split_first() else {
+        let known = catalogue::services().iter().map(|service| service.slug);
+        let hint = nearest(words, known).next().map_or_else(
+            || "`services` lists them; a host is looked up by its full name".to_owned(),
+            |near| format!("did you mean {near}?"),
+        );
+        let words = quoted(words);
+        return Err(format!("the catalogue has no service called {words}; {hint}").into());
+    };
+    let rows = |slug: &'static str| {
+        let services = catalogue::services().iter();
+        services.filter(move |service| service.slug == slug)
+    };
+    if output == Format::Json {
+        return Ok(print_json(slugs.iter().flat_map(|slug| rows(slug)), out)?);
     }
-    let parts: Vec<_> = word.split('-').filter(|part| part.len() > 2).collect();
-    let begins = |label: &str| parts.iter().any(|part| label.starts_with(part));
-    let mut alike: Vec<_> = slugs().filter(|slug| slug.split('-').any(begins)).collect();
-    alike.sort_unstable();
-    alike.dedup();
-    if alike.is_empty() {
-        return nearest(&word, slugs()).next().map(str::to_owned);
+    print_rows(&rows(best).collect::<Vec<_>>(), out)?;
+    if !others.is_empty() {
+        let mut named = others
+            .iter()
+            .take(NAMED)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
+        if others.len() > NAMED {
+            named.push_str(&format!(" and {} more", others.len() - NAMED));
+        }
+        writeln!(
+            out,
+            "\nIt may also be {named}; `services SERVICE` shows one."
+        )?;
     }
-    alike.truncate(8);
-    Some(alike.join(", "))
-}
-
-/// The rows of the service called `slug`.
-fn called(slug: &str) -> Result<Vec<&'static Service>, Failure> {
-    let services = catalogue::services().iter();
-    let rows: Vec<_> = services
-        .clone()
-        .filter(|service| service.slug.eq_ignore_ascii_case(slug))
-        .collect();
-    if !rows.is_empty() {
-        return Ok(rows);
-    }
-    let hint = meant(slug).map_or_else(
-        || "`services` lists them; a host is looked up by its full name".to_owned(),
-        |meant| format!("did you mean {meant}?"),
-    );
-    Err(format!(
-        "the catalogue has no service called {}; {hint}",
-        quoted(slug)
-    )
-    .into())
+    Ok(())
 }
 
 impl Known {
     fn of(host: String) -> Self {
         let found = catalogue::lookup(&host);
         let private_only = catalogue::private_only_zone(&host).map(str::to_owned);
+        let public_port = found.as_ref().and_then(|found| public_port(&host, found));
         let zone = private_only
             .clone()
-            .or_else(|| found.as_ref().and_then(Match::private_zone));
+            .or_else(|| found.as_ref().and_then(Match::private_zone))
+            .filter(|_| public_port.is_none());
         let record = zone
             .as_deref()
             .zip(found.as_ref())
-            .map(|(zone, found)| record(&host, zone, &found.suffix));
+            .and_then(|(zone, found)| record(&host, zone, found.service, &found.suffix));
         let doubt = catalogue::doubt(&host);
         Self {
             doubt: doubt.map(|doubt| (doubt.to_string(), doubt.instead().to_owned())),
             private_only: private_only.is_some(),
+            public_port,
             host,
             found,
             zone,
@@ -140,7 +139,7 @@ impl Known {
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", self.host)?;
-        let mut line = |what: &str, value: String| writeln!(out, "  {what:<14} {value}");
+        let mut line = |what: &str, value: String| writeln!(out, "  {what:<15} {value}");
         match &self.found {
             Some(found) => {
                 let service = found.service;
@@ -149,7 +148,11 @@ impl Known {
                 if self.zone.as_ref() != Some(&found.suffix) {
                     line("public suffix", found.suffix.clone())?;
                 }
-                line("ports", ports(service))?;
+                line(
+                    "ports",
+                    self.public_port
+                        .map_or_else(|| ports(service), |port| format!("{port}/tds")),
+                )?;
             }
             None => line("service", "custom: not in the catalogue".to_owned())?,
         }
@@ -163,6 +166,16 @@ impl Known {
             line(
                 "exists",
                 "in the private zone only: NXDOMAIN wherever it is not linked".to_owned(),
+            )?;
+        }
+        if let Some(port) = self.public_port {
+            line("exists", PUBLIC_ENDPOINT.to_owned())?;
+            line(
+                "check",
+                format!(
+                    "privatelink-prober check {} --port {port} --expect public",
+                    self.host
+                ),
             )?;
         }
         if let Some(notes) = self.found.as_ref().map(|found| found.service.notes)
@@ -185,6 +198,7 @@ impl Known {
             "privateZone": self.zone,
             "record": self.record,
             "privateOnly": self.private_only,
+            "publicPort": self.public_port,
             "doubt": self.doubt.as_ref().map(|(doubt, instead)| {
                 json!({"detail": format!("it {doubt}"), "instead": instead})
             }),
@@ -192,23 +206,44 @@ impl Known {
     }
 }
 
+/// The port of a managed instance's public endpoint (azure-docs, "Use Azure SQL Managed Instance securely
+/// with public endpoints").
+const PUBLIC_PORT: u16 = 3342;
+
+/// What such a host is.
+const PUBLIC_ENDPOINT: &str =
+    "as the public endpoint of the instance: no private zone has a record of it";
+
+/// The port of a managed instance's public endpoint, `NAME.public.DNSPREFIX.database.windows.net`; `None`
+/// for every other host.
+fn public_port(host: &str, found: &Match) -> Option<u16> {
+    let name = host.strip_suffix(found.suffix.as_str())?;
+    let is_public = found.service.slug == MANAGED_INSTANCE && name.ends_with(".public.");
+    is_public.then_some(PUBLIC_PORT)
+}
+
+const MANAGED_INSTANCE: &str = "sql-managed-instance";
+
 /// The record's name relative to `zone`. Where the zone is `privatelink.` and a parent of the
 /// suffix, the labels between them are part of the record: `reg.westeurope.data` in
-/// `privatelink.azurecr.io`.
-fn record(host: &str, zone: &str, suffix: &str) -> String {
-    let parent = match privatelink_zone(zone) {
-        Some(zone) => zone.split_once('.').map_or(zone, |(_, parent)| parent),
-        None => zone,
-    };
+/// `privatelink.azurecr.io`. `None` where the zone says nothing of the record's name.
+fn record(host: &str, zone: &str, service: &Service, suffix: &str) -> Option<String> {
     let below = |ancestor: &str| {
         host.strip_suffix(ancestor)
             .and_then(|rest| rest.strip_suffix('.'))
+            .map(str::to_owned)
     };
-    below(zone)
-        .or_else(|| below(parent))
-        .or_else(|| below(suffix))
-        .unwrap_or(host)
-        .to_owned()
+    if let Some(record) = below(zone) {
+        return Some(record);
+    }
+    let parent = zone.split_once('.').map_or(zone, |(_, parent)| parent);
+    match service.slug {
+        // The zone has the name of another suffix (azure-docs, "Integrate Key Vault with Private Link").
+        "key-vault" => below(suffix),
+        // The public name of a private cluster is a record of its own, and not that of the zone.
+        "kubernetes-api" => None,
+        _ => below(parent),
+    }
 }
 
 /// Every public suffix once, under the service that a host of it is taken for.
@@ -280,7 +315,7 @@ fn zone_of(service: &'static Service, suffix: &str) -> Option<String> {
 }
 
 /// Every row of one service, in full.
-fn print_rows(rows: &[&Service], out: &mut dyn Write) -> io::Result<()> {
+fn print_rows(rows: &[&'static Service], out: &mut dyn Write) -> io::Result<()> {
     for (index, service) in rows.iter().enumerate() {
         let gap = if index == 0 { "" } else { "\n" };
         writeln!(
@@ -292,17 +327,44 @@ fn print_rows(rows: &[&Service], out: &mut dyn Write) -> io::Result<()> {
             ("public suffix", service.suffixes.join(", ")),
             ("private zone", service.private_zones.join(", ")),
             ("private only", service.private_only.join(", ")),
+            ("record", records(service).join("\n                  ")),
+            ("public endpoint", public_endpoint(service)),
             ("ports", ports(service)),
             ("group ids", service.subresources.join(", ")),
             ("resource", service.resource_type.to_owned()),
             ("note", service.notes.to_owned()),
         ] {
             if !value.is_empty() {
-                writeln!(out, "  {what:<14} {value}")?;
+                writeln!(out, "  {what:<15} {value}")?;
             }
         }
     }
     Ok(())
+}
+
+/// Which record in which zone stands for a host, for every suffix of which that is known.
+fn records(service: &'static Service) -> Vec<String> {
+    let mut records = Vec::new();
+    for suffix in &service.suffixes {
+        let host = format!("NAME.{suffix}");
+        let zone = zone_of(service, suffix);
+        if let Some(zone) = zone
+            && let Some(record) = record(&host, &zone, service, suffix)
+        {
+            records.push(format!("{host}: {record} in {zone}"));
+        }
+    }
+    records
+}
+
+fn public_endpoint(service: &Service) -> String {
+    let suffix = service
+        .suffixes
+        .first()
+        .filter(|_| service.slug == MANAGED_INSTANCE);
+    suffix.map_or_else(String::new, |suffix| {
+        format!("NAME.public.{suffix}, port {PUBLIC_PORT}; it has no private record")
+    })
 }
 
 fn print_json<'a>(rows: impl Iterator<Item = &'a Service>, out: &mut dyn Write) -> io::Result<()> {

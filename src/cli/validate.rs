@@ -1,13 +1,13 @@
 //! Validate: explains a configuration without probing anything.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use privatelink_verdict::target::{Protocol, Target};
+use privatelink_verdict::target::{Protocol, Source, Target};
 
 use crate::cli::{EXIT_OK, EXIT_USAGE, Failure, table};
 use privatelink_config::duration;
@@ -21,12 +21,15 @@ use privatelink_verdict::resolver::{Resolver, Servers};
     privatelink-prober validate config.yaml\n  \
     privatelink-prober validate config.yaml --nodes 200      what a whole fleet asks of its DNS\n  \
     privatelink-prober validate config.yaml --strict         in a pipeline: warnings fail too\n  \
+    privatelink-prober validate config.yaml more.yaml        several files, merged\n  \
     privatelink-prober validate - < config.yaml\n\n\
+    A file after the first that lists targets with `source` is a target list of the observer: what is wrong\nin it \
+    is a warning. Any other is merged with the first; the same setting or target in two of them is an\nerror.\n\n\
     Exit codes: 0 usable, 2 not.")]
 pub struct ValidateArgs {
-    /// Configuration file; `-` reads standard input.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// Configuration, yours first; `-` reads standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
 
     /// How many nodes the load is estimated for.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -51,21 +54,10 @@ pub enum Format {
     Json,
 }
 
-/// Reads the file, or standard input, and explains it on `out`. Returns the exit code: 0, or 2
+/// Reads the files, or standard input, and explains them on `out`. Returns the exit code: 0, or 2
 /// where JSON says that the configuration cannot be used; in a table's stead that is an error.
 pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<u8, Failure> {
-    let plan = if args.file.as_os_str() == "-" {
-        // Bounded: a pipe may never end. What is cut off would not be valid anyway.
-        let mut text = String::new();
-        io::stdin()
-            .lock()
-            .take(16 << 20)
-            .read_to_string(&mut text)?;
-        privatelink_config::load_text("-", &text)
-    } else {
-        privatelink_config::load(std::slice::from_ref(&args.file))
-    };
-    explain(plan, args, out)
+    explain(privatelink_config::load(&args.files), args, out)
 }
 
 fn explain(
@@ -208,13 +200,22 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
 }
 
 /// What was decided and might surprise, without being doubtful.
-fn notes(plan: &Plan) -> Vec<&'static str> {
+fn notes(plan: &Plan) -> Vec<String> {
     let is_postgres = |target: &Arc<Target>| target.protocol == Protocol::Postgres;
     let postgres = plan.targets.iter().any(is_postgres).then_some(
         "PostgreSQL targets without an interval of their own are probed at most once a minute, \
-         whatever the global interval, since the server starts a process for every probe.",
+         whatever the global interval, since the server starts a process for every probe."
+            .to_owned(),
     );
-    postgres.into_iter().collect()
+    let of_observer = |target: &&Arc<Target>| target.source != Source::Config;
+    let observers = match plan.targets.iter().filter(of_observer).count() {
+        0 => None,
+        count => Some(format!(
+            "{count} of these targets {} from a target list of the observer.",
+            if count == 1 { "comes" } else { "come" }
+        )),
+    };
+    postgres.into_iter().chain(observers).collect()
 }
 
 fn problem(problem: &Problem) -> Value {
@@ -225,6 +226,7 @@ fn problem(problem: &Problem) -> Value {
         "line": place.map(|place| place.line),
         "column": place.map(|place| place.column),
         "help": problem.help,
+        "corrected": problem.corrected,
     })
 }
 

@@ -31,9 +31,9 @@ use self::merge::{Merge, Merged};
 /// Everything that a plan is made from.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
-    /// The operator's file.
-    pub(crate) file: SourceText,
-    /// Its content, with the flags of the command line applied to it.
+    /// The operator's files.
+    pub(crate) files: Vec<SourceText>,
+    /// Their content, with the flags of the command line applied to it.
     pub(crate) raw: RawConfig,
     /// The command line as a text, for snippets.
     pub(crate) command_line: SourceText,
@@ -48,7 +48,7 @@ pub(crate) struct Parts {
 /// Makes a plan, or returns everything that is wrong. CA files are read through `files`, which keeps
 /// the hash of all that the plan is made from.
 pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigError> {
-    let mut problems = Problems::new(&parts.file, &parts.command_line);
+    let mut problems = Problems::new(&parts.files, &parts.command_line);
     let globals = Globals::read(&parts.raw, &mut problems);
     let ca_certificates = ca_certificates(parts.raw.tls.as_ref(), files, &mut problems);
 
@@ -68,7 +68,7 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
     merge.name_configured(&mut problems);
     if !problems.errors.is_empty() {
         return Err(ConfigError {
-            problems: in_order(problems.errors),
+            problems: in_order(problems.errors, &parts.files),
         });
     }
     for file in &parts.target_files {
@@ -156,11 +156,15 @@ fn ca_certificates(
     all
 }
 
-/// Sorted by location; problems without one come last.
-fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+/// Sorted by location, file by file and the command line after them; problems without one come last.
+fn in_order(mut problems: Vec<Problem>, files: &[SourceText]) -> Vec<Problem> {
+    let index = |name: &str| files.iter().position(|file| file.name == name);
     problems.sort_by_key(|problem| match &problem.snippet {
-        Some(snippet) => (snippet.line, snippet.column),
-        None => (usize::MAX, 0),
+        Some(snippet) => {
+            let file = index(&snippet.file).unwrap_or(files.len());
+            (file, snippet.line, snippet.column)
+        }
+        None => (usize::MAX, 0, 0),
     });
     problems
 }

@@ -1,7 +1,8 @@
 //! Command line: the hosts and flags of `check`, read as a configuration file is.
 
 use crate::assemble::Parts;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::duration;
 use crate::network;
 use crate::problem::{ConfigError, Problem};
 use crate::raw::{RawClassify, RawConfig, RawResolver, RawTarget, RawTls};
@@ -72,7 +73,7 @@ pub(super) fn apply(
         ipv6_only,
     } = flags;
 
-    let configured = !parts.file.name.is_empty();
+    let configured = !parts.files.is_empty();
     if hosts.is_empty() && !configured {
         return Err(ConfigError::plain(
             "nothing to check",
@@ -167,6 +168,9 @@ fn targets(
     let mut targets = Vec::with_capacity(hosts.len());
     for host in hosts {
         let location = typed.line("", host);
+        if duration::resembles(host) {
+            return Err(typed.error(location, no_host(host)));
+        }
         let host = Spanned {
             value: host.as_str().into(),
             location,
@@ -178,6 +182,14 @@ fn targets(
         targets.push(Spanned { value, location });
     }
     Ok(targets)
+}
+
+/// A duration where a host is expected.
+fn no_host(text: &str) -> Diagnostic {
+    Diagnostic::new(format!("{} is a duration, not a host", quoted(text))).help(format!(
+        "for the time between two rounds write `--watch {text}`, for the budget of a probe \
+         `--timeout {text}`"
+    ))
 }
 
 fn overwrite<T: Clone>(field: &mut Option<T>, typed: Option<&T>) {

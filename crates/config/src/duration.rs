@@ -61,6 +61,18 @@ pub fn parse(text: &str) -> Result<Duration, Diagnostic> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// Whether `text` was probably meant as a duration: one number, or numbers with units, right or wrong.
+pub fn resembles(text: &str) -> bool {
+    const UNITS: [&str; 9] = ["h", "m", "s", "ms", "d", "sec", "secs", "min", "mins"];
+    let lower = text.to_ascii_lowercase();
+    let mut units = lower
+        .split(|c: char| c.is_ascii_digit() || c == '.')
+        .filter(|unit| !unit.is_empty());
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.matches('.').count() <= 1
+        && units.all(|unit| UNITS.contains(&unit))
+}
+
 /// Writes `duration` the way [`parse`] reads it, to the millisecond.
 pub fn show(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -119,6 +131,25 @@ mod tests {
         for text in ["99999999999999999999h", "87601h", "5124095576030431h"] {
             let diagnostic = parse(text).expect_err(text);
             assert!(diagnostic.message.contains("too long"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_known_by_its_look_and_a_host_is_none() {
+        for text in ["2s", "5", "1.5s", "1m30s", "500ms", "2min", "10S", "1d"] {
+            assert!(resembles(text), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "10.1.2.3",
+            "2s.example.com",
+            "kv-2s",
+            "10-4-0-7",
+            "2x",
+            "1and1",
+        ] {
+            assert!(!resembles(text), "{text}");
         }
     }
 

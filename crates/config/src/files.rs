@@ -4,13 +4,16 @@
 //! The content is compared, not modification times, and there is no watch: kubelet replaces a
 //! `ConfigMap` by a symbolic link to a new directory, after which a watch on the file sees nothing.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use privatelink_machine::file::read_bounded;
 use sha2::{Digest, Sha256};
 
 use crate::read::LARGEST_FILE;
+
+/// The name that stands for standard input. It can be read once, so `run` refuses it.
+pub const STANDARD_INPUT: &str = "-";
 
 /// The files that were read, in the order of reading.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +47,11 @@ impl ReadError {
 impl Files {
     /// Reads `path` and keeps the hash of its content.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = read_bounded(path, LARGEST_FILE);
+        let content = if path.as_os_str() == STANDARD_INPUT {
+            standard_input()
+        } else {
+            read_bounded(path, LARGEST_FILE)
+        };
         self.read.push((path.to_owned(), fingerprint(&content)));
         content
     }
@@ -83,6 +90,18 @@ impl Files {
 fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
     let code = content.as_ref().err().and_then(io::Error::raw_os_error);
     matches!(code, Some(23 | 24))
+}
+
+/// Standard input to its end. Bounded: a pipe may never end.
+fn standard_input() -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let most = LARGEST_FILE as u64 + 1;
+    io::stdin().lock().take(most).read_to_end(&mut content)?;
+    if content.len() > LARGEST_FILE {
+        let message = format!("it is larger than {LARGEST_FILE} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(content)
 }
 
 /// The content of a file as text.

@@ -14,26 +14,29 @@ mod raw;
 mod read;
 pub mod reload;
 pub mod schema;
+mod several;
+mod shape;
 mod spanned;
 mod target_file;
 mod text;
 pub mod trust;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use self::assemble::{Parts, assemble};
 pub use self::command_line::HostOptions;
+pub use self::files::STANDARD_INPUT;
 use self::files::{Files, ReadError, utf8};
 pub use self::host::parse as host;
-use self::plan::{Limits, Plan};
+use self::plan::Plan;
 use self::problem::ConfigError;
-use self::raw::RawConfig;
 use self::spanned::SourceText;
-use self::target_file::{LastGood, TargetFile};
+use self::target_file::{LastGood, LaterFile};
 
-/// Reads a configuration: the operator's file first, then the target files of the observer, which
-/// may be absent, empty or invalid without making the configuration invalid.
+/// Reads a configuration: the operator's files, which are merged, and the target files of the observer,
+/// which may be absent, empty or invalid without making the configuration invalid. The first file is
+/// the operator's; the content of the others says whose they are. `-` is standard input.
 pub fn load(files: &[PathBuf]) -> Result<Plan, ConfigError> {
     read_files(files, &mut Files::default(), &mut LastGood::default())
 }
@@ -46,9 +49,9 @@ pub fn load_text(name: &str, text: &str) -> Result<Plan, ConfigError> {
         name: name.to_owned(),
         text: text.into(),
     };
-    let raw = read_raw(&file)?;
+    let raw = read::configuration(&file, 0).map_err(|problems| ConfigError { problems })?;
     let parts = Parts {
-        file,
+        files: vec![file],
         raw,
         ..Parts::default()
     };
@@ -88,46 +91,46 @@ fn read_parts(
     files: &mut Files,
     last_good: &mut LastGood,
 ) -> Result<Parts, ConfigError> {
-    let Some((first, others)) = paths.split_first() else {
+    // Every file is read before the first is judged, so that a change in any of them is noticed.
+    let contents: Vec<_> = paths.iter().map(|path| files.read(path)).collect();
+    let mut read = paths.iter().zip(contents);
+    let Some((first, content)) = read.next() else {
         return Err(ConfigError::plain(
             "no configuration file is given",
             Some("name one with `--config FILE`".to_owned()),
         ));
     };
-    // Every file is read before the first is judged, so that a change in any of them is noticed.
-    let content = files.read(first);
-    let target_files: Vec<_> = others
-        .iter()
-        .map(|path| TargetFile::read(path, files, last_good))
-        .collect();
-    let text = content.map_err(ReadError::Io).and_then(utf8);
-    let file = SourceText {
-        name: first.display().to_string(),
-        text: text.map(Arc::from).map_err(|error| {
-            ConfigError::plain(
-                format!("{}: {error}", first.display()),
-                Some("check the path, and in a pod that the volume is mounted".to_owned()),
-            )
-        })?,
-    };
+    let mut operators = vec![first_file(first, content)];
+    let mut target_files = Vec::new();
+    for (path, content) in read {
+        match LaterFile::new(path, content, last_good) {
+            LaterFile::Operators(file) => operators.push(file),
+            LaterFile::Observers(file) => target_files.push(file),
+        }
+    }
+    let (sources, raw) = several::merged(operators)?;
     Ok(Parts {
-        raw: read_raw(&file)?,
-        file,
+        files: sources,
+        raw,
         may_be_empty: !target_files.is_empty(),
         target_files,
         ..Parts::default()
     })
 }
 
-fn read_raw(file: &SourceText) -> Result<RawConfig, ConfigError> {
-    if read::is_empty(file) {
-        return Ok(RawConfig::default());
+/// The text of the first file, which must be there.
+fn first_file(path: &Path, content: io::Result<Vec<u8>>) -> Result<SourceText, ConfigError> {
+    let name = path.display().to_string();
+    match content.map_err(ReadError::Io).and_then(utf8) {
+        Ok(text) => Ok(SourceText {
+            name,
+            text: text.into(),
+        }),
+        Err(error) => Err(ConfigError::plain(
+            format!("{name}: {error}"),
+            Some("check the path, and in a pod that the volume is mounted".to_owned()),
+        )),
     }
-    let refused = |problem| ConfigError {
-        problems: vec![problem],
-    };
-    read::check_size(file, Limits::default().max_targets).map_err(refused)?;
-    read::document(file).map_err(refused)
 }
 
 #[cfg(test)]

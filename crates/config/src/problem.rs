@@ -31,6 +31,8 @@ pub struct Problem {
     pub snippet: Option<Snippet>,
     /// What to write instead.
     pub help: Option<String>,
+    /// The whole text as it should be, or its beginning; for a terminal alone.
+    pub corrected: Option<String>,
 }
 
 /// The line that a problem is in.
@@ -56,6 +58,7 @@ impl ConfigError {
                 message: message.into(),
                 snippet: None,
                 help,
+                corrected: None,
             }],
         }
     }
@@ -69,7 +72,13 @@ impl ConfigError {
     pub(crate) fn render(&self, renderer: &Renderer) -> String {
         let problems = self.problems.iter().take(PRINTED);
         let mut rendered: Vec<_> = problems
-            .map(|problem| renderer.render(&[problem.group()]))
+            .map(|problem| {
+                let rendered = renderer.render(&[problem.group()]);
+                match &problem.corrected {
+                    Some(text) => format!("{rendered}\n\n{}", indented(text)),
+                    None => rendered,
+                }
+            })
             .collect();
         if let Some(more) = self.not_printed() {
             rendered.push(renderer.render(&[Group::with_title(Level::ERROR.primary_title(more))]));
@@ -106,7 +115,13 @@ impl Problem {
             message,
             snippet,
             help,
+            corrected: None,
         }
+    }
+
+    /// The same problem, with the text as it should be.
+    pub(crate) fn corrected(self, corrected: Option<String>) -> Self {
+        Self { corrected, ..self }
     }
 
     /// The problem on one line, for logs: `file:line:column: message (help)`.
@@ -162,6 +177,15 @@ impl Snippet {
         let span = bytes(&line[..start])..bytes(&line[..end]);
         (line.into_iter().collect(), span)
     }
+}
+
+/// A corrected text below its problem. It is the user's own, so nothing in it may act on the terminal.
+fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line: String = line.chars().map(printable).collect();
+        format!("    {line}").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn is_word(c: char) -> bool {

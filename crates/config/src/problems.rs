@@ -7,7 +7,7 @@ use crate::spanned::{Location, Origin, SourceText};
 /// What was found so far, and where the reader is.
 #[derive(Debug)]
 pub(crate) struct Problems<'a> {
-    file: &'a SourceText,
+    files: &'a [SourceText],
     command_line: &'a SourceText,
     /// The location of what has none of its own.
     default_location: Location,
@@ -26,9 +26,9 @@ pub(crate) struct Warning {
 }
 
 impl<'a> Problems<'a> {
-    pub(crate) fn new(file: &'a SourceText, command_line: &'a SourceText) -> Self {
+    pub(crate) fn new(files: &'a [SourceText], command_line: &'a SourceText) -> Self {
         Self {
-            file,
+            files,
             command_line,
             default_location: Location::default(),
             current_target: None,
@@ -83,13 +83,26 @@ impl<'a> Problems<'a> {
 
     fn problem(&self, location: Location, diagnostic: Diagnostic) -> Problem {
         let location = match (location.line, location.origin) {
-            (0, Origin::File) => self.default_location,
+            (0, Origin::File(_)) => self.default_location,
             _ => location,
         };
-        let source = match location.origin {
-            Origin::File => self.file,
-            Origin::CommandLine => self.command_line,
+        Problem::new(self.source(location.origin), location, diagnostic)
+    }
+
+    /// `line 3`, or `other.yaml:3` where that is not the file that a message is about.
+    pub(crate) fn line(&self, location: Location, about: Location) -> String {
+        let Location { origin, line, .. } = location;
+        if origin == about.origin {
+            return format!("on line {line}");
+        }
+        format!("at {}:{line}", self.source(origin).name)
+    }
+
+    fn source(&self, origin: Origin) -> &'a SourceText {
+        let file = match origin {
+            Origin::File(index) => self.files.get(usize::from(index)),
+            Origin::CommandLine => None,
         };
-        Problem::new(source, location, diagnostic)
+        file.unwrap_or(self.command_line)
     }
 }

@@ -51,6 +51,53 @@ pub(crate) struct RawConfig {
     pub(crate) targets: Option<Vec<Spanned<RawTarget>>>,
 }
 
+impl RawConfig {
+    /// Adds the targets of another file, and its settings, none of which is written here.
+    pub(crate) fn add(&mut self, other: Self) {
+        // Destructured, so that the compiler reports a new field that is not added here.
+        let Self {
+            interval,
+            timeout,
+            expect,
+            metrics,
+            denied_cidrs,
+            expected_cidrs,
+            classify,
+            address_families,
+            http_interval,
+            resolvers,
+            tls,
+            limits,
+            allowed_hosts,
+            presets,
+            targets,
+        } = other;
+        set(&mut self.interval, interval);
+        set(&mut self.timeout, timeout);
+        set(&mut self.expect, expect);
+        set(&mut self.metrics, metrics);
+        set(&mut self.denied_cidrs, denied_cidrs);
+        set(&mut self.expected_cidrs, expected_cidrs);
+        set(&mut self.classify, classify);
+        set(&mut self.address_families, address_families);
+        set(&mut self.http_interval, http_interval);
+        set(&mut self.resolvers, resolvers);
+        set(&mut self.tls, tls);
+        set(&mut self.limits, limits);
+        set(&mut self.allowed_hosts, allowed_hosts);
+        set(&mut self.presets, presets);
+        if let Some(targets) = targets {
+            self.targets.get_or_insert_default().extend(targets);
+        }
+    }
+}
+
+fn set<T>(field: &mut Option<T>, other: Option<T>) {
+    if other.is_some() {
+        *field = other;
+    }
+}
+
 /// One host and port to probe, with an expectation.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

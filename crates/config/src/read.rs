@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
 
 use crate::diagnostic::{Diagnostic, quoted};
-use crate::plan::MOST_TARGETS;
+use crate::plan::{Limits, MOST_TARGETS};
 use crate::problem::Problem;
-use crate::raw::RawTarget;
-use crate::spanned::{Location, SourceText, Spanned};
+use crate::raw::{RawConfig, RawTarget};
+use crate::shape;
+use crate::spanned::{Location, SourceText, Spanned, within_file};
 
 /// Largest configuration file: far more than ten thousand targets need.
 pub(crate) const LARGEST_FILE: usize = 8 << 20;
@@ -37,7 +38,7 @@ struct OutlineLimits {
 /// Refuses a file that has more targets than its own `limits.maxTargets`, or than `most` without one,
 /// before they are read: to read tens of thousands of them would take more memory than the agent has.
 /// What else is wrong with the file is left to [`document`].
-pub(crate) fn check_size(source: &SourceText, most: usize) -> Result<(), Problem> {
+pub(crate) fn check_size(source: &SourceText, most: usize) -> Result<(), Box<Problem>> {
     if source.text.len() <= UNCOUNTED_FILE {
         return Ok(());
     }
@@ -49,22 +50,64 @@ pub(crate) fn check_size(source: &SourceText, most: usize) -> Result<(), Problem
     if found <= most {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(Box::new(Problem::new(
         source,
         Location::default(),
         Diagnostic::new(format!(
             "there are {found} targets, and limits.maxTargets is {most}"
         ))
         .help("raise limits.maxTargets, or probe less"),
-    ))
+    )))
 }
 
 /// Reads one YAML document.
-pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Problem> {
+pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Box<Problem>> {
     serde_saphyr::from_str_with_options(&source.text, options()).map_err(|error| {
         let (location, diagnostic) = explained(&error);
-        Problem::new(source, location, diagnostic)
+        Box::new(Problem::new(source, location, diagnostic))
     })
+}
+
+/// Reads a file of the operator, the one with this index among those that are read together; on error,
+/// everything that is wrong with its shape.
+pub(crate) fn configuration(source: &SourceText, index: u16) -> Result<RawConfig, Vec<Problem>> {
+    if is_empty(source) {
+        return Ok(RawConfig::default());
+    }
+    check_size(source, Limits::default().max_targets).map_err(|problem| vec![*problem])?;
+    within_file(index, || document(source)).map_err(|first| shape::problems(source, *first))
+}
+
+/// The keys of the outermost mapping; none where the text is no mapping.
+pub(crate) fn keys(source: &SourceText) -> Vec<Spanned<String>> {
+    document(source).map_or_else(|_| Vec::new(), |Keys(keys)| keys)
+}
+
+/// The keys of a mapping.
+struct Keys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Mapping;
+
+        impl<'de> Visitor<'de> for Mapping {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Mapping)
+    }
 }
 
 /// Whether a text holds no YAML node, or null alone.
@@ -90,6 +133,16 @@ pub(crate) struct TargetFileContent {
     pub(crate) targets: Vec<Spanned<serde_json::Value>>,
     /// Other keys, which are not read.
     pub(crate) others: Vec<String>,
+}
+
+impl TargetFileContent {
+    /// Whether a person wrote it: it says something, and no target says where it comes from, which
+    /// every target of the observer does.
+    pub(crate) fn is_operators(&self) -> bool {
+        let says_something = !self.targets.is_empty() || !self.others.is_empty();
+        let mut targets = self.targets.iter();
+        says_something && !targets.any(|target| target.value.get("source").is_some())
+    }
 }
 
 impl<'de> Deserialize<'de> for TargetFileContent {
@@ -211,7 +264,8 @@ fn plain(error: &Error) -> String {
     UserMessageFormatter.format_message(error).into_owned()
 }
 
-fn suggestion(field: &str, expected: &[&'static str]) -> String {
+/// What to write instead of a field that is none of `expected`.
+pub(crate) fn suggestion(field: &str, expected: &[&str]) -> String {
     match nearest(field, expected.iter().copied()).next() {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("valid fields are {}", expected.join(", ")),

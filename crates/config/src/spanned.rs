@@ -1,6 +1,7 @@
 //! Spanned: a value together with the location at which it is written.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -29,13 +30,31 @@ pub(crate) struct Location {
 }
 
 /// Which text a location is in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The file that is being read.
-    #[default]
-    File,
+    /// A file, by its index among those that are read together.
+    File(u16),
     /// The command line.
     CommandLine,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::File(0)
+    }
+}
+
+thread_local! {
+    /// The index of the file that is being read. Serde hands no context to what it deserializes.
+    static READING: Cell<u16> = const { Cell::new(0) };
+}
+
+/// Calls `read`, which deserializes the file with this index.
+pub(crate) fn within_file<T>(index: u16, read: impl FnOnce() -> T) -> T {
+    let before = READING.replace(index);
+    let result = read();
+    READING.set(before);
+    result
 }
 
 /// A text that a configuration is read from.
@@ -45,6 +64,16 @@ pub(crate) struct SourceText {
     pub(crate) name: String,
     /// Its content.
     pub(crate) text: Arc<str>,
+}
+
+impl SourceText {
+    /// A line, from 1; empty beyond the text.
+    pub(crate) fn line(&self, number: usize) -> &str {
+        let index = number.checked_sub(1);
+        index
+            .and_then(|index| self.text.lines().nth(index))
+            .unwrap_or_default()
+    }
 }
 
 impl<T> Spanned<T> {
@@ -61,7 +90,7 @@ impl From<serde_saphyr::Location> for Location {
     fn from(location: serde_saphyr::Location) -> Self {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
-            origin: Origin::File,
+            origin: Origin::File(READING.get()),
             line: number(location.line()),
             column: number(location.column()),
             width: number(location.span().len()),

@@ -1,16 +1,20 @@
 //! Target file: a file that the observer writes; only its `targets` count.
 //!
+//! A file that is named after the first may be one, or another file of the operator. Its content tells:
+//! every target of the observer has a `source`. What cannot be read, or says nothing, counts as the
+//! observer's, unless it was the operator's when it was read last.
+//!
 //! The agent must not depend on the observer: when a target file can no longer be read, its last good
 //! content stays in use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::files::{Files, ReadError, utf8};
+use crate::files::{ReadError, utf8};
 use crate::plan::MOST_TARGETS;
-use crate::problem::Problem;
+use crate::problem::ConfigError;
 use crate::read::{self, TargetFileContent};
 use crate::spanned::SourceText;
 
@@ -27,37 +31,65 @@ pub(crate) struct TargetFile {
     pub(crate) refused: bool,
 }
 
-/// The last good text of each target file.
+/// What the files after the first held when they could be read last.
 #[derive(Debug, Default)]
-pub(crate) struct LastGood(HashMap<PathBuf, Arc<str>>);
+pub(crate) struct LastGood {
+    /// The text of each target file.
+    texts: HashMap<PathBuf, Arc<str>>,
+    /// The files of the operator.
+    operators: HashSet<PathBuf>,
+}
+
+/// A file that is named after the first.
+#[derive(Debug)]
+pub(crate) enum LaterFile {
+    /// Another one of the operator, which is not read yet.
+    Operators(Result<SourceText, ConfigError>),
+    /// One of the observer.
+    Observers(TargetFile),
+}
+
+impl LaterFile {
+    /// Tells whose file it is, given the result of reading `path`.
+    pub(crate) fn new(path: &Path, content: io::Result<Vec<u8>>, last_good: &mut LastGood) -> Self {
+        let name = path.display().to_string();
+        let found = find(&name, content);
+        let was_operators = last_good.operators.contains(path);
+        match found {
+            Found::Operators(source) => {
+                last_good.operators.insert(path.to_owned());
+                last_good.texts.remove(path);
+                Self::Operators(Ok(source))
+            }
+            Found::Invalid(_, Some(source)) if was_operators => Self::Operators(Ok(source)),
+            Found::Invalid(what, None) | Found::Nothing(what) if was_operators => {
+                Self::Operators(Err(ConfigError::plain(what, None)))
+            }
+            found => Self::Observers(TargetFile::new(path, found, last_good)),
+        }
+    }
+}
 
 /// What a path holds.
 enum Found {
     Targets(SourceText, TargetFileContent),
+    /// What a person wrote.
+    Operators(SourceText),
     /// No targets, and why.
     Nothing(String),
-    /// Not a target file, and why.
-    Invalid(String),
+    /// Not a target file, and why; the text, if it is one.
+    Invalid(String, Option<SourceText>),
 }
 
 impl TargetFile {
-    /// Reads the file at `path`. An absent or empty file has no targets; an invalid one has those of
-    /// its last good content.
-    pub(crate) fn read(path: &Path, files: &mut Files, last_good: &mut LastGood) -> Self {
-        Self::from_content(path, files.read(path), last_good)
-    }
-
-    /// The same, given the result of reading `path`.
-    pub(crate) fn from_content(
-        path: &Path,
-        content: io::Result<Vec<u8>>,
-        last_good: &mut LastGood,
-    ) -> Self {
+    /// The targets of what was found at `path`. An absent or empty file has none; an invalid one has
+    /// those of its last good content.
+    fn new(path: &Path, found: Found, last_good: &mut LastGood) -> Self {
         let name = path.display().to_string();
-        match find(&name, content) {
+        match found {
             Found::Targets(source, content) => {
                 last_good
-                    .0
+                    .texts
                     .insert(path.to_owned(), Arc::clone(&source.text));
                 Self {
                     source,
@@ -66,18 +98,26 @@ impl TargetFile {
                 }
             }
             Found::Nothing(warning) => {
-                last_good.0.remove(path);
+                last_good.texts.remove(path);
                 Self {
                     warning: Some(warning),
                     ..Self::default()
                 }
             }
-            Found::Invalid(what) => {
-                let text = last_good.0.get(path).cloned();
-                let before = text.and_then(|text| parse(SourceText { name, text }).ok());
+            Found::Operators(source) => Self {
+                source,
+                ..Self::default()
+            },
+            Found::Invalid(what, _) => {
+                let text = last_good.texts.get(path).cloned();
+                let before = text.and_then(|text| {
+                    let source = SourceText { name, text };
+                    let content = read::document(&source).ok()?;
+                    Some((source, content))
+                });
                 let consequence = match before {
                     Some(_) => "the targets of its last good content stay in use",
-                    None => "no target of this file is probed",
+                    None => "it counts as the observer's, and no target of this file is probed",
                 };
                 let (source, content) = before.unwrap_or_default();
                 Self {
@@ -97,24 +137,20 @@ fn find(name: &str, content: io::Result<Vec<u8>>) -> Found {
         Err(error) if error.is_not_found() => {
             return Found::Nothing(format!("{name}: {error}: its targets are not probed"));
         }
-        Err(error) => return Found::Invalid(format!("{name}: {error}")),
+        Err(error) => return Found::Invalid(format!("{name}: {error}"), None),
     };
-    let name = name.to_owned();
     let source = SourceText {
-        name,
+        name: name.to_owned(),
         text: text.into(),
     };
     if read::is_empty(&source) {
-        return Found::Nothing(format!("{}: the file is empty", source.name));
+        return Found::Nothing(format!("{name}: the file is empty"));
     }
-    match parse(source) {
-        Ok((source, content)) => Found::Targets(source, content),
-        Err(problem) => Found::Invalid(problem.one_line()),
+    let content = read::check_size(&source, MOST_TARGETS)
+        .and_then(|()| read::document::<TargetFileContent>(&source));
+    match content {
+        Ok(content) if content.is_operators() => Found::Operators(source),
+        Ok(content) => Found::Targets(source, content),
+        Err(problem) => Found::Invalid(problem.one_line(), Some(source)),
     }
-}
-
-fn parse(source: SourceText) -> Result<(SourceText, TargetFileContent), Problem> {
-    read::check_size(&source, MOST_TARGETS)?;
-    let content = read::document(&source)?;
-    Ok((source, content))
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn shown(host: Option<&str>, output: Format) -> Result<String, Failure> {
     let args = ServicesArgs {
-        of: host.map(str::to_owned),
+        of: host.into_iter().map(str::to_owned).collect(),
         output,
     };
     let mut out = Vec::new();
@@ -83,24 +83,133 @@ fn a_misspelt_service_is_answered_with_the_nearest() {
         error.to_string(),
         "the catalogue has no service called `keyvalt`; did you mean key-vault?"
     );
-    for (said, meant) in [
-        ("acr", "did you mean container-registry?"),
-        ("aks", "did you mean kubernetes-api?"),
-        (
-            "sql-mi",
-            "did you mean sql, sql-managed-instance, synapse-sql?",
-        ),
-        ("blob", "did you mean storage-blob?"),
-        ("mysql-flexible", "did you mean mysql?"),
-    ] {
-        let error = shown(Some(said), Format::Table).expect_err("no service");
-        assert!(error.to_string().ends_with(meant), "{said}: {error}");
-    }
     let error = shown(Some("xyzzy"), Format::Table).expect_err("no service");
     assert!(
         error.to_string().contains("`services` lists them"),
         "{error}"
     );
+}
+
+#[test]
+fn a_service_is_found_by_what_people_call_it_the_likeliest_first() {
+    for (said, meant) in [
+        ("acr", "container-registry"),
+        ("AKS", "kubernetes-api"),
+        ("openai", "ai-services"),
+        ("Azure OpenAI", "ai-services"),
+        ("functions", "app-service"),
+        ("Azure Functions", "app-service"),
+        ("adls", "storage-dfs"),
+        ("log analytics", "monitor"),
+        ("log-analytics", "monitor"),
+        ("Azure SQL", "sql"),
+        ("Azure SQL Database", "sql"),
+        ("acs", "ai-search"),
+        ("managed HSM", "key-vault-hsm"),
+        ("sql-mi", "sql-managed-instance"),
+        ("managed instance", "sql-managed-instance"),
+        ("blob", "storage-blob"),
+        ("mysql-flexible", "mysql"),
+        ("postgres", "postgresql"),
+        ("postgres flexible server", "postgresql"),
+        ("cosmos", "cosmos-db"),
+        ("event hub", "event-hubs"),
+        ("redis", "redis"),
+        ("key vault", "key-vault"),
+        ("keyvault", "key-vault"),
+        ("kusto", "data-explorer"),
+        ("signalr", "signalr"),
+        ("grafana", "managed-grafana"),
+        ("vault.azure.net", "key-vault"),
+        ("*.vault.azure.net", "key-vault"),
+        ("privatelink.vaultcore.azure.net", "key-vault"),
+        ("servicebus.windows.net", "service-bus"),
+        ("westeurope.kusto.windows.net", "data-explorer"),
+        ("privatelink.blob.core.windows.net", "storage-blob"),
+        ("database.chinacloudapi.cn", "sql"),
+    ] {
+        assert_eq!(
+            search::slugs(said).first(),
+            Some(&meant),
+            "{said}: {:?}",
+            search::slugs(said)
+        );
+    }
+    let out = shown(Some("synapse"), Format::Table).expect("a service");
+    assert!(out.contains("\nIt may also be synapse-"), "{out}");
+}
+
+#[test]
+fn a_host_below_a_suffix_is_a_host_and_no_suffix() {
+    for host in [
+        "sql-prod.database.windows.net",
+        "contoso.azurecr.us",
+        "kv.vault.azure.net",
+        "kv.privatelink.vaultcore.azure.net",
+        "db.example.com",
+        "westeurope.example.com",
+    ] {
+        assert!(!search::is_suffix(host), "{host}");
+    }
+    for suffix in [
+        "scm.azurewebsites.net",
+        "privatelink.westeurope.azmk8s.io",
+        ".azurecr.io",
+    ] {
+        assert!(search::is_suffix(suffix), "{suffix}");
+    }
+}
+
+#[test]
+fn every_popular_name_leads_to_services_of_the_catalogue() {
+    for (name, slugs) in search::POPULAR {
+        for slug in slugs {
+            assert!(
+                catalogue::services()
+                    .iter()
+                    .any(|service| service.slug == *slug),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_record_is_told_where_the_zone_tells_it_and_nowhere_else() {
+    for (host, record) in [
+        ("acct.westeurope.batch.azure.com", Some("acct.westeurope")),
+        ("c.westeurope.kusto.windows.net", Some("c")),
+        ("site.3.azurestaticapps.net", Some("site")),
+        ("st.z6.web.core.windows.net", Some("st.z6")),
+        ("t.westeurope-1.eventgrid.azure.net", Some("t.westeurope-1")),
+        ("r.westeurope.redis.azure.net", Some("r.westeurope")),
+        ("mi.abc123.database.windows.net", Some("mi")),
+        ("k.privatelink.westeurope.azmk8s.io", Some("k")),
+        ("k.hcp.westeurope.azmk8s.io", None),
+        ("dc.services.visualstudio.com", None),
+        ("ci.westeurope.instances.azureml.ms", None),
+    ] {
+        let known = Known::of(host.to_owned());
+        assert_eq!(known.record.as_deref(), record, "{host}: {known:?}");
+    }
+}
+
+#[test]
+fn the_public_endpoint_of_a_managed_instance_has_a_port_of_its_own_and_no_record() {
+    let out = shown(Some("mi.public.abc123.database.windows.net"), Format::Table).expect("a host");
+    insta::assert_snapshot!(out, @"
+    mi.public.abc123.database.windows.net
+      service         sql-managed-instance: Azure SQL Managed Instance
+      cloud           commercial
+      public suffix   abc123.database.windows.net
+      ports           3342/tds
+      exists          as the public endpoint of the instance: no private zone has a record of it
+      check           privatelink-prober check mi.public.abc123.database.windows.net --port 3342 --expect public
+      note            also reachable without PE on its VNet-local IP; public endpoint uses 3342
+    ");
+    let out = shown(Some("sql-managed-instance"), Format::Table).expect("a service");
+    let line = "NAME.public.{dnsPrefix}.database.windows.net, port 3342; it has no private record";
+    assert!(out.contains(line), "{out}");
 }
 
 #[test]

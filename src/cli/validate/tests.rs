@@ -2,7 +2,7 @@ use super::*;
 
 fn explained(text: &str, output: Format, strict: bool) -> (u8, String, String) {
     let args = ValidateArgs {
-        file: PathBuf::from("-"),
+        files: vec![PathBuf::from("config.yaml")],
         nodes: 200,
         output,
         strict,

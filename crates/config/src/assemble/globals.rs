@@ -93,7 +93,7 @@ fn interval_and_timeout(
     }
     // `check` probes once, so a timeout on the command line can be as long as it likes.
     let mut written = raw.interval.iter().chain(&raw.timeout);
-    if interval < timeout && written.any(|written| written.location.origin == Origin::File) {
+    if interval < timeout && written.any(|written| written.location.origin != Origin::CommandLine) {
         problems.warning(
             location(raw.interval.as_ref().or(raw.timeout.as_ref())),
             values::shorter_than_timeout(interval, timeout),

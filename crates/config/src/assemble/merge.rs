@@ -89,7 +89,8 @@ impl<'a> Merge<'a> {
                 if !text::is_name(&target.name) {
                     problems.error(location, bad_name(&target.name));
                 } else if let Some(first) = self.names.get(&target.name) {
-                    problems.error(location, name_is_taken(&target.name, *first));
+                    let first = (first.line > 0).then(|| problems.line(*first, location));
+                    problems.error(location, name_is_taken(&target.name, first.as_deref()));
                 } else {
                     self.names.insert(target.name.clone(), location);
                     self.keep(target);
@@ -145,7 +146,7 @@ impl<'a> Merge<'a> {
 
     fn add_listed(&mut self, item: Spanned<Value>, text: &SourceText) {
         let no_command_line = SourceText::default();
-        let mut problems = Problems::new(text, &no_command_line);
+        let mut problems = Problems::new(std::slice::from_ref(text), &no_command_line);
         problems.set_default_location(item.location);
         let label = listed::label(&item.value);
         let (source, group) = listed::read(item, self.globals, &mut problems);
@@ -250,11 +251,8 @@ impl<'a> Merge<'a> {
     }
 }
 
-fn name_is_taken(name: &str, first: Location) -> Diagnostic {
-    let first = match first.line {
-        0 => String::new(),
-        line => format!(" (the first is on line {line})"),
-    };
+fn name_is_taken(name: &str, first: Option<&str>) -> Diagnostic {
+    let first = first.map_or_else(String::new, |place| format!(" (the first is {place})"));
     Diagnostic::new(format!("two targets are called {}{first}", quoted(name)))
         .help("give one of them another `name`, or remove it")
 }

@@ -144,6 +144,10 @@ impl Resolvers {
             }
             let known = || self.all.iter().map(|known| known.name.as_str());
             let help = match nearest(name, known()).next() {
+                _ if network::server(name).is_ok() => format!(
+                    "give the server a name under `resolvers`, `{{name: dns, servers: [{name:?}]}}`, and \
+                     write that name here"
+                ),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
             };

@@ -199,7 +199,7 @@ fn pace(
     }
     let own = raw.interval.as_ref().or(raw.timeout.as_ref());
     if let Some(own) = own
-        && own.location.origin == Origin::File
+        && own.location.origin != Origin::CommandLine
         && interval < timeout
     {
         problems.warning(
@@ -330,6 +330,22 @@ fn data_endpoint(
 
 /// Warns where the host looks like a mistake.
 fn doubt(host: &str, location: Location, problems: &mut Problems<'_>) {
+    // In a file a name of the cluster may be meant, which the search list of resolv.conf completes.
+    if location.origin == Origin::CommandLine && !host.contains('.') && host != "localhost" {
+        let help = format!(
+            "write the name that applications use, such as `{host}.vault.azure.net`; `services` lists \
+             the suffixes"
+        );
+        problems.warning(
+            location,
+            Diagnostic::new(format!(
+                "{} is no full name: it has no dot, so what it resolves to depends on the search \
+                 list of this machine",
+                quoted(host)
+            ))
+            .help(help),
+        );
+    }
     if let Some(doubt) = catalogue::doubt(host) {
         problems.warning(
             location,

@@ -155,6 +155,179 @@ fn a_target_file_may_be_absent_empty_or_not_yaml() {
     load(std::slice::from_ref(&first)).expect_err("alone, a file without targets is a mistake");
 }
 
+fn several(name: &str, texts: &[(&str, &str)]) -> Result<Plan, String> {
+    let scratch = Scratch::new(name);
+    let files: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| scratch.write(name, text))
+        .collect();
+    let location = format!("{}/", scratch.0.display());
+    load(&files).map_err(|error| plain(&error).replace(&location, ""))
+}
+
+#[test]
+fn several_files_of_the_operator_are_one_configuration() {
+    let plan = several(
+        "several-merged",
+        &[
+            (
+                "a.yaml",
+                "interval: 20s\ntargets: [{host: a.example.com}]\n",
+            ),
+            ("b.yaml", "targets: [{host: b.example.com, port: 8443}]\n"),
+            (
+                "observed.yaml",
+                "targets: [{source: discovered, host: kv.vault.azure.net}]\n",
+            ),
+            ("c.yaml", "timeout: 5s\ndeniedCidrs: [10.0.0.0/16]\n"),
+        ],
+    );
+    let plan = plan.expect("a plan");
+    assert_eq!(
+        names(&plan),
+        ["a.example.com", "b.example.com", "kv.vault.azure.net"]
+    );
+    assert_eq!(plan.warnings, [""; 0]);
+    let b = target(&plan, "b.example.com");
+    assert_eq!((b.source, b.port), (Source::Config, 8443));
+    assert_eq!((b.interval.as_secs(), b.timeout.as_secs()), (20, 5));
+    assert_eq!(b.rules.denied.len(), 1);
+}
+
+#[test]
+fn the_same_setting_in_two_files_is_refused_with_both_places() {
+    let refused = several(
+        "several-settings",
+        &[
+            (
+                "a.yaml",
+                "interval: 30s\ntargets: [{host: a.example.com}]\n",
+            ),
+            (
+                "b.yaml",
+                "targets: [{host: b.example.com}]\n\ninterval: 30s\n",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(refused.expect_err("twice"), @"
+    error: `interval` is written in two files; the first is a.yaml:1
+     --> b.yaml:3:1
+      |
+    3 | interval: 30s
+      | ^^^^^^^^
+      |
+      = help: keep it in one of them: it counts for the targets of all files
+    ");
+}
+
+#[test]
+fn the_same_target_in_two_files_is_refused_with_both_places() {
+    let refused = several(
+        "several-targets",
+        &[
+            (
+                "a.yaml",
+                "targets:\n  - host: kv.vault.azure.net\n  - {host: a.example.com, name: x}\n",
+            ),
+            (
+                "b.yaml",
+                "targets:\n  - {host: b.example.com, name: x}\n  - host: kv.vault.azure.net\n",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(refused.expect_err("twice"), @"
+    error: two targets are called `x` (the first is at a.yaml:3)
+     --> b.yaml:2:33
+      |
+    2 |   - {host: b.example.com, name: x}
+      |                                 ^
+      |
+      = help: give one of them another `name`, or remove it
+
+    error: two targets are called `kv.vault.azure.net:443` (the first is at a.yaml:2)
+     --> b.yaml:3:11
+      |
+    3 |   - host: kv.vault.azure.net
+      |           ^^^^^^^^^^^^^^^^^^
+      |
+      = help: give one of them another `name`, or remove it
+    ");
+}
+
+#[test]
+fn the_mistakes_of_all_files_are_reported_at_once_each_in_its_file() {
+    let refused = several(
+        "several-mistakes",
+        &[
+            ("b.yaml", "targets: [{host: 10.1.2.3}]\n"),
+            ("a.yaml", "targets: [{host: a.example.com, port: 0}]\n"),
+        ],
+    );
+    insta::assert_snapshot!(refused.expect_err("mistakes"), @"
+    error: the host `10.1.2.3` is an IP address
+     --> b.yaml:1:18
+      |
+    1 | targets: [{host: 10.1.2.3}]
+      |                  ^^^^^^^^
+      |
+      = help: write the name that applications use: the probe is about how it resolves and which certificate answers to it
+
+    error: the port 0 is not between 1 and 65535
+     --> a.yaml:1:39
+      |
+    1 | targets: [{host: a.example.com, port: 0}]
+      |                                       ^
+    ");
+    let refused = several(
+        "several-shapes",
+        &[
+            ("b.yaml", "intervall: 30s\ntargets: []\n"),
+            ("a.yaml", "targets: [kv.vault.azure.net]\n"),
+        ],
+    );
+    let refused = refused.expect_err("mistakes");
+    assert!(
+        refused.contains("b.yaml:1:1") && refused.contains("a.yaml:1:11"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_file_with_one_source_is_the_observers_and_one_that_says_nothing_too() {
+    let plan = merged(
+        "several-observers",
+        "targets:\n  - {host: bare.vault.azure.net}\n  - {source: discovered, host: kv2.vault.azure.net}\n",
+    );
+    assert_eq!(names(&plan), ["my-vault", "kv2.vault.azure.net"]);
+    assert_eq!(plan.rejected.discovered, 1);
+    for nothing in ["targets: []", "targets:", "{}", "# later"] {
+        assert_eq!(
+            names(&merged("several-nothing", nothing)),
+            ["my-vault"],
+            "{nothing}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_file_of_the_operator_that_becomes_invalid_is_refused_as_the_first_is() {
+    let scratch = Scratch::new("several-reload");
+    let first = scratch.write("a.yaml", "targets: [{host: a.example.com}]\n");
+    let second = scratch.write("b.yaml", "targets: [{host: b.example.com}]\n");
+    let (plan, mut watcher) = Watcher::start(&[first, second.clone()]).expect("a plan");
+    assert_eq!(names(&plan), ["a.example.com", "b.example.com"]);
+    for bad in ["targets: [{", "targets: [{hosst: b.example.com}]\n", ""] {
+        scratch.write("b.yaml", bad);
+        let refused = watcher.changed().await;
+        refused.expect_err(bad);
+    }
+    std::fs::remove_file(&second).expect("the file");
+    watcher.changed().await.expect_err("the file is gone");
+    scratch.write("b.yaml", "targets: [{host: c.example.com}]\n");
+    let plan = watcher.changed().await.expect("a plan");
+    assert_eq!(names(&plan), ["a.example.com", "c.example.com"]);
+}
+
 #[test]
 fn what_is_beyond_the_limit_is_refused_from_the_end() {
     let scratch = Scratch::new("merging-limit");

@@ -122,9 +122,13 @@ proptest! {
         }
         let file = SourceText { name: "config.yaml".to_owned(), text: "".into() };
         let mut last_good = LastGood::default();
-        let later = TargetFile::from_content(Path::new("observed.yaml"), Ok(later.into_bytes()), &mut last_good);
+        let path = Path::new("observed.yaml");
+        let later = match LaterFile::new(path, Ok(later.into_bytes()), &mut last_good) {
+            LaterFile::Observers(file) => file,
+            LaterFile::Operators(file) => panic!("it is the observer's: {file:?}"),
+        };
         let parts = Parts {
-            file,
+            files: vec![file],
             target_files: vec![later],
             may_be_empty: true,
             ..Parts::default()

@@ -31,7 +31,7 @@ fn primary(finding: &Finding, prose: &Prose<'_>) -> Branch {
         .hanging(labelled("means", prose.meaning(finding)), LABEL)
         .hanging(labelled("do", &paint(BOLD, &prose.remedy(finding))), LABEL);
     match prose.command(finding) {
-        Some(command) => branch.unwrapped(labelled("settle", &format!("$ {}", sentence(&command)))),
+        Some(command) => branch.command(labelled("settle", ""), sentence(&command).into_owned()),
         None => branch,
     }
 }
@@ -49,7 +49,7 @@ fn brief(finding: &Finding, prose: &Prose<'_>) -> Branch {
     }
     let branch = branch.line(paint(DIM, &meaning));
     match prose.command(finding) {
-        Some(command) => branch.unwrapped(paint(DIM, &format!("$ {}", sentence(&command)))),
+        Some(command) => branch.command(String::new(), sentence(&command).into_owned()),
         None => branch,
     }
 }

@@ -54,6 +54,32 @@ fn a_bad_flag_is_shown_as_it_was_typed() {
 }
 
 #[test]
+fn a_duration_in_the_place_of_a_host_is_answered_with_the_flags_that_take_one() {
+    let hosts = ["kv.vault.azure.net".to_owned(), "5s".to_owned()];
+    let error = for_check(&[], &hosts, &[], &HostOptions::default()).expect_err("no host");
+    insta::assert_snapshot!(plain(&error), @"
+    error: `5s` is a duration, not a host
+     --> command line:3:1
+      |
+    3 | 5s
+      | ^^
+      |
+      = help: for the time between two rounds write `--watch 5s`, for the budget of a probe `--timeout 5s`
+    ");
+}
+
+#[test]
+fn a_name_without_a_dot_is_said_to_be_no_full_name() {
+    let warnings = |host: &str| {
+        let plan = for_check(&[], &[host.to_owned()], &[], &HostOptions::default());
+        plan.expect("a plan").warnings
+    };
+    insta::assert_snapshot!(warnings("kv-prod").join("\n"), @"command line:2:1: `kv-prod` is no full name: it has no dot, so what it resolves to depends on the search list of this machine (write the name that applications use, such as `kv-prod.vault.azure.net`; `services` lists the suffixes)");
+    assert_eq!(warnings("localhost"), [""; 0]);
+    assert_eq!(warnings("kv-prod.vault.azure.net"), [""; 0]);
+}
+
+#[test]
 fn a_bad_resolver_on_the_command_line_is_refused() {
     let flags = HostOptions {
         resolvers: vec!["dns.example.com".to_owned()],

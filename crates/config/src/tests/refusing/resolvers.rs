@@ -112,3 +112,17 @@ fn resolvers_are_checked() {
       = help: a target is judged by one path: keep it at one resolver
     ");
 }
+
+#[test]
+fn an_address_in_the_place_of_a_resolvers_name_is_answered_with_the_resolver() {
+    let text = "targets: [{host: a.example.com, resolver: 10.0.0.10}]\n";
+    insta::assert_snapshot!(refused(text), @r#"
+    error: there is no resolver called `10.0.0.10`
+     --> config.yaml:1:43
+      |
+    1 | targets: [{host: a.example.com, resolver: 10.0.0.10}]
+      |                                           ^^^^^^^^^
+      |
+      = help: give the server a name under `resolvers`, `{name: dns, servers: ["10.0.0.10"]}`, and write that name here
+    "#);
+}
