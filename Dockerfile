@@ -1,12 +1,13 @@
-# The image: one static binary on nothing, for a numeric user without privileges (docs/adr/0004).
+# The image: one static binary and no other file, and a numeric user without privileges
+# (docs/adr/0004-static-linking.md).
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 --build-arg REVISION="$(git rev-parse HEAD)" .
 #
-# Build arguments: RUST_IMAGE, a Debian image with Rust, for a mirror; REVISION, the commit; SOURCE,
-# the address of the sources; VERSION, for its label alone (a test holds it to Cargo.toml's).
+# Build arguments: RUST_IMAGE, a Debian image with Rust, if you use a mirror; REVISION, the commit; SOURCE,
+# the address of the sources; VERSION, for the label (a test compares it with Cargo.toml).
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 
-# Runs on the builder's own architecture and compiles for the wanted one.
+# Runs on the builder's own architecture, and compiles for the target architecture.
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
 ARG TARGETARCH
 RUN set -eu; \
@@ -35,7 +36,7 @@ LABEL org.opencontainers.image.title="privatelink-prober" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.source="$SOURCE"
 COPY --from=build /privatelink-prober /privatelink-prober
-# A number, since there is no /etc/passwd, and so that a kubelet can tell that it is not root.
+# A number, because there is no /etc/passwd, and because a kubelet must see that it is not root.
 USER 65532:65532
 EXPOSE 9797
 ENTRYPOINT ["/privatelink-prober"]

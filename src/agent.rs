@@ -2,7 +2,7 @@
 //!
 //! One loop owns the schedule, the running probes and the configuration. Each probe is a task that
 //! gathers facts and nothing else. Whether `run`, `check`, `demo` or a scenario started the probe,
-//! [`Agent::complete`] judges, records, counts and logs it.
+//! `Agent::complete` judges, records, counts and logs it.
 
 mod completion;
 mod limit_waits;

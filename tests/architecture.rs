@@ -1,4 +1,5 @@
-//! Architecture: what docs/architecture.md says of layers, bounds and decisions is true.
+//! Architecture: what docs/architecture.md says of layers, bounds and decisions is true, and every file
+//! names the same version of Rust and of the program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -104,6 +105,39 @@ fn the_binary_is_built_without_hickory_resolver() {
     let tree = cargo(&[&["tree", "--offline", "--prefix", "none"][..], &arguments].concat());
     assert!(tree.contains("hickory-proto"), "{tree}");
     assert!(!tree.contains("hickory-resolver"), "{tree}");
+}
+
+/// rustup installs what rust-toolchain.toml names, and the image is built with what the Dockerfile
+/// names. Where these differ, the tests run with another compiler than the one that ships.
+#[test]
+fn every_file_names_the_same_version_of_rust() {
+    let pinned = after("rust-toolchain.toml", "channel = \"", '"');
+    assert_eq!(after("Dockerfile", "ARG RUST_IMAGE=rust:", '-'), pinned);
+    assert_eq!(after("docs/release.md", "`rust:", '-'), pinned);
+    let least = after("Cargo.toml", "rust-version = \"", '"');
+    assert_eq!(pinned.rsplit_once('.').expect("three numbers").0, least);
+    assert_eq!(after("README.md", "Rust toolchain (", ' '), least);
+}
+
+/// A release sets its version in three files (docs/release.md).
+#[test]
+fn the_image_and_the_chart_have_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(after("Dockerfile", "ARG VERSION=", '\n'), version);
+    let chart = "charts/privatelink-prober/Chart.yaml";
+    assert_eq!(after(chart, "\nappVersion: ", '\n'), version);
+}
+
+/// What stands in the file between the first `start` and the next `end`.
+fn after(file: &str, start: &str, end: char) -> String {
+    let text = fs::read_to_string(file).expect(file);
+    let found = text
+        .split_once(start)
+        .and_then(|(_, rest)| rest.split_once(end));
+    found
+        .unwrap_or_else(|| panic!("no {start:?} in {file}"))
+        .0
+        .to_owned()
 }
 
 fn cargo(arguments: &[&str]) -> String {

@@ -37,7 +37,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     config: Vec<PathBuf>,
 
-    /// Where to serve metrics, health, the API and the status page [default: [::]:9797].
+    /// Where to serve metrics, health, the API and the status page [default: `[::]:9797`].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 

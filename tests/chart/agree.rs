@@ -1,13 +1,15 @@
-//! Agree: what the chart lets through the agent accepts, and what the agent accepts the chart lets
-//! through. The chart may know less (it has no catalogue), never more.
+//! Agree: the agent and the chart judge a configuration alike. The chart checks less, so it lets some
+//! mistakes through, which the agent then refuses. It refuses nothing that the agent accepts, except a
+//! text where a number belongs: the agent reads `'443'` as 443.
 
 use privatelink_config::load_text;
+use serde_json::json;
 
-use super::helm::{chart, config, template};
+use super::helm::{chart, config, template, yaml};
 
 const EVERYTHING: &str = include_str!("values/everything.yaml");
 
-/// Configurations of one target, as YAML maps below `config`, that work.
+/// The value `config`, good.
 const GOOD: [&str; 15] = [
     "{presets: ['aks-egress:westeurope']}",
     "{targets: [{host: a.example.com, name: a, sameService: [b.example.com]}, {host: b.example.com}]}",
@@ -28,40 +30,33 @@ const GOOD: [&str; 15] = [
     "{targets: [{host: a.example.com, name: one}, {host: a.example.com, name: two}]}",
 ];
 
-/// The same, that do not, each for one mistake.
-const BAD: [&str; 28] = [
+/// The value `config` with one mistake that a template refuses. values/refused.yaml has those that the
+/// schema refuses.
+const REFUSED_BY_A_TEMPLATE: [&str; 6] = [
     "{}",
     "{targets: []}",
-    "{presets: ['aks-egress:West Europe'], targets: [{host: a.example.com}]}",
-    "{targets: [{host: a.example.com, sameService: [b.example.com]}]}",
+    "{limits: {maxTargets: 1}, targets: [{host: a.example.com}, {host: b.example.com}]}",
+    "{targets: [{host: a.example.com, resolver: other}]}",
+    "{targets: [{host: a.example.com, name: one}, {host: b.example.com, name: one}]}",
+    "{targets: [{host: a.example.com}, {host: A.example.com.}]}",
+];
+
+/// The value `config` with one mistake that only the agent refuses.
+const REFUSED_BY_THE_AGENT_ALONE: [&str; 9] = [
     "{interval: 4s, targets: [{host: a.example.com}]}",
-    "{interval: 25h, targets: [{host: a.example.com}]}",
-    "{interval: 30, targets: [{host: a.example.com}]}",
-    "{interval: 1m1h, targets: [{host: a.example.com}]}",
     "{timeout: 11m, targets: [{host: a.example.com}]}",
     "{httpInterval: 30s, targets: [{host: a.example.com}]}",
     "{limits: {minInterval: 1m}, targets: [{host: a.example.com}]}",
-    "{limits: {maxConcurrent: 1001}, targets: [{host: a.example.com}]}",
-    "{addressFamilies: [], targets: [{host: a.example.com}]}",
-    "{deniedCidrs: [10.0.0.0/8/8], targets: [{host: a.example.com}]}",
+    "{tls: {expiryWarning: 100000h}, targets: [{host: a.example.com}]}",
     "{deniedCidrs: [256.0.0.0/8], targets: [{host: a.example.com}]}",
-    "{deniedCidrs: ['fd00::/129'], targets: [{host: a.example.com}]}",
-    "{allowedHosts: ['*.*.example.com'], targets: [{host: a.example.com}]}",
-    "{resolvers: [{name: a, servers: ['10.0.0.10:']}], targets: [{host: a.example.com}]}",
-    "{resolvers: [{name: '', servers: [10.0.0.10]}], targets: [{host: a.example.com}]}",
-    "{targets: [{host: ''}]}",
-    "{targets: [{host: '.'}]}",
-    "{targets: [{host: '[fd00::1]'}]}",
-    "{targets: [{host: -a.example.com}]}",
-    "{targets: [{host: a b.example.com}]}",
-    "{targets: [{host: a.example.com, port: 0}]}",
-    "{targets: [{host: a.example.com, resolver: nobody}]}",
-    "{targets: [{host: a.example.com, name: one}, {host: b.example.com, name: one}]}",
-    "{targets: [{host: a.example.com, name: 'a b'}]}",
+    "{deniedCidrs: [10.1.2.3/24], targets: [{host: a.example.com}]}",
+    "{targets: [{host: a.example.com, sameService: [b.example.com]}]}",
+    "{resolvers: [{name: a, servers: [10.0.0.10], pathFor: [volumes]}, \
+     {name: b, servers: [10.0.0.11], pathFor: [volumes]}], targets: [{host: a.example.com}]}",
 ];
 
 #[test]
-fn what_the_chart_makes_of_a_good_configuration_the_agent_accepts() {
+fn the_agent_accepts_what_the_chart_makes_of_a_good_configuration() {
     for good in GOOD {
         assert!(load_text("good", good).is_ok(), "{good}");
         let made = config(&format!("clusterDns: 10.0.0.10\nconfig: {good}\n"));
@@ -76,20 +71,40 @@ fn what_the_chart_makes_of_a_good_configuration_the_agent_accepts() {
 }
 
 #[test]
-fn what_the_agent_refuses_the_chart_refuses() {
-    for bad in BAD {
-        assert!(load_text("bad", bad).is_err(), "the agent accepts {bad}");
-        let output = template(&chart(), &format!("config: {bad}\n"));
-        assert!(!output.status.success(), "the chart accepts {bad}");
+fn the_agent_refuses_what_the_schema_refuses() {
+    let cases = yaml(include_str!("values/refused.yaml"));
+    for case in cases.as_array().expect("a list") {
+        let message = case[1].as_str().expect("a message");
+        if let Some(config) = case[0]["config"].as_object()
+            && !message.ends_with("got string, want integer")
+        {
+            // Without targets any configuration would be refused.
+            let mut config = config.clone();
+            let targets = json!([{"host": "a.example.com"}]);
+            config.entry("targets").or_insert(targets);
+            let text = json!(config).to_string();
+            assert!(load_text("bad", &text).is_err(), "the agent accepts {text}");
+        }
     }
 }
 
 #[test]
-fn with_everything_set_registries_are_judged_on_the_node_and_the_rest_on_the_pods_path() {
+fn the_agent_refuses_what_the_templates_refuse_and_more() {
+    let of_chart = REFUSED_BY_A_TEMPLATE.map(|bad| (bad, true));
+    let of_agent = REFUSED_BY_THE_AGENT_ALONE.map(|bad| (bad, false));
+    for (bad, refused) in of_chart.into_iter().chain(of_agent) {
+        assert!(load_text("bad", bad).is_err(), "the agent accepts {bad}");
+        let output = template(&chart(), &format!("config: {bad}\n"));
+        assert_eq!(!output.status.success(), refused, "the chart: {bad}");
+    }
+}
+
+#[test]
+fn registries_use_the_path_node_and_other_targets_the_path_pod() {
     let roots = "  - /etc/privatelink-prober/ca/ca.pem\n";
     let made = config(EVERYTHING);
     assert!(made.contains(roots));
-    // Which only the pod has.
+    // The file exists only in the pod.
     let made = made.replace(&format!("tls:\n  caFiles:\n{roots}"), "");
     let plan = load_text("config.yaml", &made);
     let plan = plan.unwrap_or_else(|error| panic!("{error}\n{made}"));

@@ -1,12 +1,12 @@
-//! Compose: the configuration that the chart makes of what was written and what it knows beside.
+//! Compose: the agent's configuration, which the chart makes from the values and from what it adds.
 
 use serde_json::json;
 
-use super::helm::{LEAST, config, pods, render, yaml};
+use super::helm::{MINIMAL, config, pods, render, yaml};
 
 #[test]
-fn with_a_cluster_dns_pods_and_node_are_compared_and_registries_judged_on_the_node() {
-    let config = yaml(&config(&format!("{LEAST}clusterDns: 10.0.0.10\n")));
+fn with_cluster_dns_there_are_the_paths_pod_and_node_and_registries_use_node() {
+    let config = yaml(&config(&format!("{MINIMAL}clusterDns: 10.0.0.10\n")));
     assert_eq!(
         config["resolvers"],
         json!([
@@ -18,21 +18,21 @@ fn with_a_cluster_dns_pods_and_node_are_compared_and_registries_judged_on_the_no
 }
 
 #[test]
-fn without_a_cluster_dns_there_is_the_path_of_the_node_alone() {
-    let config = yaml(&config(LEAST));
+fn without_cluster_dns_there_is_only_the_path_node() {
+    let config = yaml(&config(MINIMAL));
     let resolvers = config["resolvers"].as_array().expect("a list");
     assert_eq!(resolvers.len(), 1);
     assert_eq!(resolvers[0]["name"], "node");
 }
 
 #[test]
-fn the_address_of_local_dns_is_taken_as_it_is() {
-    let config = yaml(&config(&format!("{LEAST}clusterDns: 169.254.10.11\n")));
+fn the_address_of_local_dns_is_not_changed() {
+    let config = yaml(&config(&format!("{MINIMAL}clusterDns: 169.254.10.11\n")));
     assert_eq!(config["resolvers"][0]["servers"], json!(["169.254.10.11"]));
 }
 
 #[test]
-fn resolvers_of_the_users_own_are_left_alone() {
+fn resolvers_of_the_user_are_not_changed() {
     let own = "{name: vnet, servers: [168.63.129.16]}";
     let values = format!(
         "clusterDns: 10.0.0.10\nconfig: {{resolvers: [{own}], targets: [{{host: a.example.com}}]}}"
@@ -42,7 +42,7 @@ fn resolvers_of_the_users_own_are_left_alone() {
 }
 
 #[test]
-fn service_ranges_are_denied_beside_what_the_user_denies() {
+fn service_ranges_are_added_to_the_denied_networks() {
     let values = "
 serviceCidrs: [10.0.0.0/16, 'fd00:1::/108']
 config: {deniedCidrs: [192.0.2.0/24, 10.0.0.0/16], targets: [{host: a.example.com}]}
@@ -52,11 +52,11 @@ config: {deniedCidrs: [192.0.2.0/24, 10.0.0.0/16], targets: [{host: a.example.co
         config["deniedCidrs"],
         json!(["192.0.2.0/24", "10.0.0.0/16", "fd00:1::/108"])
     );
-    assert!(yaml(&self::config(LEAST))["deniedCidrs"].is_null());
+    assert!(yaml(&self::config(MINIMAL))["deniedCidrs"].is_null());
 }
 
 #[test]
-fn a_ca_bundle_is_mounted_as_a_folder_and_trusted_beside_the_users_own_files() {
+fn root_certificates_are_mounted_as_a_directory_and_added_to_ca_files() {
     let pem = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n";
     let targets = "targets: [{host: a.example.com}]";
     for (source, volume) in [
@@ -108,7 +108,7 @@ fn a_ca_bundle_is_mounted_as_a_folder_and_trusted_beside_the_users_own_files() {
 }
 
 #[test]
-fn a_config_map_of_the_users_own_is_mounted_and_none_is_made() {
+fn an_existing_config_map_is_mounted_and_none_is_created() {
     let values = "existingConfigMap: mine";
     let objects = render(values);
     assert!(objects.iter().all(|object| object["kind"] != "ConfigMap"));
@@ -121,7 +121,7 @@ fn a_config_map_of_the_users_own_is_mounted_and_none_is_made() {
 }
 
 #[test]
-fn the_pod_template_is_the_same_whatever_the_configuration_says() {
+fn a_change_of_the_configuration_does_not_change_the_pod_template() {
     let other = "config: {interval: 10s, targets: [{host: a.example.com}]}";
-    assert_eq!(pods(LEAST), pods(other));
+    assert_eq!(pods(MINIMAL), pods(other));
 }

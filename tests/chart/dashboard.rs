@@ -1,11 +1,11 @@
-//! Dashboard: what Grafana's sidecar loads. Its queries are executed end to end; here they must parse
-//! and speak of metrics that exist.
+//! Dashboard: the JSON that Grafana's sidecar loads. Here its queries must parse and use metrics that
+//! exist; the end-to-end tests execute them.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::helm::{LEAST, ROOT, render, run};
+use super::helm::{MINIMAL, ROOT, render, run};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{ROOT}/{path}"))
@@ -21,7 +21,7 @@ fn panels(dashboard: &Value) -> &Vec<Value> {
     dashboard["panels"].as_array().expect("panels")
 }
 
-/// Every query, with Grafana's variables as Grafana would fill them in.
+/// Every query, with a value in place of each of Grafana's variables.
 fn queries() -> Vec<String> {
     let dashboard = dashboard();
     let targets = panels(&dashboard)
@@ -51,14 +51,14 @@ fn every_query_parses() {
             &["promql", "--experimental", "format", &query],
             "",
         );
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{query}: {said}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{query}: {message}");
     }
 }
 
 #[test]
-fn queries_and_rules_speak_of_metrics_that_exist() {
-    // Some reasons are called so too.
+fn queries_and_rules_use_metrics_that_exist() {
+    // Some reasons start with `privatelink_` too.
     let known = read("docs/metrics.md") + &read("docs/reasons.md");
     let rules = read("deploy/prometheus-rules.yaml");
     let mut seen = BTreeSet::new();
@@ -73,7 +73,7 @@ fn queries_and_rules_speak_of_metrics_that_exist() {
 }
 
 #[test]
-fn every_panel_with_queries_uses_the_data_source_chosen() {
+fn every_query_uses_the_selected_data_source() {
     let dashboard = dashboard();
     let variables = dashboard["templating"]["list"]
         .as_array()
@@ -91,10 +91,10 @@ fn every_panel_with_queries_uses_the_data_source_chosen() {
     }
 }
 
-/// Node pools and targets are called the same in many clusters. A Prometheus of one cluster has no such
-/// label, which is a label like any other.
+/// Nodes and targets of several clusters may have the same names. A Prometheus of one cluster may lack the
+/// label `cluster`, which counts as empty then.
 #[test]
-fn what_is_told_by_node_or_target_is_told_by_cluster_too() {
+fn queries_by_node_or_target_are_by_cluster_too() {
     let by_one = |query: &str| {
         let lists = query.split("by (").skip(1);
         let lists = lists.filter_map(|rest| rest.split_once(')'));
@@ -107,13 +107,13 @@ fn what_is_told_by_node_or_target_is_told_by_cluster_too() {
         .into_iter()
         .filter(|query| by_one(query))
         .collect();
-    // What is probed is the same wherever it is probed from.
+    // The table of configured targets, which are the same in every cluster.
     assert_eq!(mixed.len(), 1, "{mixed:#?}");
     assert!(mixed[0].contains("privatelink_target_info"), "{mixed:#?}");
 }
 
 #[test]
-fn no_two_panels_cover_each_other() {
+fn panels_do_not_overlap() {
     let dashboard = dashboard();
     let mut taken = BTreeSet::new();
     for panel in panels(&dashboard) {
@@ -128,8 +128,8 @@ fn no_two_panels_cover_each_other() {
 }
 
 #[test]
-fn the_sidecar_finds_it_by_its_label_and_gets_it_as_it_is() {
-    let objects = render(&format!("{LEAST}grafana: {{createDashboard: true}}"));
+fn the_config_map_has_the_label_of_the_sidecar_and_the_whole_dashboard() {
+    let objects = render(&format!("{MINIMAL}grafana: {{createDashboard: true}}"));
     let map = objects
         .iter()
         .find(|object| object["metadata"]["labels"]["grafana_dashboard"] == "1")
@@ -141,7 +141,7 @@ fn the_sidecar_finds_it_by_its_label_and_gets_it_as_it_is() {
         serde_json::from_str::<Value>(text).expect("JSON"),
         dashboard()
     );
-    let objects = render(LEAST);
+    let objects = render(MINIMAL);
     assert!(
         objects
             .iter()

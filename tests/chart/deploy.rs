@@ -1,10 +1,10 @@
-//! Deploy: the same as plain manifests, for those without Helm, and as a base for kustomize.
+//! Deploy: the plain manifests in deploy/, for installations without Helm and as a base for kustomize.
 
 use std::fs;
 
 use serde_json::Value;
 
-use super::helm::{ROOT, documents, run, the, yaml};
+use super::helm::{ROOT, documents, run, single, yaml};
 
 fn read(path: &str) -> String {
     fs::read_to_string(format!("{ROOT}/deploy/{path}"))
@@ -14,12 +14,12 @@ fn read(path: &str) -> String {
 #[test]
 fn the_namespace_enforces_the_restricted_level() {
     let objects = documents(&read("privatelink-prober.yaml"));
-    let labels = &the("Namespace", &objects)["metadata"]["labels"];
+    let labels = &single("Namespace", &objects)["metadata"]["labels"];
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
 }
 
 #[test]
-fn nothing_of_helm_is_left_in_the_plain_manifests() {
+fn the_plain_manifests_do_not_mention_helm() {
     let text = read("privatelink-prober.yaml");
     for word in ["helm", "Helm", "RELEASE", "release-name"] {
         assert!(!text.contains(word), "{word}");
@@ -46,15 +46,15 @@ fn an_overlay_sets_the_image_the_targets_and_the_addresses() {
     .expect("a file");
     let output = run("kustomize", &["build", &folder], "");
     fs::remove_dir_all(&folder).expect("it was made above");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
     let objects = documents(&String::from_utf8_lossy(&output.stdout));
-    let pod = &the("DaemonSet", &objects)["spec"]["template"]["spec"];
+    let pod = &single("DaemonSet", &objects)["spec"]["template"]["spec"];
     assert_eq!(
         pod["containers"][0]["image"],
         "registry.example.com/privatelink-prober:v9"
     );
-    let map = the("ConfigMap", &objects);
+    let map = single("ConfigMap", &objects);
     assert_eq!(
         pod["volumes"][0]["configMap"]["name"],
         map["metadata"]["name"]
@@ -64,9 +64,9 @@ fn an_overlay_sets_the_image_the_targets_and_the_addresses() {
 }
 
 #[test]
-fn the_example_configuration_is_one_that_the_agent_takes() {
+fn the_agent_accepts_the_example_configuration() {
     let objects = documents(&read("privatelink-prober.yaml"));
-    let text: &Value = &the("ConfigMap", &objects)["data"]["config.yaml"];
+    let text: &Value = &single("ConfigMap", &objects)["data"]["config.yaml"];
     let text = text.as_str().expect("a text");
     let plan = privatelink_config::load_text("config.yaml", text);
     let plan = plan.unwrap_or_else(|error| panic!("{error}"));

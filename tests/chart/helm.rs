@@ -1,4 +1,4 @@
-//! Helm: the chart rendered, or refused, as a user would see it.
+//! Helm: runs `helm template` and reads its output.
 
 use std::fs;
 use std::io::Write;
@@ -10,33 +10,33 @@ use serde_json::Value;
 /// The repository.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The least that somebody writes.
-pub(crate) const LEAST: &str = "config: {targets: [{host: kv-prod.vault.azure.net}]}\n";
+/// The smallest values that the chart accepts.
+pub(crate) const MINIMAL: &str = "config: {targets: [{host: kv-prod.vault.azure.net}]}\n";
 
 /// The chart in the repository.
 pub(crate) fn chart() -> PathBuf {
     Path::new(ROOT).join("charts/privatelink-prober")
 }
 
-/// The manifests that `values` give, as text.
+/// The manifests for `values`, as text.
 pub(crate) fn rendered(values: &str) -> String {
     let output = template(&chart(), values);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{values}\n{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{values}\n{message}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The manifests that `values` give.
+/// The manifests for `values`.
 pub(crate) fn render(values: &str) -> Vec<Value> {
     documents(&rendered(values))
 }
 
-/// What Helm says of `values` that it refuses.
+/// The message with which Helm refuses `values`.
 pub(crate) fn refused(values: &str) -> String {
     let output = template(&chart(), values);
     assert!(!output.status.success(), "{values} is accepted");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    said.replace("\n\nUse --debug flag to render out invalid YAML\n", "")
+    let message = String::from_utf8(output.stderr).expect("UTF-8");
+    message.replace("\n\nUse --debug flag to render out invalid YAML\n", "")
 }
 
 /// `helm template` as release `t` in the namespace `watch`.
@@ -46,7 +46,7 @@ pub(crate) fn template(chart: &Path, values: &str) -> Output {
     run("helm", &arguments, values)
 }
 
-/// Runs `program` with `input`; it must exist, not succeed.
+/// Runs `program` with `input`. Fails if it does not exist; the caller checks how it ended.
 pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(program)
         .args(arguments)
@@ -57,7 +57,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Output {
         .spawn()
         .unwrap_or_else(|error| panic!("{program}: {error}; tests/tools/install installs it"));
     let mut stdin = child.stdin.take().expect("a pipe");
-    // Fails where the program does not read; its own words say why.
+    // An error means that the program ended before it read everything; its output tells why.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("it ends")
@@ -79,22 +79,22 @@ pub(crate) fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// The one object of this kind.
-pub(crate) fn the<'a>(kind: &str, objects: &'a [Value]) -> &'a Value {
+/// The only object of this kind.
+pub(crate) fn single<'a>(kind: &str, objects: &'a [Value]) -> &'a Value {
     let mut found = objects.iter().filter(|object| object["kind"] == kind);
     let object = found.next().unwrap_or_else(|| panic!("no {kind}"));
     assert!(found.next().is_none(), "more than one {kind}");
     object
 }
 
-/// The pods that `values` make, the agent's and the test's.
+/// The pods for `values`: the agent's and that of `helm test`.
 pub(crate) fn pods(values: &str) -> [Value; 2] {
     let objects = render(values);
-    let agent = &the("DaemonSet", &objects)["spec"]["template"];
-    [agent.clone(), the("Pod", &objects).clone()]
+    let agent = &single("DaemonSet", &objects)["spec"]["template"];
+    [agent.clone(), single("Pod", &objects).clone()]
 }
 
-/// The agent's configuration that `values` give.
+/// The agent's configuration for `values`.
 pub(crate) fn config(values: &str) -> String {
     let objects = render(values);
     let map = objects
@@ -104,7 +104,7 @@ pub(crate) fn config(values: &str) -> String {
     text.expect("a text").to_owned()
 }
 
-/// A copy of the chart that a test may change; removed in the end.
+/// A copy of the chart that a test may change. Dropping it removes the files.
 pub(crate) struct Copy(pub(crate) PathBuf);
 
 impl Copy {

@@ -1,13 +1,13 @@
-//! Install: where the agent runs, under which name, and with which image.
+//! Install: where the agent runs, its names, and its image.
 
 use serde_json::{Value, json};
 
-use super::helm::{LEAST, pods, render, the};
+use super::helm::{MINIMAL, pods, render, single};
 
 const EVERYTHING: &str = include_str!("values/everything.yaml");
 
 fn image(values: &str) -> String {
-    let [agent, test] = pods(&format!("{LEAST}{values}"));
+    let [agent, test] = pods(&format!("{MINIMAL}{values}"));
     let of = |pod: &Value| pod["spec"]["containers"][0]["image"].clone();
     assert_eq!(of(&agent), of(&test));
     of(&agent).as_str().expect("an image").to_owned()
@@ -39,9 +39,9 @@ fn the_image_is_named_by_registry_repository_and_tag_or_digest() {
 }
 
 #[test]
-fn the_chart_and_the_program_have_one_version() {
-    let objects = render(LEAST);
-    let labels = &the("DaemonSet", &objects)["metadata"]["labels"];
+fn the_chart_and_the_program_have_the_same_version() {
+    let objects = render(MINIMAL);
+    let labels = &single("DaemonSet", &objects)["metadata"]["labels"];
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(labels["app.kubernetes.io/version"], version);
     assert_eq!(
@@ -51,8 +51,8 @@ fn the_chart_and_the_program_have_one_version() {
 }
 
 #[test]
-fn every_linux_node_gets_an_agent_and_no_virtual_one() {
-    let [agent, _] = pods(LEAST);
+fn every_linux_node_gets_an_agent_except_virtual_nodes() {
+    let [agent, _] = pods(MINIMAL);
     let spec = &agent["spec"];
     assert_eq!(
         spec["tolerations"],
@@ -67,16 +67,16 @@ fn every_linux_node_gets_an_agent_and_no_virtual_one() {
         ])
     );
     assert!(spec["priorityClassName"].is_null());
-    let objects = render(LEAST);
+    let objects = render(MINIMAL);
     assert_eq!(
-        the("DaemonSet", &objects)["spec"]["updateStrategy"],
+        single("DaemonSet", &objects)["spec"]["updateStrategy"],
         json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}})
     );
 }
 
 #[test]
-fn the_agent_has_its_nodes_name_and_resolv_conf_and_its_configuration_as_a_folder() {
-    let [agent, _] = pods(LEAST);
+fn the_agent_has_the_name_and_resolv_conf_of_its_node_and_a_configuration_directory() {
+    let [agent, _] = pods(MINIMAL);
     let spec = &agent["spec"];
     assert_eq!(spec["dnsPolicy"], "Default");
     let container = &spec["containers"][0];
@@ -106,33 +106,33 @@ fn the_agent_has_its_nodes_name_and_resolv_conf_and_its_configuration_as_a_folde
 }
 
 #[test]
-fn a_selector_finds_the_pods_whatever_labels_a_user_adds() {
-    for values in [LEAST, EVERYTHING] {
+fn selectors_match_the_pods_whatever_labels_the_user_adds() {
+    for values in [MINIMAL, EVERYTHING] {
         let objects = render(values);
-        let daemon_set = the("DaemonSet", &objects);
+        let daemon_set = single("DaemonSet", &objects);
         let selector = &daemon_set["spec"]["selector"]["matchLabels"];
         let labels = &daemon_set["spec"]["template"]["metadata"]["labels"];
         for (name, value) in selector.as_object().expect("labels") {
             assert_eq!(&labels[name], value, "{name}");
         }
-        assert_eq!(selector, &the("Service", &objects)["spec"]["selector"]);
+        assert_eq!(selector, &single("Service", &objects)["spec"]["selector"]);
         assert_eq!(
             selector,
-            &the("NetworkPolicy", &objects)["spec"]["podSelector"]["matchLabels"]
+            &single("NetworkPolicy", &objects)["spec"]["podSelector"]["matchLabels"]
         );
-        // Nor does it find the test pod.
-        let test = &the("Pod", &objects)["metadata"]["labels"];
+        // They do not match the pod of `helm test`.
+        let test = &single("Pod", &objects)["metadata"]["labels"];
         assert_ne!(test["app.kubernetes.io/component"], "agent");
     }
 }
 
 #[test]
-fn every_object_has_the_labels_and_the_namespace_asked_for() {
+fn every_object_has_the_common_labels_and_the_namespace() {
     for object in render(EVERYTHING) {
         let metadata = &object["metadata"];
         let name = metadata["name"].as_str().expect("a name");
         if ["t-more", "t-text"].contains(&name) {
-            continue; // extraManifests are taken as they are.
+            continue; // extraManifests are not changed.
         }
         assert_eq!(metadata["namespace"], "elsewhere", "{name}");
         assert_eq!(metadata["labels"]["team"], "network", "{name}");
@@ -142,10 +142,10 @@ fn every_object_has_the_labels_and_the_namespace_asked_for() {
 }
 
 #[test]
-fn names_can_be_overridden_and_never_grow_too_long_for_their_suffixes() {
+fn names_can_be_overridden_and_leave_room_for_suffixes() {
     let name = |values: &str| {
-        let objects = render(&format!("{LEAST}{values}"));
-        let metadata = &the("DaemonSet", &objects)["metadata"];
+        let objects = render(&format!("{MINIMAL}{values}"));
+        let metadata = &single("DaemonSet", &objects)["metadata"];
         metadata["name"].as_str().expect("a name").to_owned()
     };
     assert_eq!(name(""), "t-privatelink-prober");
@@ -156,9 +156,9 @@ fn names_can_be_overridden_and_never_grow_too_long_for_their_suffixes() {
 }
 
 #[test]
-fn what_a_user_adds_arrives() {
+fn additional_values_reach_the_objects() {
     let objects = render(EVERYTHING);
-    let template = &the("DaemonSet", &objects)["spec"]["template"];
+    let template = &single("DaemonSet", &objects)["spec"]["template"];
     let container = &template["spec"]["containers"][0];
     assert_eq!(container["args"][3], "--log-level");
     assert_eq!(container["env"][1]["name"], "NO_COLOR");
@@ -182,7 +182,7 @@ fn what_a_user_adds_arrives() {
 }
 
 #[test]
-fn helm_test_asks_the_image_to_validate_what_the_agent_reads() {
+fn helm_test_validates_the_configuration_that_the_agent_reads() {
     let [agent, test] = pods(EVERYTHING);
     assert_eq!(test["metadata"]["annotations"]["helm.sh/hook"], "test");
     assert_eq!(test["spec"]["restartPolicy"], "Never");

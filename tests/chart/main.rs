@@ -1,9 +1,9 @@
-//! Chart: what Helm makes of values: manifests that a cluster takes, a configuration that the agent
-//! takes, or a refusal that says what to write instead.
+//! Chart: from values Helm renders manifests that a cluster accepts and a configuration that the agent
+//! accepts, or it refuses the values with a message.
 //!
-//! The feature `chart` gates these tests, because they need helm, kubeconform, kustomize and promtool on
-//! PATH: `tests/tools/install` brings them, `tests/run all` does both. What only a cluster can tell
-//! (Helm's look-ups, admission, the kubelet) is tested end to end.
+//! These tests need helm, kubeconform, kustomize and promtool on PATH, so the feature `chart` enables
+//! them. `tests/tools/install` installs the programs; `tests/run all` installs them and runs the tests.
+//! The end-to-end tests cover what needs a cluster: Helm's look-ups, admission, the kubelet.
 
 mod agree;
 mod compose;

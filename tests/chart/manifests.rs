@@ -1,13 +1,13 @@
-//! Manifests: every field is one that the API server, or the Prometheus operator, knows.
+//! Manifests: the API server, or the Prometheus operator, knows every field.
 //!
-//! The schemas are made from the API server's own `OpenAPI` and the operator's CRDs by
-//! tests/chart/schemas, closed against unknown fields. Objects of azmonitoring.coreos.com are checked against the operator's
-//! schema of the same kind, of which they are a copy. The API server checks more than a schema can
-//! (names, selectors, admission); that is for the tests with a cluster.
+//! tests/chart/schemas makes the schemas from the API server's `OpenAPI` documents and the operator's
+//! CRDs, and they refuse unknown fields. Objects of azmonitoring.coreos.com are checked with the
+//! operator's schema of the same kind, which Azure copied. The API server checks more than a schema can
+//! (names, selectors, admission); the end-to-end tests cover that.
 
 use std::path::PathBuf;
 
-use super::helm::{LEAST, ROOT, rendered, run};
+use super::helm::{MINIMAL, ROOT, rendered, run};
 
 const EVERYTHING: &str = include_str!("values/everything.yaml");
 
@@ -27,11 +27,11 @@ fn checked(manifests: &str) -> Result<String, String> {
     );
     let arguments = ["-strict", "-summary", "-schema-location", &location, "-"];
     let output = run("kubeconform", &arguments, manifests);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let message = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
-        Ok(said)
+        Ok(message)
     } else {
-        Err(said)
+        Err(message)
     }
 }
 
@@ -40,18 +40,21 @@ fn the_api_server_knows_every_field() {
     let monitor = "serviceMonitor: {enabled: true, relabelings: [{action: labeldrop, regex: x}]}\n";
     let deployed = std::fs::read_to_string(format!("{ROOT}/deploy/privatelink-prober.yaml"));
     for (what, manifests) in [
-        ("the least", rendered(LEAST)),
+        ("the least", rendered(MINIMAL)),
         ("everything", rendered(EVERYTHING)),
-        ("a service monitor", rendered(&format!("{LEAST}{monitor}"))),
+        (
+            "a service monitor",
+            rendered(&format!("{MINIMAL}{monitor}")),
+        ),
         ("plain", deployed.expect("deploy/privatelink-prober.yaml")),
     ] {
-        let said = checked(&manifests).unwrap_or_else(|said| panic!("{what}: {said}"));
-        assert!(said.contains("Skipped: 0"), "{what}: {said}");
+        let message = checked(&manifests).unwrap_or_else(|message| panic!("{what}: {message}"));
+        assert!(message.contains("Skipped: 0"), "{what}: {message}");
     }
 }
 
 #[test]
-fn an_unknown_field_would_be_noticed_wherever_it_stands() {
+fn an_unknown_field_is_noticed_at_every_depth() {
     let manifests = rendered(EVERYTHING);
     for (known, unknown) in [
         ("dnsPolicy:", "dnsPolice:"),
@@ -60,7 +63,7 @@ fn an_unknown_field_would_be_noticed_wherever_it_stands() {
         ("expr:", "expression:"),
     ] {
         assert!(manifests.contains(known));
-        let said = checked(&manifests.replace(known, unknown)).expect_err(unknown);
-        assert!(said.contains(unknown.trim_end_matches(':')), "{said}");
+        let message = checked(&manifests.replace(known, unknown)).expect_err(unknown);
+        assert!(message.contains(unknown.trim_end_matches(':')), "{message}");
     }
 }

@@ -1,8 +1,8 @@
-//! Monitors: what tells a Prometheus to scrape every agent, with the node as a label.
+//! Monitors: the objects that make Prometheus scrape every agent, with the node as a label.
 
 use serde_json::{Value, json};
 
-use super::helm::{LEAST, pods, render, the};
+use super::helm::{MINIMAL, pods, render, single};
 
 const KINDS: [(&str, &str, &str); 2] = [
     ("serviceMonitor", "ServiceMonitor", "endpoints"),
@@ -10,12 +10,12 @@ const KINDS: [(&str, &str, &str); 2] = [
 ];
 
 fn monitor(value: &str, kind: &str, more: &str) -> Value {
-    let objects = render(&format!("{LEAST}{value}: {{enabled: true, {more}}}"));
-    the(kind, &objects).clone()
+    let objects = render(&format!("{MINIMAL}{value}: {{enabled: true, {more}}}"));
+    single(kind, &objects).clone()
 }
 
 #[test]
-fn node_comes_first_from_the_pods_node_and_the_agents_own_labels_are_honoured() {
+fn the_first_relabeling_sets_node_and_labels_of_the_agent_are_kept() {
     for (value, kind, endpoints) in KINDS {
         let more = "relabelings: [{targetLabel: more, replacement: x}]";
         let spec = &monitor(value, kind, more)["spec"];
@@ -35,7 +35,7 @@ fn node_comes_first_from_the_pods_node_and_the_agents_own_labels_are_honoured() 
 }
 
 #[test]
-fn azure_managed_prometheus_gets_its_own_group_and_the_limits_it_wants() {
+fn azure_managed_prometheus_gets_its_api_group_and_the_limits_it_needs() {
     for (value, kind, _) in KINDS {
         let azure = "apiVersion: azmonitoring.coreos.com/v1";
         let monitor = monitor(value, kind, azure);
@@ -48,7 +48,7 @@ fn azure_managed_prometheus_gets_its_own_group_and_the_limits_it_wants() {
 }
 
 #[test]
-fn a_limit_of_nought_is_no_limit() {
+fn a_limit_of_0_is_no_limit() {
     for (value, kind, _) in KINDS {
         let spec = &monitor(value, kind, "labelLimit: 0")["spec"];
         assert!(spec["labelLimit"].is_null());
@@ -56,14 +56,14 @@ fn a_limit_of_nought_is_no_limit() {
 }
 
 #[test]
-fn the_monitors_select_what_they_are_meant_to() {
+fn the_monitors_select_the_service_and_the_pods() {
     for (value, kind, _) in KINDS {
-        let values = format!("{LEAST}{value}: {{enabled: true}}");
+        let values = format!("{MINIMAL}{value}: {{enabled: true}}");
         let objects = render(&values);
-        let selector = &the(kind, &objects)["spec"]["selector"]["matchLabels"];
+        let selector = &single(kind, &objects)["spec"]["selector"]["matchLabels"];
         let labels = match kind {
             "PodMonitor" => pods(&values)[0]["metadata"]["labels"].clone(),
-            _ => the("Service", &objects)["metadata"]["labels"].clone(),
+            _ => single("Service", &objects)["metadata"]["labels"].clone(),
         };
         for (name, value) in selector.as_object().expect("labels") {
             assert_eq!(&labels[name], value);
@@ -73,18 +73,18 @@ fn the_monitors_select_what_they_are_meant_to() {
 
 #[test]
 fn nothing_is_scraped_by_default() {
-    let objects = render(LEAST);
+    let objects = render(MINIMAL);
     for (_, kind, _) in KINDS {
         assert!(objects.iter().all(|object| object["kind"] != kind));
     }
-    let [agent, _] = pods(LEAST);
+    let [agent, _] = pods(MINIMAL);
     assert!(agent["metadata"]["annotations"]["prometheus.io/scrape"].is_null());
 }
 
 #[test]
 fn agents_that_are_not_ready_are_scraped_too() {
-    let objects = render(LEAST);
-    let service = &the("Service", &objects)["spec"];
+    let objects = render(MINIMAL);
+    let service = &single("Service", &objects)["spec"];
     assert_eq!(service["clusterIP"], "None");
     assert_eq!(service["publishNotReadyAddresses"], true);
 }

@@ -1,17 +1,17 @@
-//! Rules: the alerts as values shape them. That they fire when they should is tested over recorded
-//! series, in tests/rules, against deploy/prometheus-rules.yaml, which is what the chart renders.
+//! Rules: how values change the alerts. Whether the alerts fire is tested in tests/rules, with recorded
+//! series and deploy/prometheus-rules.yaml, which the chart renders.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::helm::{LEAST, ROOT, render, run, the, yaml};
+use super::helm::{MINIMAL, ROOT, render, run, single, yaml};
 
 const ENABLED: &str = "prometheusRule: {enabled: true";
 
 fn alerts(values: &str) -> Vec<Value> {
-    let objects = render(&format!("{LEAST}{ENABLED}{values}}}\n"));
-    let groups = &the("PrometheusRule", &objects)["spec"]["groups"];
+    let objects = render(&format!("{MINIMAL}{ENABLED}{values}}}\n"));
+    let groups = &single("PrometheusRule", &objects)["spec"]["groups"];
     let groups = groups.as_array().expect("groups").iter();
     let rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
     rules.cloned().collect()
@@ -32,7 +32,7 @@ fn keys() -> Vec<String> {
 }
 
 #[test]
-fn every_alert_can_be_switched_off_alone() {
+fn every_alert_can_be_disabled_alone() {
     let all: BTreeSet<_> = alerts("")
         .iter()
         .map(|rule| rule["alert"].to_string())
@@ -43,14 +43,14 @@ fn every_alert_can_be_switched_off_alone() {
         let rest = alerts(&format!(", rules: {{{key}: {{enabled: false}}}}"));
         let rest: BTreeSet<_> = rest.iter().map(|rule| rule["alert"].to_string()).collect();
         let missing: Vec<_> = all.difference(&rest).cloned().collect();
-        assert_eq!(missing.len(), 1, "{key} switches off {missing:?}");
+        assert_eq!(missing.len(), 1, "{key} disables {missing:?}");
         gone.extend(missing);
     }
     assert_eq!(gone, all);
 }
 
 #[test]
-fn every_alert_takes_its_severity_and_duration_and_the_labels_for_all() {
+fn every_alert_has_its_severity_and_duration_and_the_common_labels() {
     for key in keys() {
         let own =
             format!(", alertLabels: {{team: net}}, rules: {{{key}: {{severity: page, for: 7m}}}}");
@@ -93,7 +93,7 @@ fn thresholds_reach_the_expressions() {
 }
 
 #[test]
-fn the_number_of_nodes_that_alerts_name_reaches_every_alert_that_names_nodes_of_a_target() {
+fn max_nodes_reaches_every_alert_about_a_target_and_a_node() {
     for rule in alerts(", maxNodes: 77") {
         let name = rule["alert"].as_str().expect("a name");
         let names_nodes = [
@@ -108,7 +108,7 @@ fn the_number_of_nodes_that_alerts_name_reaches_every_alert_that_names_nodes_of_
 }
 
 #[test]
-fn every_alert_says_what_is_wrong_and_links_to_the_runbook() {
+fn every_alert_has_a_summary_a_description_and_a_link_to_the_runbook() {
     let runbook = read("docs/runbook.md");
     for rule in alerts(", runbookUrl: 'https://wiki.example.com/runbook'") {
         let annotations = &rule["annotations"];
@@ -125,7 +125,7 @@ fn every_alert_says_what_is_wrong_and_links_to_the_runbook() {
             .strip_prefix("https://wiki.example.com/runbook#")
             .expect("the runbook");
         let sections: Vec<String> = match anchor {
-            // The reasons are a closed set; that each has its section is tested with them.
+            // Another test checks that the runbook has a section for every reason.
             "{{ $labels.reason }}" => continue,
             "{{ $labels.stage }}_timeout" => {
                 let stages = ["dns", "connect", "tls", "http"].iter();
@@ -140,7 +140,7 @@ fn every_alert_says_what_is_wrong_and_links_to_the_runbook() {
 }
 
 #[test]
-fn promtool_finds_nothing_wrong_with_whatever_is_switched_off() {
+fn promtool_accepts_the_rules_without_any_one_alert() {
     let folder = std::env::temp_dir().join(format!("privatelink-rules-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for key in keys() {
@@ -154,14 +154,14 @@ fn promtool_finds_nothing_wrong_with_whatever_is_switched_off() {
             &["check", "rules", file.to_str().expect("UTF-8")],
             "",
         );
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "without {key}: {said}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "without {key}: {message}");
     }
     std::fs::remove_dir_all(&folder).expect("it was made above");
 }
 
 #[test]
-fn every_alert_is_tested_to_fire_and_to_be_silent() {
+fn every_alert_has_a_test_that_fires() {
     let tests = yaml(&read("tests/rules/alerts.test.yaml"));
     let tests = tests["tests"].as_array().expect("tests");
     let (mut fires, mut silent) = (BTreeSet::new(), BTreeSet::new());
@@ -177,7 +177,7 @@ fn every_alert_is_tested_to_fire_and_to_be_silent() {
         };
         seen.insert(case["alertname"].as_str().expect("a name").to_owned());
     }
-    // Nothing fires where all is well, so every alert is silent at least there.
+    // This test covers every alert: nothing fires while all services are well.
     assert!(
         tests
             .iter()
@@ -185,7 +185,7 @@ fn every_alert_is_tested_to_fire_and_to_be_silent() {
     );
     for rule in alerts("") {
         let name = rule["alert"].as_str().expect("a name");
-        assert!(fires.contains(name), "{name} is never seen firing");
+        assert!(fires.contains(name), "no test makes {name} fire");
     }
     assert!(silent.len() > 5, "{silent:?}");
 }

@@ -1,14 +1,14 @@
-//! Secure: what the restricted Pod Security level asks for, and what the agent promises beyond.
+//! Secure: what the restricted Pod Security level requires, and further restrictions.
 
 use serde_json::json;
 
-use super::helm::{LEAST, pods, render, the};
+use super::helm::{MINIMAL, pods, render, single};
 
 const EVERYTHING: &str = include_str!("values/everything.yaml");
 
 #[test]
 fn both_pods_satisfy_the_restricted_pod_security_level() {
-    for values in [LEAST, EVERYTHING] {
+    for values in [MINIMAL, EVERYTHING] {
         for pod in pods(values) {
             let spec = &pod["spec"];
             for host in ["hostNetwork", "hostPID", "hostIPC", "initContainers"] {
@@ -38,13 +38,13 @@ fn both_pods_satisfy_the_restricted_pod_security_level() {
 }
 
 #[test]
-fn no_token_is_ever_mounted_and_no_permission_given() {
-    for values in [LEAST, EVERYTHING] {
+fn no_token_is_mounted_and_no_role_is_created() {
+    for values in [MINIMAL, EVERYTHING] {
         for pod in pods(values) {
             assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
         }
         let objects = render(values);
-        let account = the("ServiceAccount", &objects);
+        let account = single("ServiceAccount", &objects);
         assert_eq!(account["automountServiceAccountToken"], false);
         for object in &objects {
             let kind = object["kind"].as_str().expect("a kind");
@@ -54,8 +54,8 @@ fn no_token_is_ever_mounted_and_no_permission_given() {
 }
 
 #[test]
-fn no_mesh_puts_its_proxy_in_between() {
-    for pod in pods(LEAST) {
+fn service_meshes_do_not_inject_a_sidecar() {
+    for pod in pods(MINIMAL) {
         let annotations = &pod["metadata"]["annotations"];
         assert_eq!(annotations["linkerd.io/inject"], "disabled");
         assert_eq!(annotations["dapr.io/enabled"], "false");
@@ -66,8 +66,9 @@ fn no_mesh_puts_its_proxy_in_between() {
     }
 }
 
+/// The kubelet does not update a subPath mount.
 #[test]
-fn nothing_is_mounted_as_a_sub_path_which_would_never_change() {
+fn nothing_is_mounted_as_a_sub_path() {
     for pod in pods(EVERYTHING) {
         for mount in pod["spec"]["containers"][0]["volumeMounts"]
             .as_array()
@@ -79,9 +80,9 @@ fn nothing_is_mounted_as_a_sub_path_which_would_never_change() {
 }
 
 #[test]
-fn a_network_policy_lets_the_metrics_in_and_says_nothing_of_egress() {
-    let objects = render(LEAST);
-    let policy = &the("NetworkPolicy", &objects)["spec"];
+fn the_network_policy_allows_the_metrics_port_and_does_not_restrict_egress() {
+    let objects = render(MINIMAL);
+    let policy = &single("NetworkPolicy", &objects)["spec"];
     assert_eq!(policy["policyTypes"], json!(["Ingress"]));
     assert_eq!(
         policy["ingress"],
@@ -93,13 +94,13 @@ fn a_network_policy_lets_the_metrics_in_and_says_nothing_of_egress() {
 #[test]
 fn egress_is_restricted_on_request_only() {
     let rule = "{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}";
-    let objects = render(&format!("{LEAST}networkPolicy: {{egress: [{rule}]}}\n"));
-    let policy = &the("NetworkPolicy", &objects)["spec"];
+    let objects = render(&format!("{MINIMAL}networkPolicy: {{egress: [{rule}]}}\n"));
+    let policy = &single("NetworkPolicy", &objects)["spec"];
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(
         policy["egress"],
         json!([{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
     );
-    let none = render(&format!("{LEAST}networkPolicy: {{enabled: false}}\n"));
+    let none = render(&format!("{MINIMAL}networkPolicy: {{enabled: false}}\n"));
     assert!(none.iter().all(|object| object["kind"] != "NetworkPolicy"));
 }

@@ -1,4 +1,4 @@
-//! Values: documented, known to the schema, and nothing that the schema knows is missing.
+//! Values: values.yaml and the schema have the same values, and the templates use all of them.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ fn same_fields(values: &Value, schema: &Value, root: &Value, at: &str) {
     let known = schema["properties"].as_object().expect(at);
     let values = values.as_object().expect(at);
     for (name, below) in known {
-        // What Kubernetes knows beside: taken as it is, and not listed as a value of ours.
+        // Objects of Kubernetes, whose fields values.yaml does not list.
         let foreign = [
             ".resources",
             ".affinity",
@@ -70,7 +70,7 @@ fn the_schema_knows_every_field_of_the_configuration() {
 }
 
 #[test]
-fn no_value_is_without_a_use() {
+fn every_value_is_used() {
     let templates = std::fs::read_dir(format!("{ROOT}/charts/privatelink-prober/templates"));
     let mut text = read("templates/tests/validate.yaml");
     for entry in templates.expect("templates") {

@@ -1,4 +1,4 @@
-/* Holds the namespaces of a pod open, and reaps what is left to it. */
+/* Keeps the namespaces of a pod open, and reaps orphaned processes. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-{{/* The agent's configuration: what the user wrote, and what the chart knows beside it. */}}
+{{/* The agent's configuration: what the user wrote, and what the chart adds. */}}
 
-{{/* The address of the cluster's DNS: the value, else what the cluster says, else nothing. */}}
+{{/* The address of the cluster's DNS server: clusterDns, else that of the service kube-dns, else nothing. */}}
 {{- define "privatelink-prober.clusterDns" -}}
 {{- if .Values.clusterDns -}}
 {{- .Values.clusterDns -}}
@@ -13,7 +13,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The service ranges as a YAML list: the values, else what the cluster says, else none. */}}
+{{/* The service ranges as a YAML list: serviceCidrs, else those of the ServiceCIDR objects, else none. */}}
 {{- define "privatelink-prober.serviceCidrs" -}}
 {{- $cidrs := default list .Values.serviceCidrs -}}
 {{- if and (not $cidrs) (.Capabilities.APIVersions.Has "networking.k8s.io/v1/ServiceCIDR") -}}
@@ -26,9 +26,9 @@
 {{- end -}}
 
 {{/*
-The resolvers as a YAML list: the user's, else the paths `pod`, where its address is known, and `node`,
-which is the pod's own resolv.conf, since dnsPolicy is Default. The first is the path of all targets
-that pathFor does not name.
+The resolvers as a YAML list: the user's, else the paths `pod`, if its address is known, and `node`. The
+path `node` reads the pod's resolv.conf, which is the node's with dnsPolicy Default. Targets that no
+pathFor covers are judged by the first resolver.
 */}}
 {{- define "privatelink-prober.resolvers" -}}
 {{- if .Values.config.resolvers -}}
@@ -42,7 +42,7 @@ that pathFor does not name.
 {{- end -}}
 {{- end -}}
 
-{{/* What was written is kept; what the chart looked up fills gaps only. */}}
+{{/* The chart adds what it looked up only where the user wrote nothing. */}}
 {{- define "privatelink-prober.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config "resolvers" (include "privatelink-prober.resolvers" . | fromYamlArray) -}}

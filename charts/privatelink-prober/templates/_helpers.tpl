@@ -21,14 +21,14 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
-{{/* What a selector may hold: it can never change. */}}
+{{/* Labels for selectors, which cannot be changed after the installation. */}}
 {{- define "privatelink-prober.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "privatelink-prober.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: agent
 {{- end -}}
 
-{{/* Labels of an object; the chart's own win over commonLabels, or selectors would miss. */}}
+{{/* Labels of an object. The chart's own take precedence over commonLabels: selectors need them. */}}
 {{- define "privatelink-prober.labels" -}}
 {{- $own := include "privatelink-prober.selectorLabels" . | fromYaml -}}
 {{- $_ := set $own "app.kubernetes.io/version" (.Chart.AppVersion | toString) -}}
@@ -59,11 +59,11 @@ app.kubernetes.io/component: agent
 {{- default (include "privatelink-prober.fullname" .) .Values.existingConfigMap -}}
 {{- end -}}
 
-{{/* Where the configuration and the roots are mounted: whole directories, since a subPath never changes. */}}
+{{/* Where the configuration and the root certificates are mounted, as directories: a subPath is not updated. */}}
 {{- define "privatelink-prober.configFile" -}}/etc/privatelink-prober/config/config.yaml{{- end -}}
 {{- define "privatelink-prober.caFile" -}}/etc/privatelink-prober/ca/ca.pem{{- end -}}
 
-{{/* Whether there are roots to mount. */}}
+{{/* `true` if there are root certificates to mount. */}}
 {{- define "privatelink-prober.hasCa" -}}
 {{- if or .Values.caBundle .Values.existingCaSecret .Values.existingCaConfigMap -}}true{{- end -}}
 {{- end -}}
@@ -103,8 +103,8 @@ app.kubernetes.io/component: agent
 {{- end -}}
 
 {{/*
-A mesh's sidecar would answer connections itself, and then every port would look open. The first
-three are read from labels, the others from annotations.
+Labels and annotations that keep the sidecars of service meshes out. A sidecar accepts every connection
+itself, so every port would look open. Some meshes read labels, others annotations.
 */}}
 {{- define "privatelink-prober.noSidecarLabels" -}}
 sidecar.istio.io/inject: "false"

@@ -1,14 +1,14 @@
 {{/*
-The alerts. Every one aggregates `by (cluster, node, target)` before it joins or counts: two pods share
-a node during a rollout. `cluster` may be absent, which is a label like any other. Alerts that concern
-the service, not a node, are one per target, with the number of nodes as their value. Alerts that name
-the node become one per target beyond prometheusRule.maxNodes, or one broken service would be as many
-alerts as there are nodes.
+The alerts. Every expression aggregates `by (cluster, node, target)` before it joins or counts, because
+two pods run on a node during a rollout. Series without the label `cluster` work too: to Prometheus a
+missing label is an empty one. An alert about a service fires once for each target, with the number of
+nodes as its value. An alert about a target on a node fires once for each node, or once for the target if
+more than prometheusRule.maxNodes nodes are affected.
 
-Agents are recognised by privatelink_build_info, which carries `node` however they are scraped: a
-scrape that fails ends the series at once.
+An agent counts as scraped while privatelink_build_info exists. That series has the label `node` with
+every kind of scraping, and it ends at once when a scrape fails.
 
-`rule` writes what all alerts have; `fewNodes` keeps an expression's nodes apart while they are few.
+`rule` writes the fields that all alerts have. `fewNodes` limits the number of nodes that an alert names.
 */}}
 
 {{- define "privatelink-prober.rules" -}}
@@ -17,7 +17,7 @@ groups:
   - name: privatelink-services
     rules:
       {{- if $rules.publicFallback.enabled }}
-      # The same everywhere: the zone, its link to a hub, or the endpoint itself.
+      # All nodes are affected: the cause is the zone, its link to a hub, or the endpoint.
       - alert: PrivateServiceResolvesPublicly
         expr: |
           min by (cluster, target) (
@@ -25,18 +25,18 @@ groups:
           ) == 1
         {{- include "privatelink-prober.rule" (dict "own" $rules.publicFallback "all" $.Values.prometheusRule
             "summary" "{{ $labels.target }} resolves to a public address on every node"
-            "description" "A private endpoint is expected, but no node that resolves {{ $labels.target }} gets a private address alone. Traffic leaves the private path now, and stops when public access is turned off."
+            "description" "A private endpoint is expected, but no node that resolves {{ $labels.target }} gets only private addresses. Traffic leaves the private path now, and fails once public access is disabled."
             "anchor" "public_fallback") | nindent 8 }}
       {{- end }}
       {{- if $rules.publicFallbackOnNode.enabled }}
-      # One node against all: that node's DNS.
+      # Some nodes are affected: the cause is the DNS of these nodes.
       - alert: PrivateServiceResolvesPubliclyOnNode
         expr: |
           {{- include "privatelink-prober.fewNodes" (dict "by" "cluster, target" "most" $.Values.prometheusRule.maxNodes
               "expr" (include "privatelink-prober.fallbackOnSome" .)) | nindent 10 }}
         {{- include "privatelink-prober.rule" (dict "own" $rules.publicFallbackOnNode "all" $.Values.prometheusRule
-            "summary" "{{ $labels.target }} resolves to a public address on {{ with $labels.node }}{{ . }}{{ else }}{{ $value }} nodes{{ end }}, but not everywhere"
-            "description" "Other nodes get a private address, so the zone and the endpoint exist: look at the DNS servers of {{ with $labels.node }}{{ . }}{{ else }}the nodes that the dashboard shows{{ end }}. Nodes keep the servers they started with until they are restarted or reimaged."
+            "summary" "{{ $labels.target }} resolves to a public address on {{ with $labels.node }}{{ . }}{{ else }}{{ $value }} nodes{{ end }}, but not on all nodes"
+            "description" "Other nodes get a private address, so the zone and the endpoint exist. Check the DNS servers of {{ with $labels.node }}{{ . }}{{ else }}the nodes that the dashboard shows{{ end }}. A node keeps the DNS servers it started with until it is restarted or reimaged."
             "anchor" "public_fallback") | nindent 8 }}
       {{- end }}
       {{- if $rules.privateRecordMissing.enabled }}
@@ -49,12 +49,12 @@ groups:
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.privateRecordMissing "all" $.Values.prometheusRule
             "summary" "{{ $labels.target }} does not resolve: {{ $labels.reason }}"
-            "description" "On {{ $value }} node(s) {{ $labels.target }} has no address, because its private DNS zone lacks the record or is not linked where the node asks."
+            "description" "On {{ $value }} node(s) {{ $labels.target }} has no address, because its private DNS zone lacks the record, or is not linked to the network whose DNS the node uses."
             "anchor" "{{ $labels.reason }}") | nindent 8 }}
       {{- end }}
       {{- if $rules.timeouts.enabled }}
-      # Needs `metrics: full`. A node and target has one number of probes and one of timeouts per stage.
-      # One timeout among the few probes of a target that is seldom asked is not yet a pattern.
+      # Needs `metrics: full`. Timeouts are counted for each stage, probes for all stages together.
+      # `atLeast` ignores a single timeout among the few probes of a target with a long interval.
       - alert: PrivateServiceTimesOut
         expr: |
           {{- include "privatelink-prober.fewNodes" (dict "by" "cluster, target, stage" "most" $.Values.prometheusRule.maxNodes
@@ -72,7 +72,7 @@ groups:
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.nameMismatch "all" $.Values.prometheusRule
             "summary" "{{ $labels.target }} presents a certificate for other names"
-            "description" "On {{ $value }} node(s) what answers for {{ $labels.target }} is not that service: a record that points at another endpoint, a device that terminates TLS, or a privatelink alias used as host."
+            "description" "On {{ $value }} node(s) the server that answers for {{ $labels.target }} is not that service. Possible causes: a DNS record that points to another endpoint, a device that terminates TLS, or a privatelink alias used as host."
             "anchor" "tls_name_mismatch") | nindent 8 }}
       {{- end }}
       {{- if $rules.certificateExpiring.enabled }}
@@ -81,8 +81,8 @@ groups:
           min by (cluster, target) (privatelink_tls_certificate_not_after_timestamp_seconds) - time()
           < {{ $rules.certificateExpiring.days }} * 86400
         {{- include "privatelink-prober.rule" (dict "own" $rules.certificateExpiring "all" $.Values.prometheusRule
-            "summary" "The certificate of {{ $labels.target }} ends soon"
-            "description" "{{ if gt $value 0.0 }}It ends in {{ $value | humanizeDuration }}.{{ else }}It has expired.{{ end }} Certificates of Azure's own services are renewed without you; others are not."
+            "summary" "The certificate of {{ $labels.target }} expires soon"
+            "description" "{{ if gt $value 0.0 }}It expires in {{ $value | humanizeDuration }}.{{ else }}It has expired.{{ end }} Azure renews the certificates of its own services; renew any other certificate yourself."
             "anchor" "tls_certificate_expiring") | nindent 8 }}
       {{- end }}
       {{- if $rules.resolversDisagree.enabled }}
@@ -93,12 +93,12 @@ groups:
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.resolversDisagree "all" $.Values.prometheusRule
             "summary" "Pods and nodes resolve {{ $labels.target }} differently"
-            "description" "On {{ $value }} node(s) one path gets a private address and the other a public one. Applications use the pods' path; image pulls and mounts use the node's."
+            "description" "On {{ $value }} node(s) one path gets a private address and the other a public one. Applications use the path of pods; image pulls and mounts use the path of nodes."
             "anchor" "resolver_disagreement") | nindent 8 }}
       {{- end }}
       {{- if $rules.failing.enabled }}
-      # Whatever else is wrong, with its reason; what has an alert of its own above is left to that. Reasons
-      # of the last minutes count, since a target may fail now for this and now for that reason.
+      # All other failures, with their reason. Reasons with an enabled alert above are left out. Reasons
+      # of the last minutes count, because a target may fail for alternating reasons.
       - alert: PrivateServiceFailing
         expr: |
           {{- $own := list "ok" }}
@@ -130,8 +130,8 @@ groups:
   - name: privatelink-agents
     rules:
       {{- if $rules.probeStale.enabled }}
-      # An agent that is stuck looks stuck, though it is scraped. What is stuck is the agent, so one alert
-      # for all its targets.
+      # An agent that is scraped but no longer probes. The cause is the agent, so there is one alert for
+      # all its targets.
       - alert: PrivateServiceProbeStale
         expr: |
           count by (cluster, node) (
@@ -139,13 +139,13 @@ groups:
             > {{ $rules.probeStale.intervals }} * max by (cluster, node, target) (privatelink_probe_interval_seconds) + {{ $rules.probeStale.graceSeconds }}
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.probeStale "all" $.Values.prometheusRule
-            "summary" "{{ $value }} target(s) were last probed on {{ $labels.node }} too long ago"
-            "description" (printf "%v intervals and %v seconds have passed without a probe, so what the metrics say of these targets on this node is old. Look at the agent's log and its CPU." $rules.probeStale.intervals $rules.probeStale.graceSeconds)
+            "summary" "{{ $value }} target(s) are no longer probed on {{ $labels.node }}"
+            "description" (printf "%v intervals and %v seconds have passed without a probe, so the metrics of these targets on this node are outdated. Check the agent's log and its CPU usage." $rules.probeStale.intervals $rules.probeStale.graceSeconds)
             "anchor" "probe_stale") | nindent 8 }}
       {{- end }}
       {{- if $rules.proberGone.enabled }}
-      # Where kube-state-metrics knows nodes, a node that was removed does not count. A cluster without any
-      # agent is one alert below, and not one for each of its nodes here.
+      # Nodes that kube-state-metrics no longer reports are left out. For a cluster without any agent
+      # PrivateLinkProberAbsent fires once, instead of this alert for each of its nodes.
       - alert: PrivateLinkProberGone
         expr: |
           (
@@ -164,8 +164,8 @@ groups:
           and on (cluster)
           max by (cluster) (privatelink_build_info)
         {{- include "privatelink-prober.rule" (dict "own" $rules.proberGone "all" $.Values.prometheusRule
-            "summary" "Nobody probes from {{ $labels.node }} any more"
-            "description" "The agent on {{ $labels.node }} was scraped before and is not now. It may have failed to start (an image that cannot be pulled is what a broken path to the registry looks like), or cannot be reached."
+            "summary" "The agent on {{ $labels.node }} is no longer scraped"
+            "description" "The agent on {{ $labels.node }} was scraped before and is not now. Either it failed to start, or it cannot be reached. If its image cannot be pulled, the path to the registry may be broken."
             "anchor" "prober_gone") | nindent 8 }}
       {{- end }}
       {{- if $rules.nodeWithoutProber.enabled }}
@@ -177,12 +177,12 @@ groups:
           and on (cluster)
           max by (cluster) (privatelink_build_info)
         {{- include "privatelink-prober.rule" (dict "own" $rules.nodeWithoutProber "all" $.Values.prometheusRule
-            "summary" "Nobody probes from {{ $labels.node }}"
-            "description" "The node exists, and no agent was scraped there. Look at the DaemonSet: a pod that is pending, an image that cannot be pulled, a taint that is not tolerated."
+            "summary" "No agent is scraped on {{ $labels.node }}"
+            "description" "The node exists, but no agent was scraped there. Check the DaemonSet for a pending pod, an image that cannot be pulled, or a taint that is not tolerated."
             "anchor" "node_without_prober") | nindent 8 }}
       {{- end }}
       {{- if $rules.proberAbsent.enabled }}
-      # By cluster where some were seen lately, so that other clusters' agents hide nothing.
+      # The first part fires for each cluster, even if agents of other clusters are scraped.
       - alert: PrivateLinkProberAbsent
         expr: |
           (
@@ -193,8 +193,8 @@ groups:
           or
           absent(privatelink_build_info)
         {{- include "privatelink-prober.rule" (dict "own" $rules.proberAbsent "all" $.Values.prometheusRule
-            "summary" "No agent is scraped at all{{ with $labels.cluster }} in {{ . }}{{ end }}"
-            "description" "Prometheus has no series of privatelink-prober: it is not running, its monitor is not selected, or a network policy keeps Prometheus out. Private services are unwatched."
+            "summary" "No agent is scraped{{ with $labels.cluster }} in {{ . }}{{ end }}"
+            "description" "Prometheus has no series of privatelink-prober. Either the agents do not run, or Prometheus does not select their monitor, or a network policy blocks it. No private service is monitored."
             "anchor" "prober_absent") | nindent 8 }}
       {{- end }}
       {{- if $rules.reloadFailed.enabled }}
@@ -204,15 +204,15 @@ groups:
             max by (cluster, node) (privatelink_config_last_reload_successful) == 0
           )
         {{- include "privatelink-prober.rule" (dict "own" $rules.reloadFailed "all" $.Values.prometheusRule
-            "summary" "The configuration's last edit is refused"
-            "description" "{{ $value }} node(s) go on with the configuration before it. The agents' log names the line; `privatelink-prober validate` says the same beforehand."
+            "summary" "Agents refuse the last change of the configuration"
+            "description" "{{ $value }} node(s) continue with the previous configuration. The agent's log names the line. `privatelink-prober validate` reports the same before a change is applied."
             "anchor" "config_reload_failed") | nindent 8 }}
       {{- end }}
 {{- end -}}
 
 {{/*
-The expression `expr`, whose series have the labels `by` and `node`, as long as no more than `most` nodes
-share `by`; beyond, their number without `node`.
+The series of `expr`, which have the labels `by` and `node`. Where more than `most` nodes share `by`: one
+series without `node`, whose value is the number of nodes.
 */}}
 {{- define "privatelink-prober.fewNodes" -}}
 (
@@ -245,7 +245,7 @@ and
 sum by (cluster, node, target, stage) (increase(privatelink_probe_timeouts_total[{{ .window }}])) > {{ subf (float64 .atLeast) 0.5 }}
 {{- end -}}
 
-{{/* What all alerts have. `own`: the alert's values; `all`: prometheusRule. */}}
+{{/* The fields that all alerts have. `own`: the alert's values; `all`: prometheusRule. */}}
 {{- define "privatelink-prober.rule" -}}
 for: {{ .own.for }}
 labels:

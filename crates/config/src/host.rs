@@ -10,6 +10,17 @@ use crate::diagnostic::{Diagnostic, quoted};
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
+/// The pattern of a host, for the JSON schema: labels, each with a dot or the end after it. The dot
+/// is in brackets, since Helm shows backslashes doubled.
+pub(crate) const PATTERN: &str = "^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?([.]|$))+$";
+
+/// The pattern that a host must match too: its last label is no number, as in an IPv4 address.
+pub(crate) const LAST_LABEL_PATTERN: &str = "[^0-9.][^.]*[.]?$";
+
+/// The pattern of an entry of `allowedHosts`: a host, or `*.` and a host.
+pub(crate) const ALLOWED_PATTERN: &str =
+    "^([*][.])?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?([.]|$))+$";
+
 /// Reads a host; the result is in lower case and has no trailing dot.
 pub fn parse(text: &str) -> Result<String, Diagnostic> {
     if let Some(diagnostic) = not_a_host(text) {
@@ -29,6 +40,15 @@ pub fn parse(text: &str) -> Result<String, Diagnostic> {
                 quoted(text)
             )));
         }
+    }
+    // RFC 1123 section 2.1: what ends in a number can only be an IPv4 address, here one with a typo.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Diagnostic::new(format!(
+            "{} is not a host name: it ends in a number",
+            quoted(text)
+        ))
+        .help("write the name that applications use"));
     }
     Ok(host)
 }
@@ -161,7 +181,18 @@ mod tests {
                 "{diagnostic:?}"
             );
         }
-        for text in ["a..b", ".a", "a.-b", "a b", "a\u{0}b", "a.."] {
+        for text in [
+            "a..b",
+            ".a",
+            "a.-b",
+            "a b",
+            "a\u{0}b",
+            "a..",
+            "10.1.2.300",
+            "10.1.2",
+            "010.1.2.3",
+            "a.1",
+        ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
     }

@@ -8,6 +8,22 @@ use privatelink_verdict::resolver::DNS_PORT;
 
 use crate::diagnostic::{Diagnostic, quoted};
 
+/// What an address looks like, for the JSON schema. The reader alone checks that no number exceeds 255:
+/// messages show the pattern, which should stay readable.
+const IPV4: &str = "[0-9]{1,3}([.][0-9]{1,3}){3}";
+const IPV6: &str = "[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}";
+
+/// The pattern of a network, for the JSON schema. A pattern cannot say that no bit is set beyond the
+/// prefix.
+pub(crate) fn cidr_pattern() -> String {
+    format!("^({IPV4}/(3[0-2]|[0-2]?[0-9])|{IPV6}/(12[0-8]|1[01][0-9]|0?[0-9]?[0-9]))$")
+}
+
+/// The pattern of a DNS server, for the JSON schema.
+pub(crate) fn server_pattern() -> String {
+    format!(r"^({IPV4}(:[0-9]+)?|{IPV6}|\[{IPV6}(%[0-9]+)?\](:[0-9]+)?)$")
+}
+
 /// Reads a network. Bits beyond the prefix are refused: `10.1.2.3/24` may mean the network or the one
 /// address.
 pub(crate) fn cidr(text: &str) -> Result<IpNet, Diagnostic> {

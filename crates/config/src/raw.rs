@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::spanned::Spanned;
 use crate::text::{
-    CidrText, DetailText, DurationText, ExpectText, FamilyText, HostText, NameText, PathText,
-    ProtocolText, ServerText, UsageText,
+    AllowedHostText, CidrText, DetailText, DurationText, ExpectText, FamilyText, HostText,
+    NameText, PathText, PresetText, ProtocolText, RegionText, ServerText, UsageText,
 };
 
 /// The configuration of privatelink-prober.
@@ -32,6 +32,7 @@ pub(crate) struct RawConfig {
     /// Networks whose addresses are private or public here, whatever range they are in.
     pub(crate) classify: Option<RawClassify>,
     /// Address families that are asked for. Default: both.
+    #[schemars(length(min = 1))]
     pub(crate) address_families: Option<Spanned<Vec<Spanned<FamilyText>>>>,
     /// The shortest time between two requests to a service for evidence, at least 1m. Default: 10m.
     pub(crate) http_interval: Option<Spanned<DurationText>>,
@@ -43,9 +44,9 @@ pub(crate) struct RawConfig {
     pub(crate) limits: Option<RawLimits>,
     /// Hosts that CRD and discovered targets may have beside the catalogue's: a host, or
     /// `*.zone` for everything below it.
-    pub(crate) allowed_hosts: Option<Vec<Spanned<HostText>>>,
+    pub(crate) allowed_hosts: Option<Vec<Spanned<AllowedHostText>>>,
     /// Named sets of targets: `aks-egress`, or `aks-egress:REGION`, for what AKS needs in public.
-    pub(crate) presets: Option<Vec<Spanned<NameText>>>,
+    pub(crate) presets: Option<Vec<Spanned<PresetText>>>,
     /// What to probe.
     pub(crate) targets: Option<Vec<Spanned<RawTarget>>>,
 }
@@ -71,6 +72,7 @@ pub(crate) struct RawTarget {
     /// Replaces the global `expectedCidrs`.
     pub(crate) expected_cidrs: Option<Vec<Spanned<CidrText>>>,
     /// Replaces the global `addressFamilies`.
+    #[schemars(length(min = 1))]
     pub(crate) address_families: Option<Spanned<Vec<Spanned<FamilyText>>>>,
     /// Replaces the global `interval`.
     pub(crate) interval: Option<Spanned<DurationText>>,
@@ -83,7 +85,7 @@ pub(crate) struct RawTarget {
     pub(crate) http: Option<Spanned<bool>>,
     /// Regions of a container registry's data endpoints; each becomes a target of its own,
     /// named `<name>:data:<region>`.
-    pub(crate) data_regions: Option<Vec<Spanned<NameText>>>,
+    pub(crate) data_regions: Option<Vec<Spanned<RegionText>>>,
     /// The private DNS zone of a service that is not in the catalogue.
     pub(crate) private_zone: Option<Spanned<HostText>>,
     /// Comes before the global `classify`.
@@ -92,6 +94,7 @@ pub(crate) struct RawTarget {
     /// blob, a database with the hosts it redirects to.
     pub(crate) same_service: Option<Vec<Spanned<NameText>>>,
     /// Who owns the target: a label of `privatelink_target_info`, for routing alerts.
+    #[schemars(regex(pattern = "[^ ]"))]
     pub(crate) owner: Option<Spanned<String>>,
 }
 
@@ -108,10 +111,15 @@ pub(crate) struct RawClassify {
 /// A resolver: a list of DNS servers, or a resolv.conf file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["servers"], "properties": {"servers": {"type": "array"}}},
+    {"required": ["resolvConf"], "properties": {"resolvConf": {"type": "string"}}},
+]))]
 pub(crate) struct RawResolver {
     /// A metric label.
     pub(crate) name: Spanned<NameText>,
     /// DNS servers; port 53 unless written.
+    #[schemars(length(min = 1))]
     pub(crate) servers: Option<Spanned<Vec<Spanned<ServerText>>>>,
     /// A resolv.conf file to read the servers from. It is read again before every use.
     pub(crate) resolv_conf: Option<Spanned<PathText>>,

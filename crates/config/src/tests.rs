@@ -1,6 +1,7 @@
 //! What a configuration means, and how one that cannot be used is refused.
 
 mod guide;
+mod json_schema;
 mod meaning;
 mod merging;
 mod properties;

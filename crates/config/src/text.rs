@@ -9,7 +9,7 @@ use privatelink_verdict::target::{Expectation, Protocol};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::duration;
+use crate::{duration, host, network};
 
 macro_rules! texts {
     ($($(#[$meta:meta])* $name:ident = $schema_name:literal: $schema:expr;)+) => {$(
@@ -54,30 +54,52 @@ texts! {
         "description": "Whole numbers with units, longest first: 30s, 10m, 1h30m, 500ms.",
         "pattern": duration::PATTERN,
         "minLength": 2,
+        "maxLength": 64,
     });
     /// A network.
     CidrText = "Cidr": json_schema!({
         "type": "string",
         "description": "A network without bits beyond its prefix: 10.1.2.0/24, fd00:1::/64.",
-        "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
+        "pattern": network::cidr_pattern(),
     });
     /// A DNS server.
     ServerText = "Server": json_schema!({
         "type": "string",
         "description": "A DNS server: 10.0.0.10, 10.0.0.10:5353, [fd00::10]:53.",
+        "pattern": network::server_pattern(),
     });
     /// A host or zone.
     HostText = "Host": json_schema!({
         "type": "string",
         "description": "A DNS name. A trailing dot is dropped, upper case is lowered; an \
                         internationalised name is written in its xn-- form.",
-        "minLength": 1,
+        "pattern": host::PATTERN,
         "maxLength": 254,
+        "allOf": [{"pattern": host::LAST_LABEL_PATTERN}],
+    });
+    /// A host, or every host below a zone.
+    AllowedHostText = "AllowedHost": json_schema!({
+        "type": "string",
+        "description": "A DNS name, or `*.` and a DNS name for every name below it.",
+        "pattern": host::ALLOWED_PATTERN,
+        "maxLength": 256,
+        "allOf": [{"pattern": host::LAST_LABEL_PATTERN}],
     });
     /// The name of a target, resolver, preset or region.
     NameText = "Name": json_schema!({
         "type": "string",
         "pattern": NAME_PATTERN,
+    });
+    /// A preset.
+    PresetText = "Preset": json_schema!({
+        "type": "string",
+        "pattern": "^aks-egress(:[a-z0-9]+)?$",
+    });
+    /// A region of Azure.
+    RegionText = "Region": json_schema!({
+        "type": "string",
+        "description": "A region as Azure's tools write it: westeurope, not West Europe.",
+        "pattern": "^[A-Za-z0-9]+$",
     });
     /// A file.
     PathText = "Path": json_schema!({"type": "string", "minLength": 1});

@@ -1,7 +1,7 @@
-// CoreDNS with the plugins the tests need: it forwards, caches, says what went wrong, and serves the
-// names of the cluster that it runs in.
+// CoreDNS with only the plugins that the tests need: it forwards, caches, logs errors, and serves the names
+// of the cluster in which it runs.
 //
-// The whole CoreDNS links five cloud SDKs and takes minutes more to build; the server, the forwarder
+// The complete CoreDNS links five cloud SDKs, and takes minutes longer to build. The server, the forwarder
 // and the cache are the same code.
 package main
 

@@ -16,7 +16,7 @@ use crate::host;
 use crate::problems::Problems;
 use crate::raw::RawTarget;
 use crate::spanned::{Location, Spanned};
-use crate::text::HostText;
+use crate::text::AllowedHostText;
 
 /// One entry of `allowedHosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Allowed {
 }
 
 pub(super) fn allowed(
-    written: Option<&[Spanned<HostText>]>,
+    written: Option<&[Spanned<AllowedHostText>]>,
     problems: &mut Problems<'_>,
 ) -> Vec<Allowed> {
     written
