@@ -6,7 +6,6 @@ use crate::address::Family;
 use crate::case::Case;
 use crate::fact::LISTED;
 use crate::observation::{Comparison, QueryOutcome};
-use crate::protocol::Protocol;
 use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
 use crate::zone::{ZoneAuthority, is_azure_private_dns};
@@ -216,14 +215,9 @@ fn compared(case: &Case<'_>, reason: Reason) -> Option<SocketAddr> {
 
 fn handshake(case: &Case<'_>, ip: IpAddr) -> String {
     let target = case.target;
-    let start = match target.protocol {
-        Protocol::Postgres => " -starttls postgres",
-        Protocol::Mysql => " -starttls mysql",
-        // openssl knows no TDS; nmap's script does.
-        Protocol::Tds => {
-            return format!("nmap -Pn -p {} --script ssl-cert {ip}", target.port);
-        }
-        Protocol::Tls | Protocol::Tcp => "",
+    let Some(start) = target.protocol.openssl_arguments() else {
+        // A script of nmap speaks what openssl does not.
+        return format!("nmap -Pn -p {} --script ssl-cert {ip}", target.port);
     };
     // Without an end of its input it would wait for what to send.
     format!(
