@@ -1,7 +1,7 @@
 //! Prose: the sentences about a verdict, made from its reason, its facts and the expectation. All
 //! of them are made here, and nothing else makes or changes one.
 
-mod advice;
+mod advice_by_facts;
 mod command;
 mod detail;
 mod summary;
@@ -39,12 +39,12 @@ impl<'a> Prose<'a> {
 
     /// What a finding means, in one sentence.
     pub fn meaning(&self, finding: &Finding) -> &'static str {
-        advice::meaning(&self.case, finding)
+        advice_by_facts::meaning(&self.case, finding)
     }
 
     /// What to do about a finding, in one sentence.
     pub fn remedy(&self, finding: &Finding) -> &'static str {
-        advice::remedy(&self.case, finding)
+        advice_by_facts::remedy(&self.case, finding)
     }
 
     /// One command that would settle a finding, where there is one.
