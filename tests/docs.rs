@@ -73,6 +73,31 @@ fn whatever_leads_nowhere_is_reported() {
     assert_eq!(found, expected);
 }
 
+/// The diffs of CONTRIBUTING.md are examples that nobody applies: whatever they keep or remove must still
+/// be in the file. `…` stands for lines left out.
+#[test]
+fn the_diffs_for_contributors_begin_with_lines_that_are_there() {
+    let text = fs::read_to_string("CONTRIBUTING.md").expect("text");
+    let diffs = text.split("```diff\n").skip(1);
+    let lines = diffs.flat_map(|diff| diff.lines().take_while(|line| *line != "```"));
+    let mut file = ("", String::new());
+    let mut compared = 0;
+    for line in lines {
+        if let Some(path) = line.strip_prefix("+++ ") {
+            let is_new = path.ends_with(" (new)");
+            let text = (!is_new).then(|| fs::read_to_string(path).expect(path));
+            file = (path, text.unwrap_or_default());
+        } else if let Some(kept) = line.strip_prefix([' ', '-']) {
+            let is_there = file.1.lines().any(|there| there == kept);
+            assert!(is_there, "{}: {kept}", file.0);
+            compared += 1;
+        } else {
+            assert!(line == "…" || line.starts_with('+'), "{line}");
+        }
+    }
+    assert!(compared > 20, "only {compared} lines were compared");
+}
+
 /// What one document points at, and what others can point at in it.
 struct Document {
     /// Targets of links, and addresses in the text.

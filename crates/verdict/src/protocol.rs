@@ -17,3 +17,16 @@ words! {
         Mysql = "mysql",
     }
 }
+
+impl Protocol {
+    /// The arguments with which `openssl s_client` begins its handshake as the agent does; `None` where
+    /// it cannot.
+    pub(crate) const fn openssl_arguments(self) -> Option<&'static str> {
+        match self {
+            Self::Tls | Self::Tcp => Some(""),
+            Self::Tds => None,
+            Self::Postgres => Some(" -starttls postgres"),
+            Self::Mysql => Some(" -starttls mysql"),
+        }
+    }
+}

@@ -132,7 +132,7 @@ const fn get(path: &'static str) -> Request {
 }
 
 /// One row for each kind of service; the catalogue's column `evidence` names them.
-static ALL: [&ServiceEvidence; 8] = [
+static ALL: &[&ServiceEvidence] = &[
     &ServiceEvidence {
         word: "registry",
         request: get("/v2/"),
@@ -234,7 +234,7 @@ static ALL: [&ServiceEvidence; 8] = [
 
 impl ServiceEvidence {
     /// Every kind.
-    pub const ALL: &'static [&'static Self] = &ALL;
+    pub const ALL: &'static [&'static Self] = ALL;
 
     /// The catalogue's word for the kind.
     pub const fn word(&'static self) -> &'static str {

@@ -7,7 +7,6 @@ use crate::case::Case;
 use crate::catalogue;
 use crate::fact::{Fact, LISTED, ServiceFact, TlsFact};
 use crate::observation::{Comparison, QueryOutcome, Refusal};
-use crate::protocol::Protocol;
 use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
 use crate::zone::{ZoneAuthority, is_azure_private_dns};
@@ -243,17 +242,12 @@ fn compared(case: &Case<'_>, reason: Reason) -> Option<SocketAddr> {
 
 fn handshake(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let (target, ip) = (case.target, finding.address?);
-    let start = match target.protocol {
-        Protocol::Postgres => " -starttls postgres",
-        Protocol::Mysql => " -starttls mysql",
-        // openssl knows no TDS; nmap's script does.
-        Protocol::Tds => {
-            return Some(format!(
-                "nmap -Pn -p {} --script ssl-cert {ip}",
-                target.port
-            ));
-        }
-        Protocol::Tls | Protocol::Tcp => "",
+    let Some(start) = target.protocol.openssl_arguments() else {
+        // A script of nmap speaks what openssl does not.
+        return Some(format!(
+            "nmap -Pn -p {} --script ssl-cert {ip}",
+            target.port
+        ));
     };
     let is_sent_alone = finding.facts.iter().any(|fact| {
         matches!(
