@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::completion::{Observed, complete};
 use self::limit_waits::{LimitWaits, Wait};
-use self::permits::Permits;
+use self::permits::{Permits, SLOW};
 use self::slot::{Slot, State};
 use crate::schedule::{Cadence, Schedule, cadence};
 
@@ -90,6 +90,8 @@ struct Gathered {
     target: Arc<Target>,
     observation: Observation,
     cache: Box<EvidenceCache>,
+    /// Whether the probe took long.
+    is_slow: bool,
     /// How long the probe waited for the limits; `None` in the first round, in which all targets wait.
     wait: Option<Wait>,
 }
@@ -289,8 +291,8 @@ impl<P: Probe> Agent<P> {
     fn start_due(&mut self) {
         let now = Instant::now();
         while let Some(beat) = self.schedule.take(now) {
-            let started = self.start(beat.index);
-            let skipped = beat.missed + u64::from(!started);
+            let started = beat.is_on_time && self.start(beat.index);
+            let skipped = beat.missed + u64::from(beat.is_on_time && !started);
             if skipped > 0 {
                 BeatSkipped {
                     target: &self.slots[beat.index].target.name,
@@ -308,12 +310,12 @@ impl<P: Probe> Agent<P> {
             return false;
         };
         let target = Arc::clone(&slot.target);
-        let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire());
+        let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire(slot.is_slow));
         let (board, name) = (self.board.clone(), target.name.clone());
         let counts_wait = !is_first_round(&board, &target);
         let task = self.tasks.spawn(async move {
             let due = Instant::now();
-            let _permit = permit.await;
+            let permit = permit.await;
             let permitted = Instant::now();
             prober.ready().await;
             let wait = Wait {
@@ -321,11 +323,13 @@ impl<P: Probe> Agent<P> {
                 pace: permitted.elapsed(),
             };
             let _in_flight = InFlight::new(board);
-            let observation = prober.probe(&target, &mut cache).await;
+            let started = Instant::now();
+            let observation = permit.hold(prober.probe(&target, &mut cache)).await;
             Gathered {
                 target,
                 observation,
                 cache,
+                is_slow: started.elapsed() > SLOW,
                 wait: counts_wait.then_some(wait),
             }
         });
@@ -360,6 +364,7 @@ impl<P: Probe> Agent<P> {
         if let Some(wait) = gathered.wait {
             self.limit_waits.count(wait);
         }
+        self.slots[index].is_slow = gathered.is_slow;
         self.slots[index].state = State::Idle(if valid {
             gathered.cache
         } else {

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// The first round is spread over at most this long.
 const FIRST_ROUND: Duration = Duration::from_secs(15);
 
+/// A beat that is taken later than this is missed.
+const LATE: Duration = Duration::from_secs(2);
+
 /// When each of a number of targets is due, by index.
 #[derive(Debug)]
 pub struct Schedule {
@@ -36,9 +39,13 @@ pub struct Cadence {
 /// A beat that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat {
+    /// Whether it is still on time. After a pause of the process every target is due at once, and each
+    /// goes on at its next beat instead.
+    pub is_on_time: bool,
     /// The target's index.
     pub index: usize,
-    /// Beats of the target that passed since the last one taken, because the loop was late.
+    /// Beats of the target that were missed because the loop was late, with this one if it is not on
+    /// time.
     pub missed: u64,
 }
 
@@ -86,9 +93,13 @@ impl Schedule {
         });
         *next += *interval * passed;
         self.due.push(Reverse((*next, index)));
-        // One of them is this beat.
-        let missed = (u64::from(early) + u64::from(passed)).saturating_sub(1);
-        Some(Beat { index, missed })
+        let passed = u64::from(early) + u64::from(passed);
+        let is_on_time = now - at <= LATE;
+        Some(Beat {
+            index,
+            is_on_time,
+            missed: passed.saturating_sub(u64::from(is_on_time)),
+        })
     }
 }
 
@@ -221,9 +232,16 @@ mod tests {
     async fn beats_missed_while_the_loop_was_late_are_counted_not_made_up_for() {
         let start = Instant::now();
         let mut schedule = Schedule::new([regular(10 * SECOND, start)]);
-        let missed = |missed| Some(Beat { index: 0, missed });
-        assert_eq!(schedule.take(start), missed(0));
-        assert_eq!(schedule.take(start + 35 * SECOND), missed(2));
+        let beat = |is_on_time, missed| {
+            Some(Beat {
+                index: 0,
+                is_on_time,
+                missed,
+            })
+        };
+        assert_eq!(schedule.take(start), beat(true, 0));
+        assert_eq!(schedule.take(start + 11 * SECOND), beat(true, 0));
+        assert_eq!(schedule.take(start + 35 * SECOND), beat(false, 2));
         assert_eq!(schedule.take(start + 35 * SECOND), None);
         assert_eq!(schedule.next_at(), Some(start + 40 * SECOND));
     }
@@ -237,7 +255,11 @@ mod tests {
             next: start + 5 * SECOND,
         }]);
         let beat = schedule.take(start + 16 * SECOND).expect("a beat");
-        assert_eq!(beat.missed, 2, "at 0 and 5 s; the one of 15 s is heard now");
+        assert_eq!(
+            (beat.is_on_time, beat.missed),
+            (false, 3),
+            "at 0, 5 and 15 s"
+        );
         assert_eq!(schedule.next_at(), Some(start + 25 * SECOND));
     }
 

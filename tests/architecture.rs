@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -34,7 +35,10 @@ fn the_table_of_bounds_shows_the_constants_of_the_code() {
     for row in table.lines().skip(2).take_while(|row| row.starts_with('|')) {
         let mut source = String::new();
         for (index, code) in row.split('`').skip(1).step_by(2).enumerate() {
-            if code.ends_with(".rs") {
+            if Path::new(code)
+                .extension()
+                .is_some_and(|extension| extension == "rs")
+            {
                 source = fs::read_to_string(code).unwrap_or_else(|error| panic!("{code}: {error}"));
             } else if let Some((name, value)) = code.split_once(" = ") {
                 let declared = source.lines().find(|line| {

@@ -11,6 +11,8 @@ use privatelink_probe::EvidenceCache;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) target: Arc<Target>,
+    /// Whether the latest probe took long, so that the next one uses the lane of the slow ones.
+    pub(super) is_slow: bool,
     pub(super) state: State,
 }
 
@@ -28,6 +30,7 @@ impl Slot {
     pub(super) fn new(target: Arc<Target>) -> Self {
         Self {
             target,
+            is_slow: false,
             state: State::Idle(Box::default()),
         }
     }

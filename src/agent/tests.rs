@@ -431,6 +431,69 @@ async fn probes_of_the_plan_before_count_towards_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn five_hundred_targets_that_hang_make_no_healthy_one_late() {
+    let interval = 5 * SECOND;
+    let names: Vec<String> = (0..520).map(|n| format!("target-{n}")).collect();
+    let (hanging, healthy) = names.split_at(500);
+    let prober = FakeProber::default();
+    for name in hanging {
+        prober.behave(name, Behaviour::Takes(10 * SECOND));
+    }
+    let targets = names.iter().map(|name| Target {
+        interval,
+        ..target(name)
+    });
+    let plan = fixtures::plan(targets.map(Arc::new));
+    assert_eq!(plan.limits, privatelink_config::plan::Limits::default());
+    let agent = Running::start(&plan, prober);
+    sleep(Duration::from_mins(5)).await;
+    assert!(agent.prober.lock().most_running <= plan.limits.max_concurrent);
+    // The first probe of a target that hangs cannot be told from another's: the first round is left out.
+    let settled = Instant::now() - Duration::from_mins(4);
+    for name in healthy {
+        let starts = agent.prober.starts(name);
+        let starts: Vec<_> = starts.iter().filter(|start| start.at > settled).collect();
+        assert!(starts.len() >= 47, "{name}: {} probes", starts.len());
+        for pair in starts.windows(2) {
+            let late = (pair[1].at - pair[0].at).abs_diff(interval);
+            assert!(late < SECOND, "{name}: {late:?} off its beat");
+        }
+    }
+    let probed = hanging.iter().filter(|name| agent.probes(name) >= 8);
+    assert_eq!(probed.count(), hanging.len(), "the others are not starved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_each_target_goes_on_at_its_next_beat() {
+    let names: Vec<String> = (0..100).map(|n| format!("target-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let agent = Running::start(&plan(&names), FakeProber::default());
+    sleep(30 * SECOND).await;
+    // As SIGSTOP does: the clock goes on, and nothing runs.
+    tokio::time::advance(40 * SECOND).await;
+    let paused = Instant::now();
+    sleep(15 * SECOND).await;
+    let state = agent.prober.lock();
+    let started = |from: Duration, to: Duration| {
+        let window = paused + from..paused + to;
+        state
+            .starts
+            .iter()
+            .filter(|s| window.contains(&s.at))
+            .count()
+    };
+    assert!(
+        started(Duration::ZERO, SECOND) < 25,
+        "{}",
+        started(Duration::ZERO, SECOND)
+    );
+    assert!(
+        started(Duration::ZERO, INTERVAL) >= 95,
+        "each within its interval"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_waits_a_second_for_probes_and_no_longer() {
     let prober = FakeProber::default();
     prober.behave("stuck", Behaviour::Takes(FOREVER));

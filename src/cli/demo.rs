@@ -18,7 +18,7 @@ use crate::http;
 use privatelink_config::reload::Watcher;
 use privatelink_lab::RunningWorld;
 use privatelink_machine::Machine;
-use privatelink_report::log;
+use privatelink_report::log_setup;
 use privatelink_report::metrics::Histograms;
 
 /// Show an embedded lab: healthy and broken services, on loopback, without root or network.
@@ -96,7 +96,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             form.print(&results(&agent, &plan)?)?;
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
-                log::init(log::LineFormat::Text, "info")?;
+                log_setup::init(log_setup::LineFormat::Text, "info")?;
                 serve(agent, &plan, listener, watcher).await?;
             }
         }

@@ -19,7 +19,7 @@ use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
 use privatelink_report::events::{AgentStarted, AgentStopping, ConfigLoaded};
-use privatelink_report::log;
+use privatelink_report::log_setup;
 use privatelink_report::metrics::Histograms;
 
 /// How long answers under way may take once the agent was told to stop.
@@ -71,7 +71,7 @@ enum LogFormat {
     Text,
 }
 
-impl From<LogFormat> for log::LineFormat {
+impl From<LogFormat> for log_setup::LineFormat {
     fn from(format: LogFormat) -> Self {
         match format {
             LogFormat::Json => Self::Json,
@@ -122,7 +122,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         log_level,
         histograms,
     } = args;
-    log::init(log_format.into(), &log_level)?;
+    log_setup::init(log_format.into(), &log_level)?;
     runtime()?.block_on(async {
         let (plan, watcher) = Watcher::start(&config)?;
         let listener = http::bind(listen).await?;

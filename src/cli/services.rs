@@ -5,6 +5,7 @@ mod search;
 use std::io::{self, Write};
 
 use clap::Args;
+use privatelink_verdict::catalogue::privatelink_zone;
 use privatelink_verdict::catalogue::{self, Cloud, Match, Service};
 use serde_json::{Value, json};
 

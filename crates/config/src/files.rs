@@ -64,8 +64,10 @@ impl Files {
 
     /// Whether the content of any of the files is different now.
     pub(crate) fn changed(&self) -> bool {
-        let mut files = self.read.iter();
-        files.any(|(path, before)| fingerprint(&read_bounded(path, LARGEST_FILE)) != *before)
+        self.read.iter().any(|(path, before)| {
+            let content = read_bounded(path, LARGEST_FILE);
+            !is_out_of_descriptors(&content) && fingerprint(&content) != *before
+        })
     }
 
     /// A hash of the content of all files, whatever their paths. It has 48 bits, so that a gauge
@@ -93,6 +95,13 @@ fn standard_input() -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(content)
+}
+
+/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing
+/// about the file.
+fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
+    let code = content.as_ref().err().and_then(io::Error::raw_os_error);
+    matches!(code, Some(23 | 24))
 }
 
 /// The content of a file as text.

@@ -45,7 +45,7 @@ pub enum Detail {
 pub struct Limits {
     /// Targets of all sources together.
     pub max_targets: usize,
-    /// Probes in flight.
+    /// Probes in flight; a quarter of them is for targets that do not hang.
     pub max_concurrent: usize,
     /// The shortest interval a target may have.
     pub min_interval: Duration,
@@ -53,11 +53,14 @@ pub struct Limits {
     pub max_dns_qps: u32,
 }
 
+/// The largest `limits.maxTargets`.
+pub(crate) const MOST_TARGETS: usize = 10_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_targets: 500,
-            max_concurrent: 32,
+            max_concurrent: 256,
             min_interval: Duration::from_secs(5),
             max_dns_qps: 50,
         }

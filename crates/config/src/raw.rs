@@ -194,7 +194,7 @@ pub(crate) struct RawLimits {
     /// Targets of all sources together. Default: 500.
     #[schemars(range(min = 1, max = 10000))]
     pub(crate) max_targets: Option<Spanned<i64>>,
-    /// Probes in flight. Default: 32.
+    /// Probes in flight. A quarter of them is for targets that do not hang. Default: 256.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) max_concurrent: Option<Spanned<i64>>,
     /// The shortest interval a target may have, at least 1s. Default: 5s.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
 
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::plan::MOST_TARGETS;
 use crate::problem::Problem;
 use crate::raw::{RawConfig, RawTarget};
 use crate::shape;
@@ -15,6 +16,49 @@ use crate::spanned::{Location, SourceText, Spanned, within_file};
 
 /// Largest configuration file: far more than ten thousand targets need.
 pub(crate) const LARGEST_FILE: usize = 8 << 20;
+
+/// Largest file that is read without counting its targets first.
+const UNCOUNTED_FILE: usize = 64 << 10;
+
+/// What is known of a large file before its targets are read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Outline {
+    limits: Option<OutlineLimits>,
+    /// Elements without a size, so that any number of them takes no memory.
+    targets: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OutlineLimits {
+    max_targets: Option<usize>,
+}
+
+/// Refuses a file that has more targets than its own `limits.maxTargets`, or than `most` without one,
+/// before they are read: to read tens of thousands of them would take more memory than the agent has.
+/// What else is wrong with the file is left to [`document`].
+pub(crate) fn check_size(source: &SourceText, most: usize) -> Result<(), Box<Problem>> {
+    if source.text.len() <= UNCOUNTED_FILE {
+        return Ok(());
+    }
+    let outline = serde_saphyr::from_str_with_options::<Outline>(&source.text, options());
+    let outline = outline.unwrap_or_default();
+    let found = outline.targets.map_or(0, |targets| targets.len());
+    let limit = outline.limits.and_then(|limits| limits.max_targets);
+    let most = limit.unwrap_or(most).min(MOST_TARGETS);
+    if found <= most {
+        return Ok(());
+    }
+    Err(Box::new(Problem::new(
+        source,
+        Location::default(),
+        Diagnostic::new(format!(
+            "there are {found} targets, and limits.maxTargets is {most}"
+        ))
+        .help("raise limits.maxTargets, or probe less"),
+    )))
+}
 
 /// Reads one YAML document.
 pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Box<Problem>> {
@@ -24,12 +68,18 @@ pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Bo
     })
 }
 
-/// Reads a file of the operator, the one with this index among those that are read together; on error,
-/// everything that is wrong with its shape.
-pub(crate) fn configuration(source: &SourceText, index: u16) -> Result<RawConfig, Vec<Problem>> {
+/// Reads a file of the operator, the one with this index among those that are read together, with at
+/// most `most` targets unless its own limits say otherwise; on error, everything that is wrong with its
+/// shape.
+pub(crate) fn configuration(
+    source: &SourceText,
+    index: u16,
+    most: usize,
+) -> Result<RawConfig, Vec<Problem>> {
     if is_empty(source) {
         return Ok(RawConfig::default());
     }
+    check_size(source, most).map_err(|problem| vec![*problem])?;
     within_file(index, || document(source)).map_err(|first| shape::problems(source, *first))
 }
 

@@ -42,6 +42,7 @@ pub(super) fn examine(
         fingerprint: Sha256::digest(leaf).into(),
         covers_name: false,
         trust: Trust::UnknownIssuer,
+        sent_alone: intermediates.is_empty() && parsed.issuer() != parsed.subject(),
         verified_at,
     };
     certificate.names = names(&parsed).take(MAX_NAMES).collect();

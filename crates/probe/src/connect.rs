@@ -103,12 +103,15 @@ impl Connector<'_> {
             elapsed = ?attempt.elapsed,
             version = attempt.stream.as_ref().and_then(version).map(debug_value),
             names = attempt.certificate.as_ref().map(|found| debug_value(&found.names)),
+            client_certificate_required = attempt.client_certificate_required,
             detail = attempt.detail.as_deref(),
             "tls handshake"
         );
         connection.handshake = attempt.outcome;
         connection.handshake_elapsed = Some(attempt.elapsed);
         connection.handshake_detail = attempt.detail;
+        connection.client_certificate_required = attempt.client_certificate_required;
+        connection.offer_refused = attempt.offer_refused;
         connection.refusal = attempt.refusal;
         connection.certificate = attempt.certificate;
         if let Some(mut stream) = attempt.stream {
@@ -218,6 +221,8 @@ fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         },
         handshake_elapsed: None,
         handshake_detail: None,
+        client_certificate_required: false,
+        offer_refused: false,
         refusal: None,
         certificate: None,
         service: None,

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod failure;
+mod try_timeout;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tracing::field::display as display_value;
 
 use self::attempt::{Attempt, Progress};
 use self::failure::Failure;
+use self::try_timeout::try_timeout;
 use super::message::Reply;
 use super::nameserver::Nameservers;
 use super::rate_limit::RateLimit;
@@ -77,7 +79,7 @@ impl Exchange<'_> {
         let servers = self.order();
         let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         let tries = count.saturating_mul(self.nameservers.attempts).max(1);
-        let share = ((self.deadline - started) / tries).min(self.nameservers.timeout);
+        let share = try_timeout(self.deadline - started, tries, self.nameservers.timeout);
 
         let progress = Progress::default();
         let mut pending = Pending::new();
@@ -140,7 +142,10 @@ impl Exchange<'_> {
 }
 
 fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) -> ExchangeResult {
-    let lost = failed.first().and_then(Attempt::failure);
+    // A try that failed by a fault of ours says nothing about the server.
+    let mut failed = failed.iter().filter(|attempt| !attempt.is_fault());
+    let is_first = failed.clone().next().is_none();
+    let lost = failed.next().and_then(Attempt::failure);
     let reply = attempt.result.ok();
     ExchangeResult {
         outcome: reply
@@ -150,7 +155,7 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
         server: Some(attempt.server),
         transport: attempt.transport,
         tries,
-        degraded: tries > 1 || attempt.without_edns,
+        degraded: !is_first || attempt.without_edns,
         elapsed: started.elapsed(),
         detail: lost.or_else(|| {
             attempt

@@ -25,7 +25,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use self::chain_recorder::ChainRecorder;
-use self::failure::{Failure, failure};
+use self::failure::failure;
 use self::read_recorder::ReadRecorder;
 use super::certificate::examine;
 use super::roots::Roots;
@@ -49,6 +49,10 @@ pub(super) struct TlsAttempt {
     pub elapsed: Duration,
     /// What the peer or the library said.
     pub detail: Option<String>,
+    /// Whether the peer ended the connection for want of a client certificate.
+    pub client_certificate_required: bool,
+    /// Whether the peer refused what was offered.
+    pub offer_refused: bool,
     /// By which rule the peer refused this host before TLS.
     pub refusal: Option<Refusal>,
     /// The leaf certificate, if one was received.
@@ -57,6 +61,10 @@ pub(super) struct TlsAttempt {
 
 /// TLS on whatever carries it.
 pub(super) type Stream = TlsStream<Box<dyn Channel>>;
+
+/// The shortest and the longest time that a peer gets to refuse a client without a certificate: between
+/// them it is as long as the handshake took, which is several round trips.
+const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
 
 const TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 
@@ -95,6 +103,8 @@ impl TlsDialer {
             outcome: Handshake::Ok,
             elapsed: started.elapsed(),
             detail: None,
+            client_certificate_required: false,
+            offer_refused: false,
             refusal: None,
             certificate,
         };
@@ -103,12 +113,24 @@ impl TlsDialer {
                 attempt.outcome = Handshake::BadCertificate;
                 attempt.detail = Some("the peer's certificate cannot be read".to_owned());
             }
-            Ok(stream) => attempt.stream = Some(stream),
+            Ok(mut stream) => {
+                attempt.client_certificate_required = recorder.client_asked()
+                    && refuses_soon(&mut stream, attempt.elapsed, deadline).await;
+                attempt.stream = Some(stream).filter(|_| !attempt.client_certificate_required);
+            }
+            Err(error)
+                if error.wants_client_certificate
+                    && recorder.client_asked()
+                    && attempt.certificate.is_some() =>
+            {
+                attempt.client_certificate_required = true;
+            }
             Err(error) => {
                 // What the protocol's start left open explains a handshake without a certificate.
                 let caveat = error.caveat.filter(|_| chain.is_empty());
                 attempt.outcome = caveat.map_or(error.outcome, |_| Handshake::Failed);
                 attempt.detail = caveat.map(str::to_owned).or(error.detail);
+                attempt.offer_refused = error.offer_refused && chain.is_empty();
                 attempt.refusal = error.refusal;
             }
         }
@@ -128,17 +150,15 @@ impl TlsDialer {
             return Err(HandshakeError::of(Handshake::Timeout, Some(missing)));
         };
         let Started { channel, caveat } = started.map_err(|error| HandshakeError {
-            outcome: error.outcome,
-            detail: Some(error.detail),
             refusal: error.refusal,
-            caveat: None,
+            ..HandshakeError::of(error.outcome, Some(error.detail))
         })?;
         let (connector, name) = self
             .client(recorder, target)
             .map_err(|error| HandshakeError::of(Handshake::Failed, Some(error.to_string())))?;
         let recording: Box<dyn Channel> = Box::new(ReadRecorder::new(channel));
         let connecting = connector.connect(name, recording).into_fallible();
-        let (outcome, detail) = match timeout_at(deadline, connecting).await {
+        let error = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.handshake_completed();
                 return Ok(stream);
@@ -152,27 +172,22 @@ impl TlsDialer {
                     let soon = deadline.min(Instant::now() + Duration::from_millis(50));
                     let _ = timeout_at(soon, channel.read(&mut [0; 512])).await;
                 }
-                let Failure {
-                    outcome,
-                    mut detail,
-                    too_large,
-                } = failure(&error, channel.recorded());
-                if recorder.client_asked() && !too_large {
-                    detail.push_str(
-                        "; it had asked for a client certificate, and the probe has none",
-                    );
+                let failure = failure(&error, channel.recorded());
+                HandshakeError {
+                    wants_client_certificate: failure.wants_client_certificate,
+                    offer_refused: failure.offer_refused,
+                    ..HandshakeError::of(failure.outcome, Some(failure.detail))
                 }
-                (outcome, Some(detail))
             }
-            Err(_) => (Handshake::Timeout, None),
+            Err(_) => HandshakeError::of(Handshake::Timeout, None),
         };
         let is_unexplained = matches!(
-            outcome,
+            error.outcome,
             Handshake::Timeout | Handshake::Interrupted | Handshake::Failed
         );
         Err(HandshakeError {
             caveat: caveat.filter(|_| is_unexplained),
-            ..HandshakeError::of(outcome, detail)
+            ..error
         })
     }
 
@@ -209,10 +224,23 @@ pub(super) async fn close(mut stream: Stream) {
     let _ = timeout_at(soon, stream.shutdown()).await;
 }
 
+/// Whether the peer ends the connection within a moment after the handshake. With TLS 1.3 it refuses an
+/// absent client certificate only then (RFC 8446 section 4.4.2.4).
+async fn refuses_soon(stream: &mut Stream, handshake: Duration, deadline: Instant) -> bool {
+    let (shortest, longest) = REFUSAL_WAIT;
+    let soon = deadline.min(Instant::now() + handshake.clamp(shortest, longest));
+    let read = timeout_at(soon, stream.read(&mut [0; 1])).await;
+    matches!(read, Ok(Ok(0) | Err(_)))
+}
+
 /// Why a handshake was not completed.
 struct HandshakeError {
     outcome: Handshake,
     detail: Option<String>,
+    /// Whether the end is what a server does that got no client certificate.
+    wants_client_certificate: bool,
+    /// Whether the peer refused what was offered.
+    offer_refused: bool,
     refusal: Option<Refusal>,
     /// What the protocol's start left open, where that explains the end.
     caveat: Option<&'static str>,
@@ -223,6 +251,8 @@ impl HandshakeError {
         Self {
             outcome,
             detail,
+            wants_client_certificate: false,
+            offer_refused: false,
             refusal: None,
             caveat: None,
         }

@@ -55,6 +55,8 @@ pub(super) struct Reply {
     pub chain: Vec<String>,
     /// The addresses of the last name, with their TTLs; at most [`MAX_ADDRESSES`].
     pub addresses: Vec<(IpAddr, u32)>,
+    /// Whose address records are ignored: the first owner that is not the chain's last name.
+    pub ignored_owner: Option<String>,
     /// The smallest TTL of the answer.
     pub ttl: Option<u32>,
     /// The largest TTL of the answer.
@@ -145,6 +147,7 @@ impl Question {
             },
             chain: vec![text(question.name())],
             addresses: Vec::new(),
+            ignored_owner: None,
             ttl: None,
             longest_ttl: None,
             soa: None,
@@ -164,14 +167,17 @@ impl Question {
                 if answered != QueryOutcome::Nxdomain {
                     reply.addresses = addresses(last, question.query_type(), &message.answers);
                 }
+                reply.ignored_owner = ignored_owner(last, question.query_type(), &message.answers);
                 let ttls = in_chain(&chain, &message.answers).map(|record| record.ttl);
                 reply.ttl = ttls.clone().min();
                 reply.longest_ttl = ttls.max();
                 reply.soa = soa(last, &message.answers).or_else(|| soa(last, &message.authorities));
-                reply.outcome = if reply.addresses.is_empty() {
-                    answered
-                } else {
+                reply.outcome = if !reply.addresses.is_empty() {
                     QueryOutcome::Answer
+                } else if answered == QueryOutcome::Nodata && reply.ignored_owner.is_some() {
+                    QueryOutcome::Invalid
+                } else {
+                    answered
                 };
             }
             Err(error) => {
@@ -220,6 +226,17 @@ fn addresses(name: &Name, kind: RecordType, answers: &[Record]) -> Vec<(IpAddr, 
         }
     }
     found
+}
+
+/// The owner of the first address record that is not `name`: stub resolvers ignore such a record
+/// (glibc, `getanswer_r`).
+fn ignored_owner(name: &Name, kind: RecordType, answers: &[Record]) -> Option<String> {
+    let mut others = answers
+        .iter()
+        .filter(|record| record.record_type() == kind && record.name != *name);
+    others
+        .find(|record| matches!(record.data, RData::A(_) | RData::AAAA(_)))
+        .map(|record| text(&record.name))
 }
 
 fn in_chain<'a>(

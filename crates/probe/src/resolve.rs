@@ -71,8 +71,8 @@ impl ResolverClient<'_> {
             self.ask(&name, kind, edns, deadline)
         });
         let exchanged = join_all(exchanges).await;
-        let answered = exchanged.iter().any(|exchanged| exchanged.reply.is_some());
-        if !answered && let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
+        // A family that could not be asked for want of a descriptor says nothing about its server.
+        if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
             return Err(AgentFault {
                 operation: format!("ask for {host}"),
                 cause,
@@ -204,6 +204,7 @@ impl ResolverClient<'_> {
             elapsed = ?exchanged.elapsed,
             chain = reply.map(|reply| debug_value(&reply.chain)),
             addresses = reply.map(|reply| debug_value(&reply.addresses)),
+            ignored_owner = reply.and_then(|reply| reply.ignored_owner.as_deref()),
             soa = reply.and_then(|reply| reply.soa.as_ref()).map(debug_value),
             detail = exchanged.detail.as_deref().map(|text| display_value(sentence(text))),
             "dns query"
@@ -248,6 +249,7 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
             .as_ref()
             .map(|reply| reply.addresses.clone())
             .unwrap_or_default(),
+        ignored_owner: reply.as_ref().and_then(|reply| reply.ignored_owner.clone()),
         ttl: reply.as_ref().and_then(|reply| reply.ttl),
         longest_ttl: reply.as_ref().and_then(|reply| reply.longest_ttl),
         extended_errors: reply

@@ -33,6 +33,7 @@ impl VerdictChanged<'_> {
     pub fn emit(&self) {
         let (verdict, prose) = (&self.probed.verdict, self.probed.prose());
         let (summary, remedy) = (prose.summary(), prose.primary_remedy());
+        let remedy = remedy.as_deref();
         macro_rules! line {
             ($level:ident, $message:literal) => {
                 $level!(

@@ -6,7 +6,7 @@
 
 pub mod events;
 pub mod json;
-pub mod log;
+pub mod log_setup;
 pub mod metrics;
 pub mod page;
 pub mod runbook;

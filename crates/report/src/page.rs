@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(open.matches("class=\"more\"").count(), 1);
         for fact in [
             "kv-prod.<wbr>privatelink.<wbr>vaultcore.<wbr>azure.<wbr>net",
-            "az network private-dns link vnet list --zone-name privatelink.vaultcore.azure.net",
+            "az graph query --graph-query",
             "on this path. (high confidence)",
             "resolver_disagreement",
             "2027-03-04T08:15:30Z",

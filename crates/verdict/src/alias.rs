@@ -1,7 +1,7 @@
 //! Alias: the privatelink name of an answer's chain, and the private DNS zone a name lies in.
 
-use crate::catalogue;
-use crate::name::{is_within, privatelink_zone};
+use crate::catalogue::{self, internal_zone, privatelink_zone};
+use crate::name::{ancestry, is_privatelink_label, is_within};
 use crate::observation::Resolution;
 use crate::target::Target;
 
@@ -21,12 +21,20 @@ pub fn has_alias(target: &Target, resolution: &Resolution) -> bool {
     alias(target, resolution).is_some()
 }
 
-/// The private DNS zone that `name` lies in: by its privatelink label, the target's `privateZone`,
-/// or the catalogue's private-only names.
+/// Whether `name` is itself a privatelink name: in a private zone of the catalogue, or in the target's
+/// `privateZone` where that has the label.
+pub(crate) fn is_privatelink_name(target: &Target, name: &str) -> bool {
+    privatelink_zone(name).is_some()
+        || configured_zone(target, name)
+            .is_some_and(|zone| ancestry(zone).any(is_privatelink_label))
+}
+
+/// The private DNS zone that `name` lies in: by the target's `privateZone`, or by the catalogue.
 pub fn zone_of<'a>(target: &'a Target, name: &'a str) -> Option<&'a str> {
     configured_zone(target, name)
         .or_else(|| privatelink_zone(name).filter(|zone| *zone != name))
         .or_else(|| catalogue::private_only_zone(name))
+        .or_else(|| internal_zone(name))
 }
 
 /// The zone that most likely holds the record of `name`: a private-only name is made in a zone of

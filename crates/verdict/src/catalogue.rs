@@ -9,8 +9,10 @@ mod doubt;
 mod table;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use crate::name::{ancestry, fits, is_within, privatelink_zone};
+use crate::name::{ancestry, fits, is_privatelink_label, is_within};
 use crate::protocol::Protocol;
 use crate::service_evidence::ServiceEvidence;
 use crate::words::words;
@@ -84,8 +86,12 @@ pub struct Service {
     pub primary: Vec<&'static str>,
     /// Patterns of the zones whose names exist nowhere in public.
     pub private_only: Vec<&'static str>,
+    /// Patterns of the zones whose names are in public DNS too, unless the resource is internal.
+    pub internal: Vec<&'static str>,
     /// Where the suffix is the parent of other services too: the only hosts that are this one.
     pub only_hosts: Vec<&'static str>,
+    /// Patterns of hosts that name no resource: many resources share each of them.
+    pub shared_hosts: Vec<&'static str>,
     /// Its ports; never empty. The first is probed unless the target names another.
     pub ports: Vec<ServicePort>,
     /// What it may be asked before login, and what its reply proves.
@@ -184,10 +190,45 @@ pub fn lookup(host: &str) -> Option<Match> {
 /// A zone below it (`sub.privatelink.westeurope.azmk8s.io`) cannot be known from the
 /// name, so the zone returned is the outermost possible one.
 pub fn private_only_zone(name: &str) -> Option<&str> {
-    let patterns = || services().iter().flat_map(|service| &service.private_only);
-    ancestry(name)
-        .skip(1)
-        .find(|zone| patterns().any(|pattern| holds_only_private(zone, pattern)))
+    ancestry(name).skip(1).find(|zone| {
+        zones_like(zone).any(|(kind, pattern)| {
+            kind == ZoneKind::PrivateOnly && holds_only_private(zone, pattern)
+        })
+    })
+}
+
+/// The private zone that `name` would lie in if its resource is internal: the public DNS has no such
+/// name then. A resource of the same kind that is not internal has public names in the same suffix.
+///
+/// ```
+/// use privatelink_verdict::catalogue::internal_zone;
+/// let zone = internal_zone("app.ase-x.appserviceenvironment.net");
+/// assert_eq!(zone, Some("ase-x.appserviceenvironment.net"));
+/// ```
+pub fn internal_zone(name: &str) -> Option<&str> {
+    ancestry(name).skip(1).find(|zone| {
+        zones_like(zone)
+            .any(|(kind, pattern)| kind == ZoneKind::Internal && holds_only_private(zone, pattern))
+    })
+}
+
+/// The service whose resources share `host`: its first label names a region, or nothing.
+///
+/// ```
+/// use privatelink_verdict::catalogue::sharing;
+/// let service = sharing("westeurope.api.cognitive.microsoft.com").expect("shared");
+/// assert_eq!(service.slug, "ai-services");
+/// assert!(sharing("contoso.cognitiveservices.azure.com").is_none());
+/// ```
+pub fn sharing(host: &str) -> Option<&'static Service> {
+    let shares = |service: &&Service| service.shared_hosts.iter().any(|shared| fits(host, shared));
+    services().iter().find(shares)
+}
+
+/// The private DNS zone of the catalogue that holds the first privatelink label of `name`. The label
+/// means nothing in other names.
+pub fn privatelink_zone(name: &str) -> Option<&str> {
+    ancestry(name).find(|name| is_privatelink_label(name) && is_private_zone(name))
 }
 
 /// Whether `zone` is one of private-only names, by its pattern. Where the zone's name is its owner's
@@ -202,13 +243,48 @@ fn holds_only_private(zone: &str, pattern: &str) -> bool {
 
 /// Whether `zone` is a private DNS zone of the catalogue.
 pub fn is_private_zone(zone: &str) -> bool {
-    let mut services = services().iter();
-    services.any(|service| {
-        let mut zones = service.private_zones.iter();
-        let mut private_only = service.private_only.iter();
-        zones.any(|pattern| fits(zone, pattern))
-            || private_only.any(|pattern| holds_only_private(zone, pattern))
+    zones_like(zone).any(|(kind, pattern)| match kind {
+        ZoneKind::Private => fits(zone, pattern),
+        ZoneKind::PrivateOnly => holds_only_private(zone, pattern),
+        ZoneKind::Internal => false,
     })
+}
+
+/// Which column of the table a pattern of a zone is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ZoneKind {
+    Private,
+    PrivateOnly,
+    Internal,
+}
+
+/// The patterns of zones by their last two labels, which hold no placeholder: a probe looks up every
+/// name of a chain and its parents.
+static ZONES: LazyLock<HashMap<&str, Vec<(ZoneKind, &str)>>> = LazyLock::new(|| {
+    let mut zones: HashMap<&str, Vec<(ZoneKind, &str)>> = HashMap::new();
+    for service in services() {
+        for (kind, patterns) in [
+            (ZoneKind::Private, &service.private_zones),
+            (ZoneKind::PrivateOnly, &service.private_only),
+            (ZoneKind::Internal, &service.internal),
+        ] {
+            for pattern in patterns {
+                let entries = zones
+                    .entry(tail(pattern, 2).unwrap_or(pattern))
+                    .or_default();
+                if !entries.contains(&(kind, pattern)) {
+                    entries.push((kind, pattern));
+                }
+            }
+        }
+    }
+    zones
+});
+
+/// The patterns of zones that end as `zone` does.
+fn zones_like(zone: &str) -> impl Iterator<Item = (ZoneKind, &'static str)> {
+    let entries = tail(zone, 2).and_then(|end| ZONES.get(end));
+    entries.into_iter().flatten().copied()
 }
 
 /// Whether `zone` is a public suffix of the catalogue, or a parent of one with at least two labels:

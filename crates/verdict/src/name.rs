@@ -24,16 +24,11 @@ pub(crate) fn ancestry(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The zone that holds the first privatelink label of `name`, if it has one.
-///
-/// A label counts when it equals `privatelink` or starts with `privatelink-`
-/// (`privatelink-global.wvd.microsoft.com`); labels before it are part of the record, so
-/// `reg.westeurope.data.privatelink.azurecr.io` lies in `privatelink.azurecr.io`.
-pub fn privatelink_zone(name: &str) -> Option<&str> {
-    ancestry(name).find(|name| {
-        let label = name.split('.').next().unwrap_or_default();
-        label == "privatelink" || label.starts_with("privatelink-")
-    })
+/// Whether the first label of `name` is `privatelink` or starts with `privatelink-`
+/// (`privatelink-global.wvd.microsoft.com`).
+pub(crate) fn is_privatelink_label(name: &str) -> bool {
+    let label = name.split('.').next().unwrap_or_default();
+    label == "privatelink" || label.starts_with("privatelink-")
 }
 
 /// Whether `name` fits `pattern`, label by label; `{…}` in a pattern stands for exactly one label.
@@ -49,26 +44,6 @@ pub fn fits(name: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_privatelink_label_is_found_wherever_it_stands() {
-        let zone = |name| privatelink_zone(name);
-        assert_eq!(
-            zone("kv.privatelink.vaultcore.azure.net"),
-            Some("privatelink.vaultcore.azure.net")
-        );
-        assert_eq!(
-            zone("r.weu.data.privatelink.azurecr.io"),
-            Some("privatelink.azurecr.io")
-        );
-        assert_eq!(
-            zone("x.privatelink-global.wvd.microsoft.com"),
-            Some("privatelink-global.wvd.microsoft.com")
-        );
-        assert_eq!(zone("kv.vault.azure.net"), None);
-        assert_eq!(zone("myprivatelink.example.com"), None);
-        assert_eq!(zone("privatelinks.example.com"), None);
-    }
 
     #[test]
     fn a_pattern_takes_one_label_for_each_placeholder() {

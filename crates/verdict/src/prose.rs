@@ -1,10 +1,12 @@
 //! Prose: the sentences about a verdict, made from its reason, its facts and the expectation. All
 //! of them are made here, and nothing else makes or changes one.
 
-mod advice;
+mod advice_by_facts;
 mod command;
 mod detail;
 mod summary;
+
+use std::borrow::Cow;
 
 use crate::case::Case;
 use crate::observation::Observation;
@@ -39,12 +41,12 @@ impl<'a> Prose<'a> {
 
     /// What a finding means, in one sentence.
     pub fn meaning(&self, finding: &Finding) -> &'static str {
-        advice::meaning(&self.case, finding)
+        advice_by_facts::meaning(finding)
     }
 
     /// What to do about a finding, in one sentence.
-    pub fn remedy(&self, finding: &Finding) -> &'static str {
-        advice::remedy(&self.case, finding)
+    pub fn remedy(&self, finding: &Finding) -> Cow<'static, str> {
+        advice_by_facts::remedy(&self.case, finding)
     }
 
     /// One command that would settle a finding, where there is one.
@@ -53,7 +55,7 @@ impl<'a> Prose<'a> {
     }
 
     /// What to do about the primary finding; `None` where nothing is wrong.
-    pub fn primary_remedy(&self) -> Option<&'static str> {
+    pub fn primary_remedy(&self) -> Option<Cow<'static, str>> {
         self.verdict.primary().map(|finding| self.remedy(finding))
     }
 }

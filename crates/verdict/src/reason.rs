@@ -243,6 +243,10 @@ reasons! {
     TlsCertificateExpiring = "tls_certificate_expiring", Tls, Warn,
         means "The certificate ends soon.",
         remedy "Renew the certificate before the date shown.";
+    /// The certificate is right, and then a client certificate is demanded.
+    TlsClientCertificateRequired = "tls_client_certificate_required", Tls, Info,
+        means "The server presented the right certificate and then ended the connection, because the agent has no client certificate.",
+        remedy "Nothing to do: name and path are proven, and applications that have a client certificate get in.";
     /// An Azure service's chain ends in a configured root.
     TlsPrivateRoot = "tls_private_root", Tls, Info,
         means "An Azure service's certificate ends in one of your own roots, as where a firewall inspects TLS.",

@@ -9,7 +9,7 @@ use crate::assemble::admit::{self, Allowed};
 use crate::assemble::resolvers::Resolvers;
 use crate::assemble::values;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Detail, Limits};
+use crate::plan::{Detail, Limits, MOST_TARGETS};
 use crate::problems::Problems;
 use crate::raw::{RawConfig, RawLimits};
 use crate::spanned::{Location, Origin, Spanned};
@@ -132,7 +132,11 @@ fn limits(raw: Option<&RawLimits>, problems: &mut Problems<'_>) -> Limits {
         );
         None
     };
-    let max_targets = number(raw.max_targets.as_ref(), "maxTargets", 10_000);
+    let max_targets = number(
+        raw.max_targets.as_ref(),
+        "maxTargets",
+        i64::try_from(MOST_TARGETS).unwrap_or(i64::MAX),
+    );
     let max_concurrent = number(raw.max_concurrent.as_ref(), "maxConcurrent", 1_000);
     let max_dns_qps = number(raw.max_dns_qps.as_ref(), "maxDnsQps", 10_000);
     Limits {

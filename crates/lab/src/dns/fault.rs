@@ -81,6 +81,9 @@ pub(crate) enum Fault {
     CompressionLoop,
     /// This many addresses in 127.0.1.0/24.
     ManyAddresses(u16),
+    /// The answer, in which the asked name's records are owned by this name: a rewrite that turns the
+    /// question and not the answer.
+    OwnedBy(String),
     /// The answer, later.
     Delay(
         #[serde(
@@ -215,6 +218,14 @@ impl Fault {
             Self::ManyAddresses(count) => {
                 answer = bare(answer, ResponseCode::NoError);
                 answer.answers = many_addresses(&asked(query), *count);
+            }
+            Self::OwnedBy(owner) => {
+                let (asked, owner) = (asked(query), Name::from_ascii(owner).unwrap_or_default());
+                for record in &mut answer.answers {
+                    if record.name == asked {
+                        record.name.clone_from(&owner);
+                    }
+                }
             }
             Self::Ede(code) => {
                 if let Some(edns) = &mut answer.edns {

@@ -24,6 +24,9 @@ use crate::message::{Question, Received, Reply};
 /// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
 const MAX_DATAGRAM: usize = 4096;
 
+/// Datagrams that are read for one try; all but the last are no answer to its question.
+const MAX_DATAGRAMS: usize = 16;
+
 /// Frames of other questions that are passed over on one TCP connection.
 const MAX_FOREIGN_FRAMES: usize = 4;
 
@@ -139,7 +142,8 @@ impl Exchange<'_> {
         self.rate_limit.count();
         socket.send(&wire).await?;
         let mut buffer = vec![0; MAX_DATAGRAM];
-        loop {
+        // A server that floods the socket must not take the time of the other probes.
+        for _ in 0..MAX_DATAGRAMS {
             let length = socket.recv(&mut buffer).await?;
             match question.receive(&buffer[..length]) {
                 Received::Foreign => {}
@@ -152,6 +156,7 @@ impl Exchange<'_> {
                 Received::Reply(reply) => return Ok(*reply),
             }
         }
+        Err(Failure::flooded())
     }
 
     async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, TcpError> {
@@ -207,6 +212,11 @@ impl Attempt {
         }
     }
 
+    /// Whether it failed by a fault of ours.
+    pub(super) fn is_fault(&self) -> bool {
+        self.result.as_ref().is_err_and(|failure| failure.fault)
+    }
+
     /// Why it failed, in words: `10.0.0.10:53: timeout`.
     pub(super) fn failure(&self) -> Option<String> {
         let failure = self.result.as_ref().err()?;
@@ -230,6 +240,8 @@ fn refuses_edns(reply: &Reply) -> bool {
 fn usable(reply: Reply) -> Result<Reply, Failure> {
     match reply.outcome {
         QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
+        // A stub resolver takes it for an answer without an address, and asks no other server.
+        QueryOutcome::Invalid if reply.ignored_owner.is_some() => Ok(reply),
         outcome => Err(Failure {
             outcome,
             rcode: Some(reply.rcode),

@@ -43,6 +43,13 @@ impl Failure {
         }
     }
 
+    /// So much came that is no answer that the rest was not read.
+    pub(super) fn flooded() -> Self {
+        Self::unreadable(
+            "the server sends one datagram after another that is no answer to the question",
+        )
+    }
+
     /// We could not ask.
     pub(super) fn ours(detail: String) -> Self {
         Self {

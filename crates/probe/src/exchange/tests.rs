@@ -125,6 +125,43 @@ async fn an_answer_that_comes_after_its_try_was_given_up_still_counts() {
     assert!(exchanged.degraded);
 }
 
+/// A server that sends `count` datagrams with another id before the answer to each question.
+async fn flooding(count: u16) -> SocketAddr {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let address = udp.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            let question = Message::from_vec(&buffer[..length]).expect("a question");
+            let id = question.metadata.id;
+            let mut answer = reply(question, Step::Answer).expect("an answer");
+            for other in (1..=count).map(|n| id.wrapping_add(n)).chain([id]) {
+                answer.metadata.id = other;
+                let _ = udp.send_to(&answer.to_vec().expect("a reply"), from).await;
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_few_answers_to_other_questions_are_passed_over() {
+    let exchanged = asked(&[flooding(15).await], false, 1000).await;
+    assert_eq!(exchanged.outcome, QueryOutcome::Answer);
+}
+
+#[tokio::test]
+async fn a_server_that_floods_the_socket_is_given_up_at_once() {
+    let exchanged = asked(&[flooding(200).await], false, 10_000).await;
+    assert_eq!(
+        (exchanged.outcome, exchanged.tries),
+        (QueryOutcome::Invalid, 2)
+    );
+    assert!(exchanged.elapsed < Duration::from_secs(2), "{exchanged:?}");
+    let detail = exchanged.detail.expect("a detail");
+    assert!(detail.contains("one datagram after another"), "{detail}");
+}
+
 #[tokio::test]
 async fn a_late_truncated_answer_is_still_fetched_over_tcp() {
     let slow = server(&[(700, Step::Truncate), (0, Step::Silence)]).await;

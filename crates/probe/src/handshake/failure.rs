@@ -14,31 +14,52 @@ const MAX_SHOWN: usize = 48;
 pub(super) struct Failure {
     pub(super) outcome: Handshake,
     pub(super) detail: String,
-    /// A message, as a rule the certificate, is larger than a TLS client reads.
-    pub(super) too_large: bool,
+    /// It is what a server does that asked for a client certificate and got none.
+    pub(super) wants_client_certificate: bool,
+    /// The peer has no version or cipher suite in common with what was offered.
+    pub(super) offer_refused: bool,
 }
 
 /// What `error` means, after the peer sent `received`.
 pub(super) fn failure(error: &io::Error, received: &[u8]) -> Failure {
     let inner = error.get_ref();
-    let (outcome, detail) = match inner.and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(tls) => by_tls(tls, received),
-        None => match last_alert(received) {
-            Some(alert) => by_tls(&Error::AlertReceived(alert), received),
-            None => by_network(error),
-        },
+    let tls = inner.and_then(|inner| inner.downcast_ref::<Error>());
+    let alert = match tls {
+        Some(Error::AlertReceived(alert)) => Some(*alert),
+        Some(_) => None,
+        None => last_alert(received),
+    };
+    let (outcome, detail) = match (tls, alert) {
+        (_, Some(alert)) => by_tls(&Error::AlertReceived(alert), received),
+        (Some(tls), None) => by_tls(tls, received),
+        (None, None) => by_network(error),
     };
     Failure {
         outcome,
         detail: from_wire(&detail).into_owned(),
-        too_large: matches!(
-            inner.and_then(|inner| inner.downcast_ref()),
-            Some(Error::InvalidMessage(
-                InvalidMessage::HandshakePayloadTooLarge
-                    | InvalidMessage::CertificatePayloadTooLarge
-            ))
-        ),
+        wants_client_certificate: alert.map_or(outcome == Handshake::Interrupted, |alert| {
+            refuses_client(alert)
+        }),
+        offer_refused: matches!(
+            alert,
+            Some(AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity)
+        ) || matches!(tls, Some(Error::PeerIncompatible(_))),
     }
+}
+
+/// Whether servers send this alert when the client has no certificate (RFC 5246 section 7.4.6, RFC 8446
+/// section 6.2, and what OpenSSL, Schannel and Go send).
+fn refuses_client(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::HandshakeFailure
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
 }
 
 fn by_network(error: &io::Error) -> (Handshake, String) {

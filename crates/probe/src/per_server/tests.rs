@@ -59,6 +59,7 @@ fn resolution(ip: Option<[u8; 4]>) -> Resolution {
         degraded: false,
         chain: Vec::new(),
         addresses: Vec::new(),
+        ignored_owner: None,
         ttl: None,
         longest_ttl: None,
         soa: None,

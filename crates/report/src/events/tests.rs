@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::*;
-use crate::log::{LineFormat, subscriber};
+use crate::log_setup::{LineFormat, subscriber};
 use crate::metrics::Histograms;
 use privatelink_board::fixtures;
 use privatelink_verdict::fact::Fact;

@@ -7,6 +7,7 @@ use privatelink_verdict::alias::has_alias;
 use privatelink_verdict::observation::{
     Address, Comparison, Query, QueryOutcome, ServerAnswer, Transport,
 };
+use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,6 +73,9 @@ pub struct QueryReport {
     pub seconds: f64,
     /// Messages sent, retries over TCP and without EDNS not counted.
     pub tries: u32,
+    /// The owner of address records that the answer holds and that stub resolvers ignore, because it is
+    /// not the last name of the chain.
+    pub ignored_owner: Option<String>,
 }
 
 /// An address of an answer.
@@ -144,6 +148,10 @@ impl From<&Query> for QueryReport {
             rcode: query.rcode.map(|rcode| rcode.to_string()),
             seconds: seconds(query.elapsed),
             tries: query.tries,
+            ignored_owner: query
+                .ignored_owner
+                .as_deref()
+                .map(|owner| from_wire(owner).into_owned()),
         }
     }
 }

@@ -118,7 +118,7 @@ impl TargetReport {
             reason: Some(Enum(verdict.reason)),
             stage: Some(Enum(verdict.stage())),
             summary: Some(sentence(&prose.summary()).into_owned()),
-            remedy: prose.primary_remedy().map(str::to_owned),
+            remedy: prose.primary_remedy().map(std::borrow::Cow::into_owned),
             findings: findings
                 .map(|finding| FindingReport::of(finding, &prose))
                 .collect(),

@@ -55,7 +55,8 @@ fn a_report_has_the_contracts_fields_in_the_contracts_order() {
     assert_eq!(
         target["dns"]["queries"][0],
         json!({"type": "A", "server": "10.0.0.10:53", "transport": "udp",
-               "outcome": "answer", "rcode": "NOERROR", "seconds": 0.0021, "tries": 1})
+               "outcome": "answer", "rcode": "NOERROR", "seconds": 0.0021, "tries": 1,
+               "ignoredOwner": null})
     );
     assert_eq!(
         target["dns"]["addresses"],

@@ -82,12 +82,14 @@ pub(super) fn classified(address: &Address) -> String {
 
 fn query(query: &Query) -> String {
     let (family, outcome) = (query.family.record_type(), query.outcome);
-    let elapsed = short_duration(query.elapsed);
-    let text = if query.tries > 1 {
-        format!("{family} {outcome} ({elapsed}, {} tries)", query.tries)
-    } else {
-        format!("{family} {outcome} ({elapsed})")
-    };
+    let mut notes = vec![short_duration(query.elapsed)];
+    if query.tries > 1 {
+        notes.push(format!("{} tries", query.tries));
+    }
+    if let Some(owner) = &query.ignored_owner {
+        notes.push(format!("records of {} ignored", from_wire(owner)));
+    }
+    let text = format!("{family} {outcome} ({})", notes.join(", "));
     if outcome.is_failure() {
         paint(style_of(Outcome::Fail), &text)
     } else {

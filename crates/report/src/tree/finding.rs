@@ -29,7 +29,7 @@ fn primary(finding: &Finding, prose: &Prose<'_>) -> Branch {
     let head = format!("{}  {}", heading(finding), paint(DIM, &confidence));
     let branch = Branch::new(head)
         .hanging(labelled("means", prose.meaning(finding)), LABEL)
-        .hanging(labelled("do", &paint(BOLD, prose.remedy(finding))), LABEL);
+        .hanging(labelled("do", &paint(BOLD, &prose.remedy(finding))), LABEL);
     match prose.command(finding) {
         Some(command) => branch.command(labelled("settle", ""), sentence(&command).into_owned()),
         None => branch,

@@ -63,7 +63,7 @@ fn a_public_fallback_shows_where_the_alias_leads() {
     ├─ fail public_fallback  high confidence
     │  means   …
     │  do      …
-    │  settle  $ az network private-dns link vnet list --zone-name privatelink.vaultcore.azure.net --resource-group "$(az network private-dns zone list --query "[?name=='privatelink.vaultcore.azure.net'].resourceGroup | [0]" --output tsv)" --output table
+    │  settle  $ az graph query --graph-query 'resources | where type =~ "microsoft.network/privatednszones/virtualnetworklinks" and id contains "/privatelink.vaultcore.azure.net/" | project name, resourceGroup, subscriptionId, network = properties.virtualNetwork.id' --output table
     └─ warn resolver_disagreement: the path pod gives 52.168.109.101 (public), node gives 10.1.2.4 (private); the node resolves it privately, pods do not: applications will go public
        Another resolver gives another class of address, so pods and the node reach different places.
        $ dig kv-prod.vault.azure.net A @10.0.0.10
@@ -145,7 +145,7 @@ fn a_finding_says_what_it_means_how_sure_it_is_what_to_do_and_what_would_settle_
         "fail public_fallback  medium confidence\n",
         Reason::PublicFallback.meaning(),
         Reason::PublicFallback.remedy(),
-        "settle  $ az network private-dns link vnet list",
+        "settle  $ az graph query",
         "reach different places. (low confidence)\n   $ dig kv-prod.vault.azure.net A @10.0.0.10\n",
     ] {
         assert!(text.contains(part), "{part}:\n{text}");

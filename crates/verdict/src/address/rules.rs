@@ -1,7 +1,7 @@
 //! Rules: how one target's addresses are classified, and whether they may be dialled.
 //!
 //! Sources: RFC 1918, RFC 6598 (100.64/10), RFC 4193 (`fc00::/7`), RFC 6890 (special-purpose blocks),
-//! RFC 6052 (`64:ff9b::/96`); 168.63.129.16 is Azure's virtual public address for DNS and `WireServer`.
+//! RFC 6052 (`64:ff9b::/96`), RFC 8215 (`64:ff9b:1::/48`), RFC 3056 (`2002::/16`); 168.63.129.16 is Azure's virtual public address for DNS and `WireServer`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -48,10 +48,10 @@ pub struct Rules {
 impl Rules {
     /// The class of `ip`.
     pub fn classify(&self, ip: IpAddr) -> Class {
-        let ip = judged_as(ip);
-        if self.denied.iter().any(|net| net.contains(&ip)) {
+        if self.denying(ip).is_some() {
             return Class::Reserved;
         }
+        let ip = judged_as(ip);
         match self.overridden(ip) {
             Some(Class::Private) | None if self.is_expected(ip) => Class::Expected,
             Some(class) => class,
@@ -59,6 +59,14 @@ impl Rules {
             None if is_private(ip) => Class::Private,
             None => Class::Public,
         }
+    }
+
+    /// The network of `deniedCidrs` that `ip` is in, as it is written or as it is judged: an operator may
+    /// deny all that goes through a NAT64 gateway.
+    pub fn denying(&self, ip: IpAddr) -> Option<IpNet> {
+        let (written, judged) = (ip.to_canonical(), judged_as(ip));
+        let mut denied = self.denied.iter().copied();
+        denied.find(|net| net.contains(&written) || net.contains(&judged))
     }
 
     /// Whether `ip` may be dialled: reserved addresses only where `classify` names them.
@@ -93,17 +101,35 @@ impl Rules {
     }
 }
 
-/// The address that `ip` is judged as: IPv4-mapped (RFC 4291 section 2.5.5.2) and NAT64
-/// (RFC 6052, `64:ff9b::/96`) addresses are judged as the IPv4 address they carry.
+/// The address that `ip` is judged as: the IPv4 address that it carries, if it does.
 pub fn judged_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => match v6.octets() {
-            [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => {
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            }
-            _ => IpAddr::V6(v6),
-        },
-        v4 @ IpAddr::V4(_) => v4,
+    match ip {
+        IpAddr::V6(v6) => carried_ipv4(v6).map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+/// The IPv4 address in an IPv6 one: mapped (RFC 4291 section 2.5.5.2), compatible (2.5.5.1), translated
+/// (RFC 2765 section 2.1), behind a NAT64 gateway (RFC 6052, RFC 8215), and 6to4 (RFC 3056).
+fn carried_ipv4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let octets = ip.octets();
+    let [.., a, b, c, d] = octets;
+    let last = Ipv4Addr::new(a, b, c, d);
+    match octets {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..]
+        | [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..]
+        | [0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, ..]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ..] => Some(last),
+        // The prefix of the gateway may have 48, 56, 64 or 96 bits; octet 8 is never the address's (RFC
+        // 6052 section 2.2). What follows the address is zero, which tells the lengths apart.
+        [0, 0x64, 0xff, 0x9b, 0, 1, a, b, _, c, d, 0, 0, 0, 0, 0]
+        | [0, 0x64, 0xff, 0x9b, 0, 1, _, a, _, b, c, d, 0, 0, 0, 0]
+        | [0, 0x64, 0xff, 0x9b, 0, 1, _, _, _, a, b, c, d, 0, 0, 0]
+        | [0x20, 0x02, a, b, c, d, ..] => Some(Ipv4Addr::new(a, b, c, d)),
+        _ => octets
+            .starts_with(&[0, 0x64, 0xff, 0x9b, 0, 1])
+            .then_some(last),
     }
 }
 
@@ -226,6 +252,43 @@ mod tests {
         assert_eq!(rules.classify(ip("64:ff9b::10.1.2.3")), Class::Private);
         assert_eq!(rules.classify(ip("64:ff9b::8.8.8.8")), Class::Public);
         assert_eq!(rules.classify(ip("::ffff:127.0.0.1")), Class::Reserved);
+        for (written, carried) in [
+            ("::10.1.2.3", "10.1.2.3"),
+            ("::ffff:0:10.1.2.3", "10.1.2.3"),
+            ("64:ff9b:1::127.0.0.1", "127.0.0.1"),
+            ("64:ff9b:1:a01:2:300::", "10.1.2.3"),
+            ("64:ff9b:1:50a:1:203::", "10.1.2.3"),
+            ("64:ff9b:1:5:a:102:300::", "10.1.2.3"),
+            ("2002:7f00:1::1", "127.0.0.1"),
+            ("2002:a01:203::", "10.1.2.3"),
+        ] {
+            assert_eq!(judged_as(ip(written)), ip(carried), "{written}");
+        }
+        for own in ["::", "::1", "2003::1", "64:ff9c::a01:203", "fd00::1"] {
+            assert_eq!(judged_as(ip(own)), ip(own));
+        }
+    }
+
+    #[test]
+    fn a_denied_network_holds_an_address_as_written_and_as_judged() {
+        let nat64 = Rules {
+            denied: nets(&["64:ff9b::/96"]),
+            ..Rules::default()
+        };
+        assert!(!nat64.may_dial(ip("64:ff9b::10.1.2.3")));
+        assert!(nat64.may_dial(ip("10.1.2.3")));
+        let ipv4 = Rules {
+            denied: nets(&["10.1.0.0/16"]),
+            ..Rules::default()
+        };
+        for carrier in [
+            "10.1.2.3",
+            "::ffff:10.1.2.3",
+            "64:ff9b::10.1.2.3",
+            "2002:a01:203::1",
+        ] {
+            assert!(!ipv4.may_dial(ip(carrier)), "{carrier}");
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::{
-    Cloud, Service, ending, filled, is_private_zone, labels, lookup, private_only_zone, services,
-    specificity, tail,
+    Cloud, Service, ending, filled, is_private_zone, labels, lookup, private_only_zone,
+    privatelink_zone, services, specificity, tail,
 };
-use crate::name::{ancestry, fits, is_within, privatelink_zone};
+use crate::name::{ancestry, fits, is_within};
 
 /// Why a host is probably not what was meant.
 #[derive(Clone, Debug, PartialEq, Eq)]

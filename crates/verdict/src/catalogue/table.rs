@@ -12,7 +12,7 @@ pub(super) static SERVICES: LazyLock<Vec<Service>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 
 /// The columns, separated by tabs; those that hold several values separate them by `;`.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "cloud",
     "service",
     "slug",
@@ -22,7 +22,9 @@ const COLUMNS: [&str; 16] = [
     "public_suffix",
     "primary",
     "private_only",
+    "internal",
     "only_hosts",
+    "shared_hosts",
     "default_ports",
     "evidence",
     "asked",
@@ -51,7 +53,9 @@ fn service(line: &'static str) -> Service {
             suffixes,
             primary,
             private_only,
+            internal,
             only_hosts,
+            shared_hosts,
             ports,
             evidence,
             asked,
@@ -75,7 +79,9 @@ fn service(line: &'static str) -> Service {
         suffixes: list(suffixes),
         primary: list(primary),
         private_only: list(private_only),
+        internal: list(internal),
         only_hosts: list(only_hosts),
+        shared_hosts: list(shared_hosts),
         ports,
         evidence: optional(evidence, |evidence| {
             word(ServiceEvidence::ALL, ServiceEvidence::word, evidence)
@@ -120,7 +126,7 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "cloud\tservice\tslug\tresource_type\tsubresource\tprivate_zone\t\
-        public_suffix\tprimary\tprivate_only\tonly_hosts\tdefault_ports\tevidence\tasked\tusage\tissuer\tnotes";
+        public_suffix\tprimary\tprivate_only\tinternal\tonly_hosts\tshared_hosts\tdefault_ports\tevidence\tasked\tusage\tissuer\tnotes";
 
     fn parse_row(row: &str) -> Vec<Service> {
         parse(format!("{HEADER}\n{row}\n").leak())
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn a_row_keeps_its_lists_in_order() {
         let rows = parse_row(
-            "china\tT\ts\tR\tg;h\tz\ta.b;c.d\ta.b\t\t\t445/tcp;443/tls\tkey-vault\tdefault\tvolumes\t\tn; m",
+            "china\tT\ts\tR\tg;h\tz\ta.b;c.d\ta.b\t\t\t\t\t445/tcp;443/tls\tkey-vault\tdefault\tvolumes\t\tn; m",
         );
         let [row] = rows.as_slice() else {
             panic!("one row, not {}", rows.len())
@@ -160,19 +166,19 @@ mod tests {
     #[test]
     #[should_panic(expected = "`moon` is none of")]
     fn an_unknown_cloud_is_refused() {
-        parse_row("moon\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443/tls\t\t\t\t\t");
+        parse_row("moon\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t\t443/tls\t\t\t\t\t");
     }
 
     #[test]
     #[should_panic(expected = "`443` is not a port and a protocol")]
     fn a_port_without_protocol_is_refused() {
-        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t443\t\t\t\t\t");
+        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t\t443\t\t\t\t\t");
     }
 
     #[test]
     #[should_panic(expected = "no port")]
     fn a_row_without_port_is_refused() {
-        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t\t\t\t\t");
+        parse_row("china\tT\ts\tR\tg\tz\ta.b\ta.b\t\t\t\t\t\t\t\t\t\t");
     }
 
     #[test]

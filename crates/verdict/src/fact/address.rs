@@ -96,8 +96,8 @@ pub enum AliasZone {
 /// What an address is that is never dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
-    /// In `deniedCidrs`.
-    Denied,
+    /// In this network of `deniedCidrs`.
+    Denied(IpNet),
     /// `0.0.0.0` or `::`.
     Unspecified,
     /// A loopback address.

@@ -40,6 +40,22 @@ pub enum DnsFact {
     },
     /// The server marks its answer as stale (RFC 8914 sections 4.4 and 4.20).
     MarkedStale,
+    /// The answer holds address records of another name alone.
+    RecordsOfAnotherName {
+        /// The families so answered.
+        families: Vec<Family>,
+        /// The name that needs an address: the chain's last.
+        name: String,
+        /// The owner of the records.
+        owner: String,
+    },
+    /// One family is NXDOMAIN, although the other has addresses.
+    FamilyDenied {
+        /// The families denied.
+        families: Vec<Family>,
+        /// The server that said so.
+        server: Option<SocketAddr>,
+    },
     /// The server answers with other servers to ask.
     Referral,
     /// The server answers with a CNAME alone.
@@ -51,6 +67,14 @@ pub enum DnsFact {
     AskedForItself(Result<IpAddr, QueryOutcome>),
     /// The name exists only in a private zone, and is NXDOMAIN.
     PrivateOnlyName {
+        /// The name, where it is not the host.
+        name: Option<String>,
+        /// The zone that should hold it.
+        zone: String,
+    },
+    /// The name is NXDOMAIN. If its resource is internal, it exists only in a private zone; else the
+    /// resource is gone.
+    InternalName {
         /// The name, where it is not the host.
         name: Option<String>,
         /// The zone that should hold it.

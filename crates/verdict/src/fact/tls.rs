@@ -16,6 +16,13 @@ pub enum TlsFact {
         /// What the peer or the library said.
         said: Option<String>,
     },
+    /// The server refused every version and cipher suite that the agent offers.
+    OfferRefused,
+    /// The certificate is right, and the server demands one of the client.
+    ClientCertificateRequired {
+        /// The address.
+        ip: IpAddr,
+    },
     /// The host is a privatelink name, and the certificate covers none.
     PrivatelinkName {
         /// The name that was wanted.
@@ -42,6 +49,9 @@ pub enum TlsFact {
         issuer: String,
         /// Whether each instance of the service has a CA of its own.
         own_ca: bool,
+        /// Whether the server sent no issuer's certificate, although it has to: the certificate is not
+        /// signed by itself.
+        sent_alone: bool,
     },
     /// The certificate cannot serve TLS.
     CannotServeTls {

@@ -60,9 +60,8 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 /// What a reserved address is: it says how the address came into an answer.
 fn nature(case: &Case<'_>, ip: IpAddr) -> Nature {
     let judged = judged_as(ip);
-    let mut denied = case.target.rules.denied.iter();
-    if denied.any(|net| net.contains(&ip) || net.contains(&judged)) {
-        return Nature::Denied;
+    if let Some(net) = case.target.rules.denying(ip) {
+        return Nature::Denied(net);
     }
     match judged {
         ip if ip.is_unspecified() => Nature::Unspecified,

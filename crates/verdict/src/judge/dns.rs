@@ -64,7 +64,21 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
         QueryOutcome::Answer | QueryOutcome::Nxdomain | QueryOutcome::Nodata => return,
     };
     let queries = case.observation.resolution.queries.iter();
-    let failed = queries.filter(|query| query.outcome == outcome);
+    let failed = || queries.clone().filter(|query| query.outcome == outcome);
+    let of_another = |query: &Query| {
+        let name = query.chain.last().map_or(case.host(), String::as_str);
+        let owner = query.ignored_owner.clone()?;
+        Some((query.family, (name.to_owned(), owner)))
+    };
+    for (families, (name, owner)) in by_family(failed().filter_map(of_another)) {
+        let fact = DnsFact::RecordsOfAnotherName {
+            families,
+            name,
+            owner,
+        };
+        findings.add(reason, None, [fact]);
+    }
+    let failed = failed().filter(|query| query.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         findings.add(reason, None, [DnsFact::QueryFailed { families, query }]);
     }
@@ -101,6 +115,29 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         };
         return add(Reason::DnsPrivateZoneNotLinked, confidence, vec![fact]);
     }
+    let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
+    let shadow = soas.find(|soa| shadows(case.target, soa));
+    // The names of internal resources: without a private zone they look as those of deleted ones.
+    let internal = [case.host(), last]
+        .into_iter()
+        .filter(|_| case.alias.is_none() && shadow.is_none())
+        .find_map(|name| Some((name, catalogue::internal_zone(name)?)));
+    if let Some((name, zone)) = internal
+        && negative == Negative::Nxdomain
+        && case.authority != ZoneAuthority::Private
+    {
+        let fact = DnsFact::InternalName {
+            name: (name != case.host()).then(|| name.to_owned()),
+            zone: zone.to_owned(),
+        };
+        return add(
+            Reason::DnsPrivateZoneNotLinked,
+            Confidence::Medium,
+            vec![fact],
+        );
+    }
+    let private_only =
+        private_only.or(internal.filter(|_| case.authority == ZoneAuthority::Private));
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
@@ -115,8 +152,7 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
             return add(Reason::DnsPrivateRecordMissing, confidence, facts);
         }
     }
-    let mut soas = queries.iter().filter_map(|query| query.soa.as_ref());
-    if let Some(soa) = soas.find(|soa| shadows(case.target, soa)) {
+    if let Some(soa) = shadow {
         let fact = DnsFact::ZoneShadows {
             owner: soa.owner.clone(),
             served_by: (!is_azure_private_dns(soa)).then(|| soa.mname.clone()),
@@ -224,6 +260,13 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         let fact = DnsFact::FamilyFails { families, query };
+        findings.add(Reason::DnsDegraded, None, [fact]);
+    }
+    // RFC 8020: NXDOMAIN denies the name, whatever the type. musl believes it, and drops the addresses.
+    let denied =
+        queries().filter(|query| query.outcome == QueryOutcome::Nxdomain && resolution.answered());
+    for (families, server) in by_family(denied.map(|query| (query.family, query.server))) {
+        let fact = DnsFact::FamilyDenied { families, server };
         findings.add(Reason::DnsDegraded, None, [fact]);
     }
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());

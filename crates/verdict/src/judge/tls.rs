@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use super::{Case, Findings};
+use crate::alias::is_privatelink_name;
 use crate::catalogue::Issuer;
 use crate::fact::{Presented, TlsFact};
-use crate::name::privatelink_zone;
-use crate::observation::{Certificate, Handshake, Trust};
+use crate::observation::{Certificate, Handshake, TlsOutcome, Trust};
 use crate::reason::Reason;
+use crate::verdict::Confidence;
 
 /// Names of a certificate that a fact lists.
 const NAMES: usize = 5;
@@ -21,6 +22,10 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             name(case, ip, certificate, findings);
             trust(case, ip, certificate, findings);
             dates(case, ip, certificate, findings);
+            if connection.client_certificate_required && connection.tls() == TlsOutcome::Ok {
+                let fact = TlsFact::ClientCertificateRequired { ip };
+                findings.add(Reason::TlsClientCertificateRequired, Some(ip), [fact]);
+            }
         }
         if connection.refusal.is_some() {
             // The server refused this host before TLS began: `service` says why.
@@ -38,7 +43,14 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             handshake: connection.handshake,
             said: connection.handshake_detail.clone(),
         };
-        findings.add(reason, Some(ip), [fact]);
+        // What is offered leaves out what some servers have alone.
+        let (confidence, refused) = if connection.offer_refused {
+            (Confidence::Medium, Some(TlsFact::OfferRefused))
+        } else {
+            (Confidence::High, None)
+        };
+        let facts = [fact].into_iter().chain(refused);
+        findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);
     }
     private_root(case, findings);
 }
@@ -79,7 +91,7 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
     // A server name of its own is not the alias's fault.
     let is_alias = [case.host(), &wanted]
         .iter()
-        .all(|name| privatelink_zone(name).is_some());
+        .all(|name| is_privatelink_name(case.target, name));
     let (reason, fact) = if is_alias {
         let fact = TlsFact::PrivatelinkName {
             wanted,
@@ -105,6 +117,7 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
                 ip,
                 issuer: certificate.issuer.clone(),
                 own_ca: has_own_ca(case),
+                sent_alone: certificate.sent_alone,
             };
             (Reason::TlsUntrustedIssuer, fact)
         }

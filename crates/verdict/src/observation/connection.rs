@@ -94,6 +94,11 @@ pub struct Connection {
     pub handshake_elapsed: Option<Duration>,
     /// What the peer or the library said, where the handshake failed.
     pub handshake_detail: Option<String>,
+    /// Whether the server ended the connection because it got no client certificate, after it had
+    /// presented its own: the handshake then counts as completed.
+    pub client_certificate_required: bool,
+    /// Whether the server refused what the client offers: no version or cipher suite in common.
+    pub offer_refused: bool,
     /// By which rule the server turned us away before TLS, in the words of `handshake_detail`.
     pub refusal: Option<Refusal>,
     /// The leaf certificate, if one was received, whether or not it was any good.

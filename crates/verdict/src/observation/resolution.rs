@@ -107,7 +107,7 @@ words! {
         ServerFailure = "server_failure",
         /// Truncated over UDP, and TCP failed.
         Truncated = "truncated",
-        /// Unparsable, a CNAME loop, too long a chain.
+        /// Unparsable, a CNAME loop, too long a chain, address records of another name alone.
         Invalid = "invalid",
         /// The name does not exist.
         Nxdomain = "nxdomain",
@@ -173,6 +173,9 @@ pub struct Query {
     pub chain: Vec<String>,
     /// The addresses of the chain's last name, with their TTLs in seconds.
     pub addresses: Vec<(IpAddr, u32)>,
+    /// The owner of address records that the answer holds and that are ignored, since they are not the
+    /// chain's last name's: `invalid` where there are no others.
+    pub ignored_owner: Option<String>,
     /// The smallest TTL of the whole answer, in seconds.
     pub ttl: Option<u32>,
     /// The largest TTL of the whole answer, in seconds: for so long a cache may give parts of it.

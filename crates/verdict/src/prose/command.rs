@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::address::Family;
 use crate::case::Case;
-use crate::fact::LISTED;
-use crate::observation::{Comparison, QueryOutcome};
+use crate::catalogue;
+use crate::fact::{Fact, LISTED, ServiceFact, TlsFact};
+use crate::observation::{Comparison, QueryOutcome, Refusal};
 use crate::protocol::Protocol;
 use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
@@ -41,12 +42,28 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
             "nc -vz -w 5 {} {}",
             finding.address?, case.target.port
         )),
-        Stage::Tls => Some(handshake(case, finding.address?)),
+        Stage::Tls => handshake(case, finding),
+        Stage::Http if is_host_blocked(finding) => Some(format!(
+            "mysql --host {} --user ADMIN --password --execute 'SELECT ip, host, count_host_blocked_errors FROM performance_schema.host_cache'",
+            case.host()
+        )),
         Stage::Http if finding.reason == Reason::WrongPrivateEndpoint => {
             Some(owner_of(finding.address?))
         }
         Stage::Http => asked(case, finding.address?),
     }
+}
+
+fn is_host_blocked(finding: &Finding) -> bool {
+    finding.facts.iter().any(|fact| {
+        matches!(
+            fact,
+            Fact::Service(ServiceFact::RefusedByProtocol {
+                refusal: Refusal::HostBlocked,
+                ..
+            })
+        )
+    })
 }
 
 fn about_dns(case: &Case<'_>, finding: &Finding) -> Option<String> {
@@ -98,28 +115,32 @@ fn about_address(case: &Case<'_>, finding: &Finding) -> Option<String> {
 /// The private endpoints of the resource.
 fn endpoints(case: &Case<'_>) -> String {
     let resource = case.resource();
-    let label = resource
-        .split_once('.')
-        .map_or(resource, |(label, _)| label);
-    format!(
-        "az network private-endpoint list --query \"[?contains(to_string(privateLinkServiceConnections), '{label}')]\" --output table"
-    )
+    // The first label of a shared host names a region, and the group id of its service is what tells.
+    let wanted = match catalogue::sharing(resource) {
+        Some(service) => service.subresources.first().copied().unwrap_or_default(),
+        None => resource.split_once('.').map_or(resource, |(label, _)| {
+            // The secondary of a storage account is the same resource.
+            label.strip_suffix("-secondary").unwrap_or(label)
+        }),
+    };
+    graph(&format!(
+        "resources | where type =~ \"microsoft.network/privateendpoints\" and tostring(properties) contains \"{wanted}\" | project name, resourceGroup, subscriptionId"
+    ))
 }
 
 /// The network interface that has a private address, and its private endpoint.
 fn owner_of(ip: IpAddr) -> String {
-    format!(
-        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='{ip}']].{{nic:name, endpoint:privateEndpoint.id}}\" --output table"
-    )
+    graph(&format!(
+        "resources | where type =~ \"microsoft.network/networkinterfaces\" | mv-expand config = properties.ipConfigurations | where config.properties.privateIPAddress == \"{ip}\" | project name, endpoint = properties.privateEndpoint.id"
+    ))
 }
 
-/// Which networks see the zone. Its resource group is looked up: people do not know it by heart.
+/// Which networks see the zone, in whatever subscription it is.
 fn links(case: &Case<'_>) -> Option<String> {
     let zone = case.zone()?;
-    Some(format!(
-        "az network private-dns link vnet list --zone-name {zone} --resource-group {} --output table",
-        group_of(zone)
-    ))
+    Some(graph(&format!(
+        "resources | where type =~ \"microsoft.network/privatednszones/virtualnetworklinks\" and id contains \"/{zone}/\" | project name, resourceGroup, subscriptionId, network = properties.virtualNetwork.id"
+    )))
 }
 
 /// What the zone holds for the host.
@@ -140,15 +161,21 @@ fn record(case: &Case<'_>) -> Option<String> {
             }
         })?;
     Some(format!(
-        "az network private-dns record-set a show --zone-name {zone} --name {record} --resource-group {}",
-        group_of(zone)
+        "az resource show --ids \"$({} --query 'data[0].id' --output tsv)/A/{record}\"",
+        query(&format!(
+            "resources | where type =~ \"microsoft.network/privatednszones\" and name =~ \"{zone}\""
+        ))
     ))
 }
 
-fn group_of(zone: &str) -> String {
-    format!(
-        "\"$(az network private-dns zone list --query \"[?name=='{zone}'].resourceGroup | [0]\" --output tsv)\""
-    )
+/// A query of Azure Resource Graph, which searches all subscriptions: a private zone is as a rule in
+/// that of a hub.
+fn query(query: &str) -> String {
+    format!("az graph query --graph-query '{query}'")
+}
+
+fn graph(of: &str) -> String {
+    format!("{} --output table", query(of))
 }
 
 fn dig(arguments: &str, server: Option<SocketAddr>) -> String {
@@ -214,23 +241,36 @@ fn compared(case: &Case<'_>, reason: Reason) -> Option<SocketAddr> {
     found.resolution.server()
 }
 
-fn handshake(case: &Case<'_>, ip: IpAddr) -> String {
-    let target = case.target;
+fn handshake(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let (target, ip) = (case.target, finding.address?);
     let start = match target.protocol {
         Protocol::Postgres => " -starttls postgres",
         Protocol::Mysql => " -starttls mysql",
         // openssl knows no TDS; nmap's script does.
         Protocol::Tds => {
-            return format!("nmap -Pn -p {} --script ssl-cert {ip}", target.port);
+            return Some(format!(
+                "nmap -Pn -p {} --script ssl-cert {ip}",
+                target.port
+            ));
         }
         Protocol::Tls | Protocol::Tcp => "",
     };
+    let is_sent_alone = finding.facts.iter().any(|fact| {
+        matches!(
+            fact,
+            Fact::Tls(TlsFact::UnknownIssuer {
+                sent_alone: true,
+                ..
+            })
+        )
+    });
+    let chain = if is_sent_alone { " -showcerts" } else { "" };
     // Without an end of its input it would wait for what to send.
-    format!(
-        "openssl s_client -connect {} -servername {}{start} </dev/null",
+    Some(format!(
+        "openssl s_client -connect {} -servername {}{start}{chain} </dev/null",
         quoted(&SocketAddr::new(ip, target.port).to_string()),
         target.server_name
-    )
+    ))
 }
 
 /// The service's own request, as it was sent to `ip`.

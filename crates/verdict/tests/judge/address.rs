@@ -111,7 +111,10 @@ fn a_reserved_address_is_known_by_what_it_is() {
         let denied = Probe::of(VAULT)
             .denying("10.0.0.0/16")
             .resolves_to([address]);
-        let (ip, nature) = (ip(address), Nature::Denied);
+        let (ip, nature) = (
+            ip(address),
+            Nature::Denied("10.0.0.0/16".parse().expect("a network")),
+        );
         let fact = AddressFact::NotDialled { ip, nature };
         assert_eq!(denied.facts(Reason::ReservedAddress), [fact.into()]);
     }

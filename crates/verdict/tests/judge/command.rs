@@ -25,48 +25,37 @@ pub(crate) fn settles(probe: &Probe, reason: Reason, expected: &str) {
     );
 }
 
-/// The resource group of a zone, as a shell finds it out.
-macro_rules! group_of {
-    ($zone:literal) => {
-        concat!(
-            "--resource-group \"$(az network private-dns zone list --query \"[?name=='",
-            $zone,
-            "'].resourceGroup | [0]\" --output tsv)\""
-        )
-    };
-}
-
-/// What links a zone.
+/// The links of a zone, in whatever subscription.
 macro_rules! links_of {
     ($zone:literal) => {
         concat!(
-            "az network private-dns link vnet list --zone-name ",
+            "az graph query --graph-query 'resources | where type =~ \
+             \"microsoft.network/privatednszones/virtualnetworklinks\" and id contains \"/",
             $zone,
-            " ",
-            group_of!($zone),
-            " --output table"
-        )
-    };
-}
-
-/// A record of a zone.
-macro_rules! record_of {
-    ($name:literal in $zone:literal) => {
-        concat!(
-            "az network private-dns record-set a show --zone-name ",
-            $zone,
-            " --name ",
-            $name,
-            " ",
-            group_of!($zone)
+            "/\" | project name, resourceGroup, subscriptionId, network = \
+             properties.virtualNetwork.id' --output table"
         )
     };
 }
 
 pub(crate) const LINKS: &str = links_of!("privatelink.vaultcore.azure.net");
-const ENDPOINTS: &str = "az network private-endpoint list --query \
-                         \"[?contains(to_string(privateLinkServiceConnections), 'kv-prod')]\" \
-                         --output table";
+const ENDPOINTS: &str = "az graph query --graph-query 'resources | where type =~ \
+                         \"microsoft.network/privateendpoints\" and tostring(properties) contains \
+                         \"kv-prod\" | project name, resourceGroup, subscriptionId' --output table";
+const OWNER: &str = "az graph query --graph-query 'resources | where type =~ \
+                     \"microsoft.network/networkinterfaces\" | mv-expand config = \
+                     properties.ipConfigurations | where config.properties.privateIPAddress == \
+                     \"10.1.2.3\" | project name, endpoint = properties.privateEndpoint.id' --output \
+                     table";
+
+/// A record of a zone, in whatever subscription.
+fn record_of(name: &str, zone: &str) -> String {
+    format!(
+        "az resource show --ids \"$(az graph query --graph-query 'resources | where type =~ \
+         \"microsoft.network/privatednszones\" and name =~ \"{zone}\"' --query 'data[0].id' --output \
+         tsv)/A/{name}\""
+    )
+}
 
 #[test]
 fn a_fallback_is_settled_by_the_zones_links_or_its_alias() {
@@ -105,8 +94,7 @@ fn what_a_service_says_is_settled_by_the_same_request() {
     settles(
         &Probe::healthy_vault().everywhere(denies),
         Reason::WrongPrivateEndpoint,
-        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='10.1.2.3']].\
-         {nic:name, endpoint:privateEndpoint.id}\" --output table",
+        OWNER,
     );
     settles(
         &Probe::public_vault().everywhere(denies),
@@ -150,29 +138,20 @@ fn reply(status: u16, body: &str) -> Reply {
 fn the_zone_in_a_command_is_the_one_that_holds_the_record() {
     let host = "aks-prod.0f1e.privatelink.westeurope.azmk8s.io";
     let own = "0f1e.privatelink.westeurope.azmk8s.io";
-    let group = |zone: &str| {
-        format!(
-            "--resource-group \"$(az network private-dns zone list --query \
-             \"[?name=='{zone}'].resourceGroup | [0]\" --output tsv)\""
-        )
-    };
-    let links = format!(
-        "az network private-dns link vnet list --zone-name {own} {} --output table",
-        group(own)
-    );
+    let links = links_of!("0f1e.privatelink.westeurope.azmk8s.io");
     let unlinked = Probe::of(host).both(nxdomain().with_soa(public_soa("azmk8s.io")));
-    settles(&unlinked, Reason::DnsPrivateZoneNotLinked, &links);
+    settles(&unlinked, Reason::DnsPrivateZoneNotLinked, links);
     for (zone, record) in [
         (own, "aks-prod"),
         ("privatelink.westeurope.azmk8s.io", "aks-prod.0f1e"),
         (host, "@"),
     ] {
         let lacking = Probe::of(host).both(nxdomain().with_soa(private_soa(zone)));
-        let show = format!(
-            "az network private-dns record-set a show --zone-name {zone} --name {record} {}",
-            group(zone)
+        settles(
+            &lacking,
+            Reason::DnsPrivateRecordMissing,
+            &record_of(record, zone),
         );
-        settles(&lacking, Reason::DnsPrivateRecordMissing, &show);
     }
     let of_ones_own = Probe::of(VAULT)
         .via([VAULT_ALIAS])
@@ -191,21 +170,21 @@ fn a_missing_record_is_settled_by_looking_at_it() {
             .via([VAULT_ALIAS])
             .both(nxdomain().with_soa(private_soa(VAULT_ZONE))),
         Reason::DnsPrivateRecordMissing,
-        record_of!("kv-prod" in "privatelink.vaultcore.azure.net"),
+        &record_of("kv-prod", "privatelink.vaultcore.azure.net"),
     );
     settles(
         &Probe::of("reg.weu.data.azurecr.io")
             .via(["reg.weu.data.privatelink.azurecr.io"])
             .both(nxdomain()),
         Reason::DnsPrivateRecordMissing,
-        record_of!("reg.weu.data" in "privatelink.azurecr.io"),
+        &record_of("reg.weu.data", "privatelink.azurecr.io"),
     );
     settles(
         &Probe::of("orders.postgres.database.azure.com")
             .via(["orders.private.postgres.database.azure.com"])
             .both(nodata().with_soa(private_soa("private.postgres.database.azure.com"))),
         Reason::DnsPrivateRecordMissing,
-        record_of!("orders" in "private.postgres.database.azure.com"),
+        &record_of("orders", "private.postgres.database.azure.com"),
     );
 }
 
@@ -230,8 +209,7 @@ fn a_strange_private_address_is_settled_by_who_owns_it() {
     settles(
         &Probe::healthy_vault().expected_in(["10.9.0.0/16"]),
         Reason::UnexpectedPrivateAddress,
-        "az network nic list --query \"[?ipConfigurations[?privateIPAddress=='10.1.2.3']].{nic:name, \
-         endpoint:privateEndpoint.id}\" --output table",
+        OWNER,
     );
 }
 

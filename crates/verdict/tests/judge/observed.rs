@@ -31,6 +31,7 @@ fn query(outcome: QueryOutcome, rcode: Option<u16>) -> Query {
         degraded: false,
         chain: Vec::new(),
         addresses: Vec::new(),
+        ignored_owner: None,
         ttl: None,
         longest_ttl: None,
         soa: None,
@@ -152,6 +153,8 @@ pub(crate) fn connected(ip: IpAddr) -> Connection {
         handshake: Handshake::Ok,
         handshake_elapsed: Some(Duration::from_millis(5)),
         handshake_detail: None,
+        client_certificate_required: false,
+        offer_refused: false,
         refusal: None,
         certificate: Some(certificate()),
         service: None,
@@ -177,6 +180,7 @@ pub(crate) fn certificate() -> Certificate {
         fingerprint: [7; 32],
         covers_name: true,
         trust: Trust::BuiltIn,
+        sent_alone: false,
         verified_at: NOW,
     }
 }

@@ -57,7 +57,7 @@ fn a_hostile_alias_gets_no_command() {
 #[test]
 fn a_hostile_zone_or_last_name_gets_no_command() {
     for label in HOSTILE {
-        let zone = format!("kv.privatelink.{label}.net");
+        let zone = format!("kv.privatelink.{label}.kusto.windows.net");
         let public = Probe::of(VAULT).via([&zone]).resolves_to(["52.0.0.1"]);
         // Within a name a dash is as good as any character.
         if label != "-f" {

@@ -169,7 +169,9 @@ fn a_zone_outside_the_catalogue_is_private_only_by_azure_private_dns() {
     let custom = Probe::of("orders.example.com")
         .with_private_zone("internal.example.com")
         .via(["orders.internal.example.com"]);
-    let label = Probe::of("orders.example.com").via(["orders.privatelink.example.com"]);
+    let label = Probe::of("orders.example.com")
+        .with_private_zone("privatelink.example.com")
+        .via(["orders.privatelink.example.com"]);
     for (probe, zone) in [
         (custom, "internal.example.com"),
         (label, "privatelink.example.com"),
@@ -182,7 +184,7 @@ fn a_zone_outside_the_catalogue_is_private_only_by_azure_private_dns() {
 }
 
 #[test]
-fn the_alias_is_the_first_privatelink_name_from_the_host_on() {
+fn the_alias_is_the_first_privatelink_name_of_the_catalogue_from_the_host_on() {
     let found = |probe: &Probe| {
         let resolution = probe.resolution();
         let found = alias(&probe.target, &resolution).map(str::to_owned);
@@ -221,8 +223,13 @@ fn the_configured_zone_comes_before_the_one_the_name_tells() {
         Some("sub.privatelink.example.com")
     );
     assert_eq!(
+        zone("kv.privatelink.vaultcore.azure.net"),
+        Some("privatelink.vaultcore.azure.net")
+    );
+    assert_eq!(
         zone("orders.privatelink.example.com"),
-        Some("privatelink.example.com")
+        None,
+        "the label means nothing outside the catalogue"
     );
     assert_eq!(
         zone("db.private.mysql.database.azure.com"),

@@ -201,3 +201,21 @@ fn too_many_targets_are_refused() {
      = help: raise limits.maxTargets, or probe less
     ");
 }
+
+#[test]
+fn a_large_file_with_too_many_targets_is_refused_before_they_are_read() {
+    // The last target is no target at all, and is not read.
+    let line = |n: usize| format!("  - host: host-{n}.example.com\n");
+    let many: String = (0..37_000).map(line).collect();
+    let text = format!("targets:\n{many}  - nonsense\n");
+    insta::assert_snapshot!(refused(&text), @"
+    error: config.yaml: there are 37001 targets, and limits.maxTargets is 500
+     |
+     = help: raise limits.maxTargets, or probe less
+    ");
+    let raised = format!(
+        "limits: {{maxTargets: 3000}}\ntargets:\n{}",
+        (0..2_000).map(line).collect::<String>()
+    );
+    assert_eq!(plan(&raised).targets.len(), 2_000);
+}

@@ -1,5 +1,7 @@
 //! Address facts in words.
 
+use std::borrow::Cow;
+
 use super::{joined, list};
 use crate::fact::{AddressFact, AliasZone, Nature};
 
@@ -75,9 +77,9 @@ fn alias_zone(zone: &AliasZone) -> String {
     }
 }
 
-const fn nature(nature: Nature) -> &'static str {
-    match nature {
-        Nature::Denied => "in a range that the configuration denies",
+fn nature(nature: Nature) -> Cow<'static, str> {
+    Cow::Borrowed(match nature {
+        Nature::Denied(net) => return format!("in the range {net} of deniedCidrs").into(),
         Nature::Unspecified => "the address that DNS filters give for what they block",
         Nature::Loopback => "a loopback address",
         Nature::Multicast => "a multicast address",
@@ -85,5 +87,5 @@ const fn nature(nature: Nature) -> &'static str {
         Nature::Metadata => "the instance metadata service",
         Nature::LinkLocal => "a link-local address",
         Nature::Reserved => "in a reserved range",
-    }
+    })
 }

@@ -29,6 +29,24 @@ pub(super) fn clause(fact: &DnsFact) -> String {
         DnsFact::MarkedStale => {
             "the DNS server marks its answer as stale (extended DNS error)".to_owned()
         }
+        DnsFact::RecordsOfAnotherName {
+            families,
+            name,
+            owner,
+        } => format!(
+            "the answer to {} holds address records of {owner} and none of {name}: stub resolvers \
+             ignore them, as where a rewrite turns {name} into {owner} and the answer is not turned back",
+            by_type(families)
+        ),
+        DnsFact::FamilyDenied { families, server } => {
+            let by = server.map(|server| format!(" by {server}"));
+            format!(
+                "{} is answered with NXDOMAIN{} although the name has addresses: clients with musl \
+                 (Alpine images) then get no address at all",
+                by_type(families),
+                by.unwrap_or_default()
+            )
+        }
         DnsFact::Referral => "the server answers with nothing but other servers to ask: it does \
                               not recurse, and neither do applications"
             .to_owned(),
@@ -40,6 +58,11 @@ pub(super) fn clause(fact: &DnsFact) -> String {
         DnsFact::AskedForItself(Err(outcome)) => format!("asked for the alias itself: {outcome}"),
         DnsFact::PrivateOnlyName { name, zone } => format!(
             "{} exists only in the private zone {zone}, and here it is NXDOMAIN",
+            name.as_deref().unwrap_or("the name")
+        ),
+        DnsFact::InternalName { name, zone } => format!(
+            "{} is NXDOMAIN: if its resource is internal, the name exists only in the private zone \
+             {zone}, which is not visible here; a resource that was deleted looks the same",
             name.as_deref().unwrap_or("the name")
         ),
         DnsFact::AliasDangles(alias) => dangling(alias),

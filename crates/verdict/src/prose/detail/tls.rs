@@ -18,6 +18,16 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             });
             format!("{ip}: {said}")
         }
+        TlsFact::OfferRefused => {
+            "the agent offers TLS 1.3, and TLS 1.2 with AES-GCM or ChaCha20: a \
+                                  server that has CBC suites alone refuses it, and other clients \
+                                  may succeed"
+                .to_owned()
+        }
+        TlsFact::ClientCertificateRequired { ip } => format!(
+            "{ip} presents the right certificate and then demands one of the client, which the agent \
+             does not have"
+        ),
         TlsFact::PrivatelinkName {
             wanted,
             ip,
@@ -31,8 +41,15 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             ip,
             presented,
         } => format!("{ip} presents {}, not {wanted}", certificate(presented)),
-        TlsFact::UnknownIssuer { ip, issuer, own_ca } => {
-            let hint = if *own_ca {
+        TlsFact::UnknownIssuer {
+            ip,
+            issuer,
+            own_ca,
+            sent_alone,
+        } => {
+            let hint = if *sent_alone {
+                "; it sends this certificate alone, so an intermediate certificate may be missing"
+            } else if *own_ca {
                 "; every cluster has a CA of its own, which the ConfigMap kube-root-ca.crt holds"
             } else {
                 ""

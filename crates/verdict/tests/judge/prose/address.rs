@@ -14,8 +14,8 @@ fn addresses_that_are_not_dialled() {
     };
     reads([
         (
-            is(Nature::Denied),
-            "192.0.2.1 is in a range that the configuration denies, and was not dialled",
+            is(Nature::Denied("192.0.2.0/24".parse().expect("a network"))),
+            "192.0.2.1 is in the range 192.0.2.0/24 of deniedCidrs, and was not dialled",
         ),
         (
             is(Nature::Unspecified),

@@ -73,6 +73,7 @@ fn issuers_and_dates() {
     let unknown = |own_ca| TlsFact::UnknownIssuer {
         ip,
         issuer: issuer(),
+        sent_alone: false,
         own_ca,
     };
     let root = |others, own_ca| TlsFact::PrivateRoot {

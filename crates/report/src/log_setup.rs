@@ -1,4 +1,4 @@
-//! Log: how log lines are written, and which. What they say is in [`crate::events`].
+//! Log set-up: the format of log lines, and which of them are written. What they say is in [`crate::events`].
 
 use std::io::{self, IsTerminal as _};
 
