@@ -11,10 +11,8 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +35,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::completion::{Observed, complete};
+use self::completion::{Observed, complete, message};
 use self::limit_waits::{LimitWaits, Wait};
 use self::permits::{Permits, SLOW};
 use self::slot::{Slot, State};
@@ -121,16 +119,6 @@ impl Agent {
         &self.metrics
     }
 
-    /// The latest probe of every target that was probed, in the plan's order.
-    pub fn latest(&self) -> Vec<Arc<Probed>> {
-        let board = self.board.lock();
-        let latest = board
-            .entries
-            .iter()
-            .filter_map(|entry| entry.latest.clone());
-        latest.collect()
-    }
-
     /// Probes every target at its beats until `shutdown` is cancelled; `watcher` brings new
     /// configurations.
     pub async fn run(self, watcher: Option<Watcher>, shutdown: CancellationToken) {
@@ -181,6 +169,7 @@ impl<P: Probe> Agent<P> {
     ) -> Option<S> {
         let mut stop = std::pin::pin!(stop);
         for index in 0..self.slots.len() {
+            self.slots[index].is_completed = false;
             self.start(index);
         }
         let mut round = Vec::with_capacity(self.slots.len());
@@ -202,6 +191,14 @@ impl<P: Probe> Agent<P> {
         round.sort_by_key(|observed| observed.slot);
         self.complete(round);
         stopped
+    }
+
+    /// The probes of the latest round, in the plan's order; without those that panicked.
+    pub fn latest(&self) -> Vec<Arc<Probed>> {
+        let board = self.board.lock();
+        let completed = self.slots.iter().filter(|slot| slot.is_completed);
+        let latest = completed.filter_map(|slot| board.entry(&slot.target.name)?.latest.clone());
+        latest.collect()
     }
 
     /// Probes the targets of the latest of `plans` until `shutdown` is cancelled.
@@ -346,7 +343,11 @@ impl<P: Probe> Agent<P> {
     fn ended(&mut self, ended: Result<(Id, Gathered), JoinError>) -> Option<Observed> {
         let (id, gathered) = match ended {
             Ok((id, gathered)) => (id, Some(gathered)),
-            Err(error) => (error.id(), self.panicked_task(error)),
+            Err(error) => {
+                let id = error.id();
+                self.panicked(error);
+                (id, None)
+            }
         };
         self.probing.remove(&id);
         let (index, valid) = self
@@ -377,49 +378,31 @@ impl<P: Probe> Agent<P> {
         })
     }
 
-    /// Completes probes: judges each by the board and by the others, records, counts and logs it. A
-    /// panic here does not end the agent.
+    /// Completes probes: judges each by the board and by the others, counts, records and logs it.
     fn complete(&mut self, observed: Vec<Observed>) {
-        let names: Vec<_> = observed.iter().map(|o| Arc::clone(&o.target)).collect();
-        let completed = catch_unwind(AssertUnwindSafe(|| {
-            complete(&mut self.board.lock(), &self.metrics, observed)
-        }));
-        match completed {
-            Ok(completed) => {
-                for completed in completed {
-                    if let Some(cache) = self.slots[completed.slot].cache() {
-                        cache.set_flapping(completed.flaps);
-                        if completed.changed {
-                            cache.verdict_changed();
-                        }
-                    }
+        let completed = complete(&mut self.board.lock(), &self.metrics, observed);
+        for completed in completed {
+            let slot = &mut self.slots[completed.slot];
+            slot.is_completed = true;
+            if let Some(cache) = slot.cache() {
+                cache.set_flapping(completed.flaps);
+                if completed.changed {
+                    cache.verdict_changed();
                 }
             }
-            Err(panic) => {
-                let name = names.first().map_or("", |target| &target.name);
-                self.panicked(name, panic.as_ref());
-            }
         }
     }
 
-    /// Counts and logs the panic of a probe's task.
-    fn panicked_task(&self, error: JoinError) -> Option<Gathered> {
-        let name = self.probing.get(&error.id()).map_or("", String::as_str);
-        // A task that was cancelled did not panic.
+    /// Counts and logs the panic of a probe's task. A task that was cancelled did not panic.
+    fn panicked(&self, error: JoinError) {
+        let target = self.probing.get(&error.id()).map_or("", String::as_str);
         if let Ok(panic) = error.try_into_panic() {
-            self.panicked(name, panic.as_ref());
+            ProbePanicked {
+                target,
+                message: message(panic.as_ref()),
+            }
+            .emit(&mut self.board.lock().scheduler);
         }
-        None
-    }
-
-    fn panicked(&self, target: &str, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        ProbePanicked {
-            target,
-            message: text.unwrap_or("no message"),
-        }
-        .emit(&mut self.board.lock().scheduler);
     }
 
     /// Records that the loop is alive. The agent is ready once every target was probed, or a minute

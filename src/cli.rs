@@ -28,8 +28,7 @@ const EXIT_FAILING: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 
 /// Asks, from every AKS node, whether each private service still resolves to its private endpoint,
-/// answers, and presents the right certificate. Says which of the known routes it is broken, and what
-/// to do.
+/// answers, and presents the right certificate. Says which known cause it found, and what to do.
 #[derive(Debug, Parser)]
 #[command(
     name = "privatelink-prober",

@@ -5,7 +5,9 @@
 //! older one is ended. So a client that opens connections and keeps them cannot delay the kubelet's
 //! probes.
 
+mod body;
 mod connection_limit;
+mod negotiate;
 mod routes;
 
 use std::io;
@@ -70,21 +72,21 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Listens on `listen`, by default on [`PORT`] of every address, IPv6 and IPv4; of IPv4 alone
-/// where the machine has no IPv6.
+/// Listens on `listen`, by default on [`PORT`] of `[::]`, which is every address, IPv6 and IPv4; of
+/// IPv4 alone where the machine has no IPv6.
 pub async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> {
-    let everywhere = |ip: IpAddr| SocketAddr::new(ip, PORT);
-    let address = listen.unwrap_or(everywhere(Ipv6Addr::UNSPECIFIED.into()));
-    match (TcpListener::bind(address).await, listen) {
-        (Ok(listener), _) => Ok(listener),
+    let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let address = listen.unwrap_or(SocketAddr::new(everywhere, PORT));
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
         // Another program may have the port on IPv6 only. To listen on IPv4 alone would leave the
         // agent unreachable over IPv6 without an error.
-        (Err(source), None) if source.kind() != io::ErrorKind::AddrInUse => {
-            let address = everywhere(Ipv4Addr::UNSPECIFIED.into());
+        Err(source) if address.ip() == everywhere && source.kind() != io::ErrorKind::AddrInUse => {
+            let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
             let bound = TcpListener::bind(address).await;
             bound.map_err(|source| BindError { address, source })
         }
-        (Err(source), _) => Err(BindError { address, source }),
+        Err(source) => Err(BindError { address, source }),
     }
 }
 

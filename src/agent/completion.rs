@@ -1,10 +1,14 @@
-//! Completion: judges, records, counts and logs the probes whose facts are gathered.
+//! Completion: judges, counts, records and logs the probes whose facts are gathered.
 
+use std::any::Any;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use privatelink_board::{Board, Probed, VerdictHistory};
-use privatelink_report::events::{AddressClassesChanged, ProbeCompleted, VerdictChanged};
+use privatelink_report::events::{
+    AddressClassesChanged, ProbeCompleted, ProbePanicked, VerdictChanged,
+};
 use privatelink_report::metrics::Metrics;
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::observation::Observation;
@@ -42,6 +46,17 @@ pub(super) fn complete(
     let verdicts = verdicts(board, &observed);
     let mut completed = Vec::with_capacity(observed.len());
     for (observed, verdict) in observed.into_iter().zip(verdicts) {
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(panic) => {
+                ProbePanicked {
+                    target: &observed.target.name,
+                    message: message(panic.as_ref()),
+                }
+                .emit(&mut board.scheduler);
+                continue;
+            }
+        };
         let Some(entry) = board.entry_mut(&observed.target.name) else {
             continue;
         };
@@ -79,27 +94,43 @@ pub(super) fn complete(
     completed
 }
 
-/// The verdict on each of `observed`, given the history of its target and the latest probes of the
+/// What a panic carries.
+type Panic = Box<dyn Any + Send>;
+
+/// The text of a panic.
+pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message")
+}
+
+/// The verdict on each of `observed`, or its panic, given the history of its target and the latest probes of the
 /// other targets, which may be in `observed` too.
-fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Verdict> {
+fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Result<Verdict, Panic>> {
     let judged = |observed: &Observed, surroundings: &Surroundings| {
         let never_probed = VerdictHistory::default();
         let entry = board.entry(&observed.target.name);
         let history = entry.map_or(&never_probed, |entry| &entry.verdicts);
-        judge(
-            &observed.target,
-            &observed.observation,
-            history.history(),
-            surroundings,
-        )
+        let judge = || {
+            judge(
+                &observed.target,
+                &observed.observation,
+                history.history(),
+                surroundings,
+            )
+        };
+        catch_unwind(AssertUnwindSafe(judge))
     };
     // Surroundings never change an outcome (docs/adr/0007), so a first judgement without them gives
     // the outcomes that the other targets of the round need.
     let is_round = observed.len() > 1;
-    let outcomes: Vec<Verdict> = observed
+    let outcomes: Vec<_> = observed
         .iter()
         .filter(|_| is_round)
-        .map(|observed| judged(observed, &Surroundings::default()))
+        .filter_map(|observed| {
+            let verdict = judged(observed, &Surroundings::default()).ok()?;
+            Some((observed, verdict))
+        })
         .collect();
     let names: HashSet<&str> = observed
         .iter()
@@ -113,9 +144,8 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Verdict> {
             .filter(|probed| !is_round || !names.contains(probed.target.name.as_str()))
     };
     let others = || {
-        observed
+        outcomes
             .iter()
-            .zip(&outcomes)
             .map(|(o, verdict)| (o.target.as_ref(), &o.observation, verdict))
             .chain(earlier().map(|p| (p.target.as_ref(), &p.observation, &p.verdict)))
     };

@@ -11,6 +11,8 @@ use privatelink_probe::EvidenceCache;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) target: Arc<Target>,
+    /// Whether its probe was completed since the latest round began.
+    pub(super) is_completed: bool,
     /// Whether the latest probe took long, so that the next one uses the lane of the slow ones.
     pub(super) is_slow: bool,
     pub(super) state: State,
@@ -30,6 +32,7 @@ impl Slot {
     pub(super) fn new(target: Arc<Target>) -> Self {
         Self {
             target,
+            is_completed: false,
             is_slow: false,
             state: State::Idle(Box::default()),
         }

@@ -58,8 +58,8 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         listen,
     } = *args;
     runtime()?.block_on(async {
-        // Before anything is made: a port that is taken is said at once, and whoever interrupts
-        // leaves nothing behind.
+        // Before anything is made, so that a port that is taken is reported at once and an interrupt
+        // leaves no file behind.
         let listener = if once {
             None
         } else {

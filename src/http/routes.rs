@@ -1,13 +1,15 @@
 //! Routes: which path answers what. Everything is at hand, so no route waits.
 
+use std::error::Error;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::map_response;
@@ -16,13 +18,16 @@ use axum::routing::get;
 use privatelink_board::SharedBoard;
 use privatelink_report::json::Report;
 use privatelink_report::json::summary::{Counts, Summary};
-use privatelink_report::metrics::{self, Metrics};
+use privatelink_report::metrics::Metrics;
 use privatelink_report::page;
 use privatelink_report::time::millis_utc;
 use privatelink_verdict::sanitize::{from_wire, sentence};
 use privatelink_verdict::suggest::nearest;
 use serde::Serialize;
 use tracing::error;
+
+use super::body::Body;
+use super::negotiate::Accepted;
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -50,7 +55,7 @@ pub(super) fn router(board: SharedBoard, metrics: Metrics) -> Router {
     Router::new()
         .route("/", get(status_page))
         .route("/style.css", get(style_sheet))
-        .route("/metrics", get(metrics_text))
+        .route("/metrics", get(exposition))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/api/v1/targets", get(targets))
@@ -61,27 +66,28 @@ pub(super) fn router(board: SharedBoard, metrics: Metrics) -> Router {
         .with_state(AppState { board, metrics })
 }
 
-async fn status_page(State(state): State<AppState>, uri: Uri) -> Response {
+async fn status_page(State(state): State<AppState>, accepted: Accepted, uri: Uri) -> Response {
     let mut parameters = uri.query().unwrap_or_default().split('&');
     // A target's name has no character that a URL would escape (section 3).
     let open = parameters.find_map(|parameter| parameter.strip_prefix("open="));
     let html = page::render(&state.board.lock(), open, SystemTime::now());
-    reply(StatusCode::OK, HTML, html)
+    written(accepted, StatusCode::OK, HTML, |body| {
+        Ok(body.write_all(html.as_bytes())?)
+    })
 }
 
 async fn style_sheet() -> Response {
     reply(StatusCode::OK, CSS, page::STYLE)
 }
 
-async fn metrics_text(State(state): State<AppState>) -> Response {
-    match state.metrics.encode() {
-        Ok(text) => reply(
-            StatusCode::OK,
-            HeaderValue::from_static(metrics::CONTENT_TYPE),
-            text,
-        ),
-        Err(error) => internal_error(&error),
-    }
+async fn exposition(State(state): State<AppState>, accepted: Accepted) -> Response {
+    let format = accepted.metrics;
+    let kind = HeaderValue::from_static(format.content_type());
+    let mut response = written(accepted, StatusCode::OK, kind, |body| {
+        Ok(state.metrics.write(format, body)?)
+    });
+    response.headers_mut().append(VARY, ACCEPT.into());
+    response
 }
 
 async fn healthz(State(state): State<AppState>) -> Response {
@@ -123,22 +129,26 @@ async fn readyz(State(state): State<AppState>) -> Response {
     reply(status, TEXT, text)
 }
 
-async fn targets(State(state): State<AppState>) -> Response {
+async fn targets(State(state): State<AppState>, accepted: Accepted) -> Response {
     let report = Report::of_board(&state.board.lock());
-    json(StatusCode::OK, &report)
+    json(accepted, StatusCode::OK, &report)
 }
 
-async fn target(State(state): State<AppState>, Path(name): Path<String>) -> Response {
+async fn target(
+    State(state): State<AppState>,
+    accepted: Accepted,
+    Path(name): Path<String>,
+) -> Response {
     let board = state.board.lock();
     if let Some(entry) = board.entry(&name) {
-        return json(StatusCode::OK, &Report::of_entry(&board, entry));
+        return json(accepted, StatusCode::OK, &Report::of_entry(&board, entry));
     }
     let names = board.entries.iter().map(|entry| entry.target.name.as_str());
     let unknown = UnknownTarget {
         error: format!("no target is called {}", from_wire(&name)),
         nearest: nearest(&name, names).take(SUGGESTIONS).collect(),
     };
-    json(StatusCode::NOT_FOUND, &unknown)
+    json(accepted, StatusCode::NOT_FOUND, &unknown)
 }
 
 /// The reply where no target has the name.
@@ -148,7 +158,11 @@ struct UnknownTarget<'a> {
     nearest: Vec<&'a str>,
 }
 
-async fn summary(State(state): State<AppState>, headers: HeaderMap) -> Response {
+async fn summary(
+    State(state): State<AppState>,
+    accepted: Accepted,
+    headers: HeaderMap,
+) -> Response {
     let summary = Summary::of(&state.board.lock(), SystemTime::now());
     let tag = summary.tag();
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|header| {
@@ -159,7 +173,7 @@ async fn summary(State(state): State<AppState>, headers: HeaderMap) -> Response 
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        json(StatusCode::OK, &summary)
+        json(accepted, StatusCode::OK, &summary)
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
@@ -167,6 +181,7 @@ async fn summary(State(state): State<AppState>, headers: HeaderMap) -> Response 
     // Unlike the rest, a summary may be cached, but each use must ask whether it is still current.
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(VARY, ACCEPT_ENCODING.into());
     response
 }
 
@@ -195,18 +210,41 @@ async fn with_security_headers(mut response: Response) -> Response {
     response
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(body) => reply(status, JSON, body + "\n"),
-        Err(error) => internal_error(&error),
+fn json(accepted: Accepted, status: StatusCode, value: &impl Serialize) -> Response {
+    written(accepted, status, JSON, |body| {
+        serde_json::to_writer(&mut *body, value)?;
+        Ok(body.write_all(b"\n")?)
+    })
+}
+
+/// A reply whose body `write` writes, compressed if it is large and the client accepts that.
+fn written(
+    accepted: Accepted,
+    status: StatusCode,
+    kind: HeaderValue,
+    write: impl FnOnce(&mut Body) -> Result<(), Box<dyn Error>>,
+) -> Response {
+    const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+    let mut body = Body::new(accepted.gzip);
+    let finished = write(&mut body).and_then(|()| Ok(body.finish()?));
+    let (bytes, compressed) = match finished {
+        Ok(finished) => finished,
+        Err(error) => return internal_error(&*error),
+    };
+    let mut response = (status, [(CONTENT_TYPE, kind)], bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(VARY, ACCEPT_ENCODING.into());
+    if compressed {
+        headers.insert(CONTENT_ENCODING, GZIP);
     }
+    response
 }
 
 fn reply(status: StatusCode, kind: HeaderValue, body: impl Into<String>) -> Response {
     (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
 }
 
-fn internal_error(error: &dyn std::error::Error) -> Response {
+fn internal_error(error: &dyn Error) -> Response {
     error!(%error, "a reply could not be written");
     reply(
         StatusCode::INTERNAL_SERVER_ERROR,

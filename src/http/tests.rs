@@ -1,6 +1,8 @@
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use flate2::read::GzDecoder;
 use privatelink_board::fixtures;
 use privatelink_report::events::ConfigRefused;
 use privatelink_report::metrics::Histograms;
@@ -55,6 +57,10 @@ impl Server {
 
     /// The whole reply to a GET, with one more header line.
     async fn get_with(&self, path: &str, header: &str) -> String {
+        String::from_utf8(self.bytes_with(path, header).await).expect("UTF-8")
+    }
+
+    async fn bytes_with(&self, path: &str, header: &str) -> Vec<u8> {
         let mut stream = self.connect().await;
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n");
@@ -62,9 +68,27 @@ impl Server {
             .write_all(request.as_bytes())
             .await
             .expect("a request");
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).await.expect("a reply");
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).await.expect("a reply");
         reply
+    }
+
+    /// The head of a reply and its body, which gzip packed if the head says so.
+    async fn unpacked_with(&self, path: &str, header: &str) -> (String, String) {
+        let reply = self.bytes_with(path, header).await;
+        let end = reply.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = reply.split_at(end.expect("a head") + 4);
+        let head = String::from_utf8(head.to_vec()).expect("UTF-8");
+        let length = format!("content-length: {}\r\n", body.len());
+        assert!(head.contains(&length), "{head}");
+        let mut text = String::new();
+        if head.contains("content-encoding: gzip\r\n") {
+            let mut decoder = GzDecoder::new(body);
+            decoder.read_to_string(&mut text).expect("gzip");
+        } else {
+            text.push_str(std::str::from_utf8(body).expect("UTF-8"));
+        }
+        (head, text)
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
@@ -111,6 +135,80 @@ async fn every_path_of_the_contract_answers() {
     let (status, body) = server.get("/nowhere%0a").await;
     assert_eq!(status, 404);
     assert!(body.contains("/api/v1/targets/NAME"), "{body}");
+}
+
+#[tokio::test]
+async fn large_replies_are_compressed_for_clients_that_accept_it() {
+    let server = Server::start().await;
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/targets",
+        "/api/v1/targets/kv-prod.vault.azure.net",
+    ] {
+        let (head, plain) = server.unpacked_with(path, "").await;
+        assert!(!head.contains("content-encoding"), "{path}: {head}");
+        assert!(head.contains("vary: accept-encoding\r\n"), "{path}: {head}");
+        let (head, packed) = server
+            .unpacked_with(path, "Accept-Encoding: gzip\r\n")
+            .await;
+        assert!(
+            head.contains("content-encoding: gzip\r\n"),
+            "{path}: {head}"
+        );
+        assert!(head.contains("vary: accept-encoding\r\n"), "{path}: {head}");
+        // Ages and the agent's own CPU time differ from one reply to the next.
+        assert!(packed.len().abs_diff(plain.len()) < 100, "{path}");
+        assert_eq!(packed.get(..100), plain.get(..100), "{path}");
+        let refusing = "Accept-Encoding: gzip;q=0\r\n";
+        let (head, _) = server.unpacked_with(path, refusing).await;
+        assert!(!head.contains("content-encoding"), "{path}: {head}");
+    }
+    for path in ["/healthz", "/readyz", "/nowhere"] {
+        let (head, _) = server
+            .unpacked_with(path, "Accept-Encoding: gzip\r\n")
+            .await;
+        assert!(!head.contains("content-encoding"), "{path}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_summary_is_revalidated_with_its_tag() {
+    let server = Server::start().await;
+    server.board.lock().node = "n".repeat(200);
+    let gzip = "Accept-Encoding: gzip\r\n";
+    let (head, _) = server.unpacked_with("/api/v1/summary", gzip).await;
+    assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: "));
+    let condition = format!("{gzip}If-None-Match: {}\r\n", tag.expect("a tag"));
+    let again = server.get_with("/api/v1/summary", &condition).await;
+    assert!(again.starts_with("HTTP/1.1 304"), "{again}");
+    assert!(!again.contains("content-encoding"), "{again}");
+}
+
+#[tokio::test]
+async fn metrics_are_open_metrics_for_clients_that_ask_for_it() {
+    let server = Server::start().await;
+    let (head, text) = server.unpacked_with("/metrics", "").await;
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    assert!(head.contains("vary: accept\r\n"), "{head}");
+    assert!(text.contains("# TYPE privatelink_probes_total counter\n"));
+    assert!(!text.contains("# EOF"));
+    let asking = "Accept: application/openmetrics-text; version=1.0.0\r\nAccept-Encoding: gzip\r\n";
+    let (head, text) = server.unpacked_with("/metrics", asking).await;
+    let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+    assert!(head.contains(kind), "{head}");
+    assert!(text.contains("# TYPE privatelink_probes counter\n"));
+    assert!(text.ends_with("\n# EOF\n"));
+    // Only the metrics have two formats.
+    let (head, _) = server.unpacked_with("/api/v1/summary", asking).await;
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
 }
 
 #[tokio::test]

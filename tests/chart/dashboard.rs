@@ -112,6 +112,22 @@ fn queries_by_node_or_target_are_by_cluster_too() {
     assert!(mixed[0].contains("privatelink_target_info"), "{mixed:#?}");
 }
 
+/// A node may have two agents, of which one is in the node's network: their series must not be mixed where
+/// a panel names the node.
+#[test]
+fn queries_by_node_are_by_network_too_unless_they_count_nodes() {
+    let mixed = queries().into_iter().filter(|query| {
+        let lists = query.split("by (").skip(1);
+        let mut lists = lists.filter_map(|rest| rest.split_once(')'));
+        let mixes = lists.any(|(labels, _)| {
+            let labels: Vec<_> = labels.split(", ").collect();
+            labels.contains(&"node") && !labels.contains(&"network")
+        });
+        mixes && !query.starts_with("count(")
+    });
+    assert_eq!(mixed.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
 #[test]
 fn panels_do_not_overlap() {
     let dashboard = dashboard();

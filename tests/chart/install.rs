@@ -168,7 +168,17 @@ fn additional_values_reach_the_objects() {
         "9797"
     );
     assert_eq!(template["metadata"]["labels"]["tier"], "infra");
-    assert_eq!(template["spec"]["imagePullSecrets"][0]["name"], "pull");
+    assert_eq!(
+        template["spec"]["imagePullSecrets"],
+        json!([{"name": "pull"}, {"name": "shared"}])
+    );
+    assert_eq!(container["envFrom"][0]["configMapRef"]["name"], "proxy");
+    assert_eq!(template["spec"]["containers"][1]["name"], "beside");
+    assert_eq!(template["spec"]["hostAliases"][0]["ip"], "10.9.9.9");
+    let daemon_set = single("DaemonSet", &objects);
+    assert_eq!(daemon_set["metadata"]["labels"]["d"], "1");
+    assert_eq!(daemon_set["metadata"]["annotations"]["d"], "2");
+    assert_eq!(daemon_set["spec"]["revisionHistoryLimit"], 3);
     assert_eq!(template["spec"]["dnsConfig"]["options"][0]["name"], "edns0");
     assert_eq!(
         template["spec"]["priorityClassName"],
@@ -191,4 +201,53 @@ fn helm_test_validates_the_configuration_that_the_agent_reads() {
         json!(["validate", "/etc/privatelink-prober/config/config.yaml"])
     );
     assert_eq!(test["spec"]["volumes"], agent["spec"]["volumes"]);
+    // Init containers may write files that the configuration names.
+    assert_eq!(test["spec"]["initContainers"][0]["name"], "roots");
+    assert_eq!(
+        test["spec"]["initContainers"],
+        agent["spec"]["initContainers"]
+    );
+    assert_eq!(
+        test["spec"]["imagePullSecrets"],
+        agent["spec"]["imagePullSecrets"]
+    );
+}
+
+/// chart-testing installs the chart with each `ci/*-values.yaml`.
+#[test]
+fn chart_testing_finds_values_that_render() {
+    let folder = super::helm::chart().join("ci");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("ci/") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        assert!(
+            name.is_some_and(|name| name.ends_with("-values.yaml")),
+            "{}",
+            path.display()
+        );
+        render(&std::fs::read_to_string(path).expect("values"));
+        seen += 1;
+    }
+    assert!(seen >= 2);
+}
+
+/// The address of the sources is not known here, so one placeholder stands for it.
+#[test]
+fn the_chart_says_who_makes_it_and_invents_no_address() {
+    let path = super::helm::chart().join("Chart.yaml");
+    let chart = super::helm::yaml(&std::fs::read_to_string(path).expect("Chart.yaml"));
+    let home = chart["home"].as_str().expect("a home");
+    assert_eq!(chart["sources"], json!([home]));
+    assert!(chart["maintainers"][0]["name"].is_string());
+    assert_eq!(chart["annotations"]["artifacthub.io/license"], "Apache-2.0");
+    let icon = chart["icon"].as_str().expect("an icon");
+    assert!(icon.starts_with("data:image/svg+xml;base64,"));
+    let release = std::fs::read_to_string(format!("{}/docs/release.md", super::helm::ROOT));
+    let told = release.expect("docs/release.md").contains(home);
+    assert_eq!(
+        told,
+        home.starts_with("https://example.com/"),
+        "docs/release.md names the placeholder"
+    );
 }

@@ -10,6 +10,7 @@ mod compose;
 mod dashboard;
 mod deploy;
 mod helm;
+mod host_network;
 mod install;
 mod manifests;
 mod monitors;

@@ -43,6 +43,10 @@ fn the_api_server_knows_every_field() {
         ("the least", rendered(MINIMAL)),
         ("everything", rendered(EVERYTHING)),
         (
+            "the network of the nodes",
+            rendered(&format!("{EVERYTHING}hostNetwork: {{enabled: true}}\n")),
+        ),
+        (
             "a service monitor",
             rendered(&format!("{MINIMAL}{monitor}")),
         ),

@@ -56,6 +56,27 @@ fn a_limit_of_0_is_no_limit() {
 }
 
 #[test]
+fn further_settings_reach_the_monitors_and_are_absent_by_default() {
+    let more = "scheme: https, tlsConfig: {serverName: x}, sampleLimit: 9, podTargetLabels: [tier], \
+                attachMetadata: {node: true}, apiVersion: azmonitoring.coreos.com/v1";
+    for (value, kind, endpoints) in KINDS {
+        let spec = &monitor(value, kind, more)["spec"];
+        assert_eq!(spec[endpoints][0]["scheme"], "https");
+        assert_eq!(spec[endpoints][0]["tlsConfig"], json!({"serverName": "x"}));
+        assert_eq!(spec["sampleLimit"], 9);
+        assert_eq!(spec["podTargetLabels"], json!(["tier"]));
+        assert_eq!(spec["attachMetadata"], json!({"node": true}));
+        let spec = &monitor(value, kind, "")["spec"];
+        for field in ["sampleLimit", "podTargetLabels", "attachMetadata"] {
+            assert!(spec[field].is_null(), "{field}");
+        }
+        for field in ["scheme", "tlsConfig"] {
+            assert!(spec[endpoints][0][field].is_null(), "{field}");
+        }
+    }
+}
+
+#[test]
 fn the_monitors_select_the_service_and_the_pods() {
     for (value, kind, _) in KINDS {
         let values = format!("{MINIMAL}{value}: {{enabled: true}}");

@@ -69,6 +69,41 @@ fn an_image_without_a_registry_gives_a_warning() {
 }
 
 #[test]
+fn a_repository_that_names_another_registry_gives_a_warning() {
+    let image = |image: &str| notes("mirror", &format!("{MINIMAL}image: {image}"));
+    let notes = image("{registry: one.example.com, repository: two.example.com/prober}");
+    assert!(notes.contains("WARNING: image.repository starts with the registry two.example.com,"));
+    assert!(
+        notes.contains("\none.example.com/two.example.com/prober:"),
+        "{notes}"
+    );
+    let notes = image("{repository: two.example.com/prober}");
+    assert!(!notes.contains("image.re"), "{notes}");
+}
+
+#[test]
+fn a_runbook_without_an_address_gives_a_warning() {
+    let rule = |more: &str| format!("{MINIMAL}prometheusRule: {{enabled: true, {more}}}");
+    let warning = "WARNING: the alerts link to docs/runbook.md, which is no address";
+    assert!(notes("runbook", &rule("")).contains(warning));
+    let address = "runbookUrl: 'https://wiki.example.com/runbook'";
+    assert!(!notes("wiki", &rule(address)).contains("the alerts link to"));
+    assert!(!notes("norules", MINIMAL).contains("the alerts link to"));
+}
+
+#[test]
+fn agents_in_the_nodes_network_need_another_pod_security_level() {
+    let notes = notes("host", &format!("{MINIMAL}hostNetwork: {{enabled: true}}"));
+    assert!(
+        notes.contains("daemonset/t-privatelink-prober-host, probes from the node's own network")
+    );
+    assert!(notes.contains(
+        "kubectl label namespace watch --overwrite pod-security.kubernetes.io/enforce=privileged"
+    ));
+    assert!(notes.contains("reaches port 9798 of a node"));
+}
+
+#[test]
 fn cluster_dns_without_effect_gives_a_warning() {
     let values = "clusterDns: 10.0.0.10\nconfig: {resolvers: [{name: vnet, servers: [10.2.0.4]}], \
                   targets: [{host: kv.vault.azure.net}]}";

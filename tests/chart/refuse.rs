@@ -1,6 +1,6 @@
 //! Refuse: values that Helm refuses before it creates anything, and the message that the user sees.
 
-use super::helm::{MINIMAL, ROOT, refused, run, yaml};
+use super::helm::{MINIMAL, ROOT, refused, render, run, yaml};
 
 #[test]
 fn the_schema_refuses_a_value_with_its_path_and_the_reason() {
@@ -92,6 +92,79 @@ fn a_private_key_among_the_roots() {
 
       - caBundle contains a private key; write only certificates (and treat the key as disclosed)
     "#);
+}
+
+#[test]
+fn a_registry_that_is_written_twice() {
+    let values = |image: &str| format!("{MINIMAL}image: {image}\n");
+    insta::assert_snapshot!(refused(&values("{registry: contoso.azurecr.io, repository: contoso.azurecr.io/tools/prober}")), @r#"
+    Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
+
+      - image.repository: contoso.azurecr.io/tools/prober repeats the registry, so the image would be contoso.azurecr.io/contoso.azurecr.io/tools/prober:0.1.0; write only the part after the registry: tools/prober
+    "#);
+    for image in [
+        "{registry: 'contoso.azurecr.io:443/', repository: contoso.azurecr.io/prober}",
+        "{registry: contoso.azurecr.io/tools, repository: contoso.azurecr.io/tools/prober}",
+    ] {
+        let text = refused(&values(image));
+        assert!(text.ends_with("part after the registry: prober"), "{text}");
+    }
+    let global = "global: {imageRegistry: contoso.azurecr.io}\nimage: {repository: contoso.azurecr.io/prober}\n";
+    assert!(refused(&format!("{MINIMAL}{global}")).contains("repeats the registry"));
+    // A repository that holds a copy of another registry's, and one whose name has a dot.
+    for image in [
+        "{registry: contoso.azurecr.io, repository: ghcr.io/tools/prober}",
+        "{registry: contoso.azurecr.io, repository: contoso.azurecr.io.tools}",
+        "{repository: contoso.azurecr.io/prober}",
+    ] {
+        render(&values(image));
+    }
+}
+
+#[test]
+fn arguments_that_the_chart_itself_sets() {
+    let values = format!("{MINIMAL}extraArgs: ['--listen=[::]:80', --config, /more.yaml]\n");
+    insta::assert_snapshot!(refused(&values), @r#"
+    Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
+
+      - extraArgs: --listen=[::]:80 would move the port away from 9797, which the probes, the Service and the monitors use; remove it (service.port changes the port of the Service)
+      - extraArgs: --config would add a second configuration, and the chart passes its own; write the configuration under config, or name a ConfigMap in existingConfigMap
+    "#);
+    for other in [
+        "[--log-level, debug]",
+        "[/targets/mine.yaml]",
+        "[--histograms=off]",
+    ] {
+        render(&format!("{MINIMAL}extraArgs: {other}\n"));
+    }
+}
+
+#[test]
+fn a_surge_beside_the_default_of_max_unavailable() {
+    let values = |rolling: &str| format!("{MINIMAL}updateStrategy: {{rollingUpdate: {rolling}}}\n");
+    insta::assert_snapshot!(refused(&values("{maxSurge: 1}")), @r#"
+    Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
+
+      - updateStrategy.rollingUpdate: maxSurge is 1 and maxUnavailable is 10%, but a DaemonSet may have only one of them; write maxUnavailable: 0 beside maxSurge, or remove maxSurge
+    "#);
+    // The API server takes 1 where there is none.
+    let text = refused(&values("{maxSurge: 10%, maxUnavailable: null}"));
+    assert!(
+        text.contains("maxSurge is 10% and maxUnavailable is 1,"),
+        "{text}"
+    );
+    let text = refused(&values("{maxUnavailable: 0%}"));
+    assert!(text.contains("both 0"), "{text}");
+    for good in [
+        "{maxSurge: 1, maxUnavailable: 0}",
+        "{maxSurge: 10%, maxUnavailable: 0%}",
+        "{maxSurge: 0}",
+    ] {
+        render(&values(good));
+    }
+    render(&format!(
+        "{MINIMAL}updateStrategy: {{type: OnDelete, rollingUpdate: {{maxSurge: 1}}}}\n"
+    ));
 }
 
 /// Helm removes a value that the user sets to null, so templates may not rely on any value.

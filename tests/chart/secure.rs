@@ -11,7 +11,7 @@ fn both_pods_satisfy_the_restricted_pod_security_level() {
     for values in [MINIMAL, EVERYTHING] {
         for pod in pods(values) {
             let spec = &pod["spec"];
-            for host in ["hostNetwork", "hostPID", "hostIPC", "initContainers"] {
+            for host in ["hostNetwork", "hostPID", "hostIPC"] {
                 assert!(spec[host].is_null(), "{host}");
             }
             assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
@@ -20,7 +20,9 @@ fn both_pods_satisfy_the_restricted_pod_security_level() {
                 spec["securityContext"]["seccompProfile"]["type"],
                 "RuntimeDefault"
             );
-            for container in spec["containers"].as_array().expect("containers") {
+            let containers = spec["containers"].as_array().into_iter();
+            let containers = containers.chain(spec["initContainers"].as_array());
+            for container in containers.flatten() {
                 assert_eq!(
                     container["securityContext"],
                     json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,

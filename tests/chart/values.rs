@@ -34,6 +34,8 @@ fn same_fields(values: &Value, schema: &Value, root: &Value, at: &str) {
             ".affinity",
             ".updateStrategy.rollingUpdate",
             ".dnsConfig",
+            ".serviceMonitor.attachMetadata",
+            ".podMonitor.attachMetadata",
         ];
         if !foreign.contains(&at) {
             let value = values.get(name);

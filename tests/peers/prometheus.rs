@@ -1,4 +1,5 @@
-//! Prometheus: a real one that scrapes the agent every second and evaluates the rules.
+//! Prometheus: a real one that scrapes the agent every second and evaluates the rules. It asks for
+//! OpenMetrics and for gzip, as every recent Prometheus does unless told otherwise.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::agent::get;
+use super::agent::{Agent, get};
 use super::child::{Child, Folder, eventually, free_port};
 use super::dns::loopback;
 
@@ -19,18 +20,27 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn start(folder: &Folder, agent: SocketAddr) -> Self {
+        Self::start_with(folder, agent, &[("privatelink-prober", "")])
+    }
+
+    /// With several jobs that scrape the same agent: the name of each, and its further settings.
+    fn start_with(folder: &Folder, agent: SocketAddr, jobs: &[(&str, &str)]) -> Self {
         let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus-rules.yaml");
-        let config = folder.write(
-            "prometheus.yml",
-            &format!(
-                "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
-                 rule_files: [\"{rules}\"]\n\
-                 scrape_configs:\n\
-                 - job_name: privatelink-prober\n  \
-                   honor_labels: true\n  \
-                   static_configs: [{{targets: [\"{agent}\"], labels: {{cluster: lab}}}}]\n"
-            ),
+        let mut config = format!(
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
+             rule_files: [\"{rules}\"]\n\
+             scrape_configs:\n"
         );
+        for (name, settings) in jobs {
+            write!(
+                config,
+                "- job_name: {name}\n  \
+                   honor_labels: true\n  \
+                   static_configs: [{{targets: [\"{agent}\"], labels: {{cluster: lab}}}}]\n{settings}"
+            )
+            .expect("a string takes all");
+        }
+        let config = folder.write("prometheus.yml", &config);
         let address = loopback(free_port());
         let mut command = Command::new("prometheus");
         command
@@ -85,10 +95,54 @@ impl Prometheus {
             .collect()
     }
 
+    /// The unit of a metric, as the target of the job says it; `None` until it was scraped.
+    fn unit(&self, job: &str, metric: &str) -> Option<String> {
+        let target = encoded(&format!("{{job=\"{job}\"}}"));
+        let path = format!("/api/v1/targets/metadata?match_target={target}&metric={metric}");
+        let reply = get(self.address, &path).filter(|reply| reply.status == 200)?;
+        let reply: Value = serde_json::from_str(&reply.body).expect("Prometheus answers in JSON");
+        reply["data"][0]["unit"].as_str().map(str::to_owned)
+    }
+
     fn ask(&self, path: &str) -> Value {
         let reply = get(self.address, path).expect("Prometheus answers");
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
         serde_json::from_str(&reply.body).expect("Prometheus answers in JSON")
+    }
+}
+
+#[test]
+fn a_prometheus_reads_the_same_series_from_both_formats() {
+    let folder = Folder::new("formats");
+    let config = "targets: [{name: kv, host: kv.vault.azure.net}]\n\
+                  resolvers: [{name: nobody, servers: ['127.0.0.1:9']}]\n";
+    let agent = Agent::start(&folder, "node-a", &folder.write("config.yaml", config));
+    let plain = "  scrape_protocols: [PrometheusText0.0.4]\n  enable_compression: false\n";
+    let jobs = [("usual", ""), ("plain", plain)];
+    let prometheus = Prometheus::start_with(&folder, agent.address(), &jobs);
+    let limit = Duration::from_secs(30);
+    prometheus.expect(limit, "sum(up)", Some(2.0));
+    prometheus.expect(limit, "count(privatelink_probe_success == 0)", Some(2.0));
+
+    // Only OpenMetrics has units.
+    for (job, unit) in [("usual", "seconds"), ("plain", "")] {
+        let read = eventually(limit, || {
+            prometheus.unit(job, "privatelink_probe_interval_seconds")
+        });
+        assert_eq!(read.as_deref(), Some(unit), "{job}");
+    }
+    // A match ignores the name of a metric, so it becomes a label.
+    let series = |job: &str| {
+        format!(
+            "label_replace({{job=\"{job}\",node=\"node-a\"}},\"name\",\"$1\",\"__name__\",\"(.+)\")"
+        )
+    };
+    let (usual, plain) = (series("usual"), series("plain"));
+    let all = prometheus.value(&format!("count({usual})"));
+    assert!(all.is_some_and(|all| all > 100.0), "{all:?}");
+    for (one, other) in [(&usual, &plain), (&plain, &usual)] {
+        let missing = format!("count({one} unless ignoring (job) {other})");
+        prometheus.expect(limit, &missing, None);
     }
 }
 

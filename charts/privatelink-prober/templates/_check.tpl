@@ -37,6 +37,30 @@ before an installation.
   - caBundle contains no certificate; write the PEM itself, which starts with -----BEGIN CERTIFICATE-----: --set-file caBundle=ca.pem
 {{- end -}}
 {{- end -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry | trimSuffix "/" -}}
+{{- $host := include "privatelink-prober.hostInRepository" . -}}
+{{- if and $host (eq $host (regexReplaceAll ":[0-9]+$" (splitList "/" $registry | first) "")) }}
+  - image.repository: {{ .Values.image.repository }} repeats the registry, so the image would be {{ include "privatelink-prober.image" . }}; write only the part after the registry: {{ .Values.image.repository | trimPrefix (print $registry "/") | trimPrefix (print $host "/") }}
+{{- end -}}
+{{- range .Values.extraArgs -}}
+{{- if regexMatch "^--config(=|$)" . }}
+  - extraArgs: {{ . }} would add a second configuration, and the chart passes its own; write the configuration under config, or name a ConfigMap in existingConfigMap
+{{- else if regexMatch "^--listen(=|$)" . }}
+  - extraArgs: {{ . }} would move the port away from 9797, which the probes, the Service and the monitors use; remove it (service.port changes the port of the Service)
+{{- end -}}
+{{- end -}}
+{{- $rolling := dig "rollingUpdate" dict (default dict .Values.updateStrategy) | default dict -}}
+{{- if ne (dig "type" "RollingUpdate" (default dict .Values.updateStrategy)) "OnDelete" -}}
+{{- $surge := dig "maxSurge" 0 $rolling | toString -}}
+{{- $unavailable := dig "maxUnavailable" 1 $rolling | toString -}}
+{{- $noSurge := regexMatch "^0+%?$" $surge -}}
+{{- $noneUnavailable := regexMatch "^0+%?$" $unavailable -}}
+{{- if not (or $noSurge $noneUnavailable) }}
+  - updateStrategy.rollingUpdate: maxSurge is {{ $surge }} and maxUnavailable is {{ $unavailable }}, but a DaemonSet may have only one of them; write maxUnavailable: 0 beside maxSurge, or remove maxSurge
+{{- else if and $noSurge $noneUnavailable }}
+  - updateStrategy.rollingUpdate: with maxUnavailable and maxSurge both 0 no pod could be replaced, and the API server refuses it; set one of them
+{{- end -}}
+{{- end -}}
 {{- $epoch := toDate "2006" "1970" -}}
 {{- range $key := list "serviceMonitor" "podMonitor" -}}
 {{- $monitor := index $.Values $key -}}

@@ -21,11 +21,24 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
+{{/*
+Every node has an agent in the pod network, and with hostNetwork.enabled a second one in the node's own. A
+template that makes objects for both is included with `merge (dict "host" true) .` for the second.
+*/}}
+{{- define "privatelink-prober.agentName" -}}
+{{- include "privatelink-prober.fullname" . -}}{{- if .host -}}-host{{- end -}}
+{{- end -}}
+
+{{/* The port of the agent's metrics, in its pod. */}}
+{{- define "privatelink-prober.port" -}}
+{{- if .host -}}{{ .Values.hostNetwork.port }}{{- else -}}9797{{- end -}}
+{{- end -}}
+
 {{/* Labels for selectors, which cannot be changed after the installation. */}}
 {{- define "privatelink-prober.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "privatelink-prober.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: agent
+app.kubernetes.io/component: {{ if .host }}host-agent{{ else }}agent{{ end }}
 {{- end -}}
 
 {{/* Labels of an object. The chart's own take precedence over commonLabels: selectors need them. */}}
@@ -53,6 +66,24 @@ app.kubernetes.io/component: agent
 {{- else -}}
 {{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag | toString) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The pod's `imagePullSecrets`, or nothing. */}}
+{{- define "privatelink-prober.imagePullSecrets" -}}
+{{- $secrets := default list .Values.imagePullSecrets -}}
+{{- range .Values.global.imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $secrets -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The registry's host that image.repository starts with, or nothing. */}}
+{{- define "privatelink-prober.hostInRepository" -}}
+{{- $parts := splitList "/" .Values.image.repository -}}
+{{- if and (gt (len $parts) 1) (or (contains "." (first $parts)) (eq (first $parts) "localhost")) -}}{{- first $parts -}}{{- end -}}
 {{- end -}}
 
 {{- define "privatelink-prober.configMapName" -}}

@@ -29,7 +29,7 @@ pub struct VerdictChanged<'a> {
 
 impl VerdictChanged<'_> {
     /// Writes the line: a warning for a failure, else information; a target that passes from the
-    /// start is no news.
+    /// start writes nothing.
     pub fn emit(&self) {
         let (verdict, prose) = (&self.probed.verdict, self.probed.prose());
         let (summary, remedy) = (prose.summary(), prose.primary_remedy());
@@ -197,7 +197,7 @@ impl ConfigLoaded<'_> {
     }
 }
 
-/// A new configuration was refused; the one before goes on.
+/// A new configuration was refused, and the agent keeps the previous one.
 #[derive(Debug)]
 pub struct ConfigRefused<'a> {
     /// What is wrong with it.
@@ -211,7 +211,7 @@ impl ConfigRefused<'_> {
         config.error = Some(self.error.to_owned());
         error!(
             error = self.error,
-            "configuration refused; the one before goes on"
+            "configuration refused; the agent keeps the previous one"
         );
     }
 }
@@ -240,7 +240,7 @@ impl AgentStarted<'_> {
     }
 }
 
-/// Every initial target was probed.
+/// Every initial target was probed, or a minute has passed since the start.
 #[derive(Debug)]
 pub struct AgentReady {
     /// How the first round ended.

@@ -6,21 +6,40 @@
 mod collect;
 pub mod definition;
 mod durations;
+mod openmetrics;
 
 use std::collections::HashMap;
+use std::io;
 
 use privatelink_board::{Probed, SharedBoard};
 use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use self::collect::Families;
 use self::definition::DEFINITIONS;
 use self::durations::Durations;
 
-/// The content type of [`Metrics::encode`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+/// How the metrics are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format, version 0.0.4.
+    #[default]
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The content type of the text.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => prometheus::TEXT_FORMAT,
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// How many histograms of the stages' durations there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,13 +81,15 @@ impl Metrics {
         }
     }
 
-    /// Every series as it is now, in the text format, in a stable order.
-    pub fn encode(&self) -> Result<String, MetricsError> {
-        let mut text = String::new();
-        TextEncoder::new()
-            .encode_utf8(&self.registry.gather(), &mut text)
-            .map_err(MetricsError::when("write"))?;
-        Ok(text)
+    /// Writes every series as it is now, in a stable order. It writes in small pieces, so `out` should
+    /// have a buffer.
+    pub fn write(&self, format: Format, out: &mut impl io::Write) -> Result<(), MetricsError> {
+        let families = self.registry.gather();
+        match format {
+            Format::Text => TextEncoder::new().encode(&families, out),
+            Format::OpenMetrics => openmetrics::write(&families, out).map_err(Into::into),
+        }
+        .map_err(MetricsError::when("write"))
     }
 
     fn registered(board: SharedBoard, histograms: Histograms) -> prometheus::Result<Self> {

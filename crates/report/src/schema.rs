@@ -52,7 +52,10 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
          Every series carries `node`. Per target there is only the label `target` and closed sets \
          of words: never an address, a name from the wire, an error text. A gauge about a fact \
          exists only if the latest completed probe obtained that fact; otherwise it is absent, \
-         never 0 and never the previous value. `process_*` comes on top."
+         never 0 and never the previous value. `process_*` comes on top.\n\n\
+         `/metrics` is in OpenMetrics 1.0.0 for clients that ask for it, else in Prometheus' text \
+         format; the series are the same. The label `network` is not the agent's: the chart's \
+         monitors add `network=\"host\"` to the series of agents in the network of the nodes."
     )?;
     let title = "Per target, also with `metrics: essential`";
     metrics_table(out, title, Scope::Essential)?;

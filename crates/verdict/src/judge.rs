@@ -83,8 +83,8 @@ pub fn expect_effective(
     }
 }
 
-/// The number of facts from which on nothing joins a finding: an answer may hold hundreds of addresses
-/// of which the same is true. It bounds the detail and the summary, which are made of the facts.
+/// The most facts of a finding: an answer may hold hundreds of addresses of which the same is true. It
+/// bounds the detail and the summary, which are made from the facts.
 const MOST_FACTS: usize = 16;
 
 /// The findings of one verdict, one per reason: what concerns further addresses joins its facts.
@@ -111,13 +111,14 @@ impl Findings {
         address: Option<IpAddr>,
         facts: impl IntoIterator<Item = impl Into<Fact>>,
     ) {
-        let facts: Vec<Fact> = facts.into_iter().map(Into::into).collect();
+        let facts: Vec<Fact> = facts.into_iter().map(Into::into).take(MOST_FACTS).collect();
         match self.0.iter_mut().find(|finding| finding.reason == reason) {
             Some(known) => {
                 known.severity = known.severity.max(severity);
                 let is_known = facts.iter().all(|fact| known.facts.contains(fact));
-                if known.facts.len() < MOST_FACTS && !is_known {
-                    known.facts.extend(facts);
+                if !is_known {
+                    let room = MOST_FACTS.saturating_sub(known.facts.len());
+                    known.facts.extend(facts.into_iter().take(room));
                 }
             }
             None => self.0.push(Finding {

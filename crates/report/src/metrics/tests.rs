@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,13 @@ use super::*;
 
 fn scrape(board: Board) -> String {
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
-    metrics.encode().expect("text")
+    text_of(&metrics, Format::Text)
+}
+
+fn text_of(metrics: &Metrics, format: Format) -> String {
+    let mut text = Vec::new();
+    metrics.write(format, &mut text).expect("memory takes all");
+    String::from_utf8(text).expect("UTF-8")
 }
 
 /// The value of the only series of `name` with all of `labels`, if there is one.
@@ -229,12 +236,12 @@ fn histograms_have_no_target_unless_asked_for() {
         for probed in fixtures::all() {
             metrics.observe(&probed);
         }
-        let before = metrics.encode().expect("text");
+        let before = text_of(&metrics, Format::Text);
         board
             .lock()
             .entries
             .retain(|entry| entry.target.name == "kv-dev.vault.azure.net");
-        (before, metrics.encode().expect("text"))
+        (before, text_of(&metrics, Format::Text))
     };
     let count = "privatelink_probe_stage_duration_seconds_count";
     let (on, _) = text_with(Histograms::On);
@@ -279,7 +286,130 @@ fn five_hundred_targets_fit_into_one_scrape_of_bounded_length() {
         board.record(Arc::new(probed));
     }
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
-    let text = metrics.encode().expect("text");
+    let text = text_of(&metrics, Format::Text);
     let per_target = text.lines().filter(|line| line.contains("target=")).count();
     assert!((500 * 30..=500 * 36).contains(&per_target), "{per_target}");
+}
+
+/// The metrics of a board on which everything is, in both formats.
+fn in_both_formats() -> [String; 2] {
+    let mut board = fixtures::board();
+    board.config.error = Some("refused".to_owned());
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::Target).expect("metrics");
+    for probed in fixtures::all() {
+        metrics.observe(&probed);
+    }
+    [Format::Text, Format::OpenMetrics].map(|format| text_of(&metrics, format))
+}
+
+#[test]
+fn both_formats_have_the_same_series() {
+    // A bound is a label whose spelling differs. The agent's own process changes between two scrapes.
+    let series = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| !line.starts_with("# "));
+        let lines = lines.filter(|line| !line.starts_with("process_"));
+        lines.map(|line| line.replace(".0\"} ", "\"} ")).collect()
+    };
+    let [text, open_metrics] = in_both_formats();
+    assert!(series(&text).len() > 100);
+    assert_eq!(series(&text), series(&open_metrics));
+    let names = |text: &str| -> BTreeSet<String> {
+        let names = text
+            .lines()
+            .filter_map(|line| line.split(['{', ' ']).next());
+        names
+            .filter(|name| name.starts_with("process_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert!(names(&text).len() > 3);
+    assert_eq!(names(&text), names(&open_metrics));
+}
+
+/// The grammar and the rules of OpenMetrics 1.0.0, as far as our metrics use them.
+#[test]
+fn open_metrics_is_well_formed() {
+    let [_, text] = in_both_formats();
+    let body = text.strip_suffix("# EOF\n").expect("the end");
+    let mut families: Vec<(&str, &str, Option<&str>)> = Vec::new();
+    let mut described = 0;
+    for line in body.split_terminator('\n') {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a type");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(
+                families.iter().all(|family| family.0 != name),
+                "{name} comes twice"
+            );
+            families.push((name, kind, None));
+            continue;
+        }
+        let (name, kind, unit) = families.last_mut().expect("a type first");
+        if let Some(rest) = line.strip_prefix("# UNIT ") {
+            let of_family = rest.strip_prefix(&format!("{name} ")).expect(line);
+            assert!(name.ends_with(&format!("_{of_family}")), "{line}");
+            assert_eq!(unit.replace(of_family), None, "{line}");
+        } else if let Some(rest) = line.strip_prefix("# HELP ") {
+            let help = rest.strip_prefix(&format!("{name} ")).expect(line);
+            assert!(is_escaped(help), "{line}");
+            described += 1;
+        } else {
+            sample(line, name, kind);
+        }
+    }
+    assert_eq!(described, families.len());
+    let has = |family| families.contains(&family);
+    assert!(has(("privatelink_probes", "counter", None)));
+    assert!(has((
+        "privatelink_dns_ttl_seconds",
+        "gauge",
+        Some("seconds")
+    )));
+    assert!(has((
+        "process_resident_memory_bytes",
+        "gauge",
+        Some("bytes")
+    )));
+    assert!(has(("process_cpu_seconds", "counter", Some("seconds"))));
+}
+
+/// Panics unless the line is a sample of the family.
+fn sample(line: &str, family: &str, kind: &str) {
+    let suffix = line.strip_prefix(family).expect(line);
+    let (suffix, rest) = suffix
+        .split_once('{')
+        .expect("every series has the label node");
+    let (labels, value) = rest.rsplit_once("} ").expect(line);
+    let suffixes: &[&str] = match kind {
+        "counter" => &["_total"],
+        "gauge" => &[""],
+        _ => &["_bucket", "_count", "_sum"],
+    };
+    assert!(suffixes.contains(&suffix), "{line}");
+    let value: f64 = value.parse().expect(line);
+    assert!(value.is_finite(), "{line}");
+    let mut names = BTreeSet::new();
+    for label in labels.strip_suffix('"').expect(line).split("\",") {
+        let (name, value) = label.split_once("=\"").expect(line);
+        let letters = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(
+            name.chars().all(letters) && names.insert(name.to_owned()),
+            "{line}"
+        );
+        assert!(is_escaped(value), "{line}");
+        if name == "le" {
+            assert!(value == "+Inf" || value.contains('.'), "{line}");
+        }
+    }
+    assert_eq!(names.contains("le"), suffix == "_bucket", "{line}");
+    assert!(names.contains("node"), "{line}");
+}
+
+/// Whether every quotation mark and backslash is part of an escape.
+fn is_escaped(text: &str) -> bool {
+    let rest = text
+        .replace("\\\\", "")
+        .replace("\\\"", "")
+        .replace("\\n", "");
+    !rest.contains(['\\', '"'])
 }

@@ -10,7 +10,7 @@ use crate::json::{
     HttpReport, QueryReport, ResolverReport, ServerReport, TargetReport,
 };
 
-/// The most addresses of an answer, and connections, that are shown; the API has them all.
+/// The most addresses of an answer, and connections, that are shown; the API has more.
 const ADDRESSES: usize = 32;
 
 /// The most changes of the verdict that are shown; the API has them all.

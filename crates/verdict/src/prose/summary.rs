@@ -49,7 +49,7 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
         }
         Reason::MixedAddresses => {
             let unreachable = if finding.severity == Severity::Warn {
-                "; pods have no route to the odd ones"
+                "; pods have no route to those of the unexpected class"
             } else {
                 ""
             };

@@ -29,7 +29,7 @@ pub(super) fn clause(fact: &ServiceFact) -> String {
         ServiceFact::RefusedByProtocol { ip, refusal, said } => {
             let said = said.as_deref().unwrap_or(match refusal {
                 Refusal::HostBlocked => "the server has blocked this host",
-                Refusal::HostNotAllowed => "the server lets nobody in from this host",
+                Refusal::HostNotAllowed => "no account of the server may log in from this host",
             });
             format!("{ip}: {said}")
         }
