@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 
 use super::world::World;
-use super::{faults, footprint, install, life, monitoring, paths};
+use super::{faults, footprint, host_network, install, life, monitoring, paths};
 
 /// A test: its name, and what panics when it does not hold.
 pub(crate) type Test = (&'static str, fn(&mut World));
@@ -69,6 +69,7 @@ fn tests() -> impl Iterator<Item = Test> {
         life::SIDE_BY_SIDE,
         paths::LATER,
         faults::TESTS,
+        host_network::TESTS,
         life::ALL_HEALTHY,
         faults::LATER,
         paths::LAST,

@@ -10,6 +10,7 @@ mod command;
 mod faults;
 mod footprint;
 mod harness;
+mod host_network;
 mod http;
 mod install;
 mod life;

@@ -177,7 +177,7 @@ fn on_a_terminal_text_keeps_to_its_width_and_its_branch() {
         // A command below the tree stands by itself, behind its number.
         is_command = line.starts_with('[');
     }
-    let below = "\n[1]\naz network private-dns link vnet list --zone-name";
+    let below = "\n[1]\naz graph query --graph-query";
     assert!(
         text.contains("│  settle  command [1] below\n") && text.contains(below),
         "{text}"
