@@ -104,7 +104,7 @@ fn read_parts(
     let mut operators = vec![first_file(first, content)];
     let mut target_files = Vec::new();
     for (path, content) in read {
-        match LaterFile::new(path, content, last_good) {
+        match LaterFile::new(path, first, content, last_good) {
             LaterFile::Operators(file) => operators.push(file),
             LaterFile::Observers(file) => target_files.push(file),
         }

@@ -1,8 +1,10 @@
 //! Target file: a file that the observer writes; only its `targets` count.
 //!
-//! A file that is named after the first may be one, or another file of the operator. Its content tells:
-//! every target of the observer has a `source`. What cannot be read, or says nothing, counts as the
-//! observer's, unless it was the operator's when it was read last.
+//! A file that is named after the first may be one, or another file of the operator. It is the
+//! operator's if it is in the directory of the first, and none of its targets has a `source`, which every
+//! target of the observer has. So a person who can write the observer's file alone cannot write settings.
+//! A file that cannot be read, or is empty, counts as the observer's, unless it was the operator's when it
+//! was read last.
 //!
 //! The agent must not depend on the observer: when a target file can no longer be read, its last good
 //! content stays in use.
@@ -50,12 +52,29 @@ pub(crate) enum LaterFile {
 }
 
 impl LaterFile {
-    /// Tells whose file it is, given the result of reading `path`.
-    pub(crate) fn new(path: &Path, content: io::Result<Vec<u8>>, last_good: &mut LastGood) -> Self {
+    /// Tells whose file it is, given the path of the first file and the result of reading `path`.
+    pub(crate) fn new(
+        path: &Path,
+        first: &Path,
+        content: io::Result<Vec<u8>>,
+        last_good: &mut LastGood,
+    ) -> Self {
         let name = path.display().to_string();
         let found = find(&name, content);
         let was_operators = last_good.operators.contains(path);
         match found {
+            Found::Operators(source) if path.parent() != first.parent() => {
+                Self::Observers(TargetFile {
+                    warning: Some(format!(
+                        "{name}: nothing of this file is used: no target of it has a `source`, as those of \
+                         the observer have, and a file of yours has to be in the directory of {}",
+                        first.display()
+                    )),
+                    source,
+                    refused: true,
+                    ..TargetFile::default()
+                })
+            }
             Found::Operators(source) => {
                 last_good.operators.insert(path.to_owned());
                 last_good.texts.remove(path);

@@ -166,6 +166,27 @@ fn several(name: &str, texts: &[(&str, &str)]) -> Result<Plan, String> {
 }
 
 #[test]
+fn a_file_in_another_directory_cannot_pass_for_the_operators() {
+    let (mine, theirs) = (Scratch::new("merging-mine"), Scratch::new("merging-theirs"));
+    let first = mine.write("config.yaml", "targets: [{host: kv.vault.azure.net}]");
+    let later = theirs.write(
+        "observed.yaml",
+        "classify: {private: [0.0.0.0/0]}\ntargets: [{host: x.example.com}]",
+    );
+    let plan = load(&[first, later]).expect("a target file never makes it invalid");
+    assert_eq!(names(&plan), ["kv.vault.azure.net"]);
+    assert!(plan.targets[0].rules.global.private.is_empty());
+    assert_eq!(plan.rejected.discovered, 1);
+    let [warning] = &plan.warnings[..] else {
+        panic!("{:?}", plan.warnings)
+    };
+    assert!(
+        warning.contains("nothing of this file is used"),
+        "{warning}"
+    );
+}
+
+#[test]
 fn several_files_of_the_operator_are_one_configuration() {
     let plan = several(
         "several-merged",

@@ -123,7 +123,7 @@ proptest! {
         let file = SourceText { name: "config.yaml".to_owned(), text: "".into() };
         let mut last_good = LastGood::default();
         let path = Path::new("observed.yaml");
-        let later = match LaterFile::new(path, Ok(later.into_bytes()), &mut last_good) {
+        let later = match LaterFile::new(path, path, Ok(later.into_bytes()), &mut last_good) {
             LaterFile::Observers(file) => file,
             LaterFile::Operators(file) => panic!("it is the observer's: {file:?}"),
         };
