@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::flags::{HostFlags, Words};
 use super::progress::Progress;
-use super::shutdown::{Told, told_to_stop};
+use super::shutdown::{StopSignal, wait_for_signal};
 use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use privatelink_board::Probed;
@@ -168,7 +168,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let node = node_name::or_hostname(given.as_deref());
         let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::Off)?;
-        let mut stop = pin!(told_to_stop());
+        let mut stop = pin!(wait_for_signal());
         let mut code = EXIT_OK.into();
         for number in 1_u64.. {
             let progress = match watch {
@@ -238,7 +238,12 @@ pub(super) async fn round<S>(
 }
 
 /// Prints what was found before the round was interrupted, and says what was not.
-fn interrupted(told: Told, agent: &Agent, plan: &Plan, form: Form) -> Result<ExitCode, Failure> {
+fn interrupted(
+    told: StopSignal,
+    agent: &Agent,
+    plan: &Plan,
+    form: Form,
+) -> Result<ExitCode, Failure> {
     let probed = agent.latest();
     if !probed.is_empty() || (form.output == Output::Json && !form.watched) {
         // Without clearing the screen, which may show the round before in full.
@@ -254,7 +259,7 @@ fn interrupted(told: Told, agent: &Agent, plan: &Plan, form: Form) -> Result<Exi
 }
 
 /// How many targets were probed until the interruption, and which were not.
-fn interruption(told: Told, probed: usize, missing: &[&str]) -> String {
+fn interruption(told: StopSignal, probed: usize, missing: &[&str]) -> String {
     let total = probed + missing.len();
     let mut text = format!(
         "interrupted by {}: {probed} of {total} targets were probed",
@@ -456,11 +461,11 @@ mod tests {
     fn an_interruption_says_what_was_not_probed() {
         let missing = ["a", "b", "c", "d", "e", "f", "g"];
         assert_eq!(
-            interruption(Told::Interrupt, 3, &missing),
+            interruption(StopSignal::Interrupt, 3, &missing),
             "interrupted by SIGINT: 3 of 10 targets were probed; not probed: a, b, c, d, e and 2 more"
         );
         assert_eq!(
-            interruption(Told::Terminate, 1, &[]),
+            interruption(StopSignal::Terminate, 1, &[]),
             "interrupted by SIGTERM: 1 of 1 targets were probed"
         );
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use super::check::{Form, Output, results, round};
 use super::progress::Progress;
 use super::run::serve;
-use super::shutdown::told_to_stop;
+use super::shutdown::wait_for_signal;
 use super::{EXIT_OK, Failure, runtime};
 use crate::agent::Agent;
 use crate::http;
@@ -65,7 +65,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         } else {
             Some(http::bind(Some(listen)).await?)
         };
-        let stop = told_to_stop();
+        let stop = wait_for_signal();
         let world = privatelink_lab::demo()?;
         let running = RunningWorld::start(&world).await?;
         let file = running.directory().join("config.yaml");

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::shutdown::told_to_stop;
+use super::shutdown::wait_for_signal;
 use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use crate::http;
@@ -158,7 +158,7 @@ pub(super) async fn serve(
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
     let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
     let cause = tokio::select! {
-        told = told_to_stop() => told?.as_str(),
+        told = wait_for_signal() => told?.as_str(),
         done = &mut agent => {
             done?;
             return Err("the agent stopped by itself".into());

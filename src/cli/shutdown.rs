@@ -1,4 +1,4 @@
-//! Shutdown: being told to stop, by SIGTERM or SIGINT.
+//! Shutdown: waits for SIGTERM or SIGINT.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The signal by which the process was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum StopSignal {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM: `kill`, or the kubelet.
     Terminate,
 }
 
-impl Told {
+impl StopSignal {
     /// Its name.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -32,11 +32,11 @@ impl Told {
 }
 
 /// Waits for SIGTERM or SIGINT, and says which it was.
-pub(super) async fn told_to_stop() -> io::Result<Told> {
+pub(super) async fn wait_for_signal() -> io::Result<StopSignal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => Ok(Told::Terminate),
-        _ = interrupt.recv() => Ok(Told::Interrupt),
+        _ = terminate.recv() => Ok(StopSignal::Terminate),
+        _ = interrupt.recv() => Ok(StopSignal::Interrupt),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn examine(
     let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
     let mut certificate = Certificate {
         names: Vec::new(),
+        more_names: 0,
         subject: String::new(),
         issuer: String::new(),
         not_before: 0,
@@ -45,7 +46,9 @@ pub(super) fn examine(
         sent_alone: intermediates.is_empty() && parsed.issuer() != parsed.subject(),
         verified_at,
     };
-    certificate.names = names(&parsed).take(MAX_NAMES).collect();
+    let mut names = names(&parsed);
+    certificate.names = names.by_ref().take(MAX_NAMES).collect();
+    certificate.more_names = names.count();
     certificate.subject = from_wire(&parsed.subject().to_string()).into_owned();
     certificate.issuer = from_wire(&parsed.issuer().to_string()).into_owned();
     certificate.not_before = parsed.validity().not_before.timestamp();

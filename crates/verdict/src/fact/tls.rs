@@ -104,8 +104,8 @@ pub enum TlsFact {
 pub struct Presented {
     /// The first names.
     pub names: Vec<String>,
-    /// How many there are besides; `None` where not all were kept.
-    pub more: Option<usize>,
+    /// How many there are besides.
+    pub more: usize,
     /// The subject, where there are no names.
     pub subject: String,
 }

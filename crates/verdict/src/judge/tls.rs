@@ -12,8 +12,6 @@ use crate::verdict::Confidence;
 
 /// Names of a certificate that a fact lists.
 const NAMES: usize = 5;
-/// Names of a certificate that an observation keeps (section 4).
-const KEPT: usize = 20;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
@@ -169,7 +167,7 @@ fn presented(certificate: &Certificate) -> Presented {
     let known = certificate.names.len();
     Presented {
         names: certificate.names.iter().take(NAMES).cloned().collect(),
-        more: (known < KEPT).then(|| known.saturating_sub(NAMES)),
+        more: known.saturating_sub(NAMES) + certificate.more_names,
         subject: certificate.subject.clone(),
     }
 }

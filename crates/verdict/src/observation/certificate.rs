@@ -5,8 +5,10 @@ use super::TlsOutcome;
 /// The leaf certificate of a peer, and what verification found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The DNS names and addresses it is for (subject alternative names), as written.
+    /// The DNS names and addresses it is for (subject alternative names), as written; the first of them.
     pub names: Vec<String>,
+    /// How many it is for besides `names`.
+    pub more_names: usize,
     /// Its subject, as RFC 4514 text.
     pub subject: String,
     /// Its issuer, as RFC 4514 text.

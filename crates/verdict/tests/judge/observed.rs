@@ -173,6 +173,7 @@ pub(crate) fn undialled(ip: IpAddr) -> Connection {
 pub(crate) fn certificate() -> Certificate {
     Certificate {
         names: vec!["*.vault.azure.net".to_owned()],
+        more_names: 0,
         subject: "CN=vault.azure.net".to_owned(),
         issuer: "CN=Microsoft Azure RSA TLS Issuing CA 03".to_owned(),
         not_before: NOW - 30 * DAY,

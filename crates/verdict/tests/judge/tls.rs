@@ -161,10 +161,7 @@ fn names_are_listed_up_to_five() {
         "10.1.2.3 presents a certificate for n0.example.com, n1.example.com, n2.example.com, \
          n3.example.com, n4.example.com and 2 more, not kv-prod.vault.azure.net"
     );
-    assert!(
-        named(20).contains("n4.example.com and many more, not"),
-        "more than twenty are not kept"
-    );
+    assert!(named(20).contains("n4.example.com and 15 more, not"));
     assert_eq!(
         named(0),
         "10.1.2.3 presents a certificate without any DNS name (subject CN=vault.azure.net), \

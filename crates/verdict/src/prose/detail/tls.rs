@@ -108,9 +108,8 @@ pub(in crate::prose) fn certificate(presented: &Presented) -> String {
         return format!("a certificate without any DNS name (subject {subject})");
     }
     let more = match more {
-        Some(0) => String::new(),
-        Some(more) => format!(" and {more} more"),
-        None => " and many more".to_owned(),
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
     format!("a certificate for {}{more}", names.join(", "))
 }
