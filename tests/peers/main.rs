@@ -11,6 +11,7 @@ mod database;
 mod dns;
 mod failover;
 mod monitoring;
+mod openssl;
 mod oracle;
 mod prometheus;
 mod rules;
