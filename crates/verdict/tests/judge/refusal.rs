@@ -55,7 +55,7 @@ fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
     let finding = probe.finding(Reason::AccessDenied);
     assert_eq!(
         finding.detail,
-        "10.1.2.3: the server lets nobody in from this host"
+        "10.1.2.3: no account of the server may log in from this host"
     );
 }
 

@@ -60,7 +60,7 @@ fn what_services_reply() {
         ),
         (
             refused(Refusal::HostNotAllowed, None),
-            "10.1.2.3: the server lets nobody in from this host",
+            "10.1.2.3: no account of the server may log in from this host",
         ),
         (
             refused(Refusal::HostNotAllowed, Some(text("error 1130"))),
