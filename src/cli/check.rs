@@ -240,8 +240,11 @@ pub(super) async fn round<S>(
 /// Prints what was found before the round was interrupted, and says what was not.
 fn interrupted(told: Told, agent: &Agent, plan: &Plan, form: Form) -> Result<ExitCode, Failure> {
     let probed = agent.latest();
-    if !probed.is_empty() || form.output == Output::Json {
-        form.print(&probed)?;
+    if !probed.is_empty() || (form.output == Output::Json && !form.watched) {
+        // Without clearing the screen, which may show the round before in full.
+        let mut out = anstream::stdout().lock();
+        form.write(&mut out, &probed, SystemTime::now())?;
+        out.flush()?;
     }
     let is_missing = |name: &&str| probed.iter().all(|probed| probed.target.name != *name);
     let names = plan.targets.iter().map(|target| target.name.as_str());

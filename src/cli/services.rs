@@ -154,7 +154,18 @@ impl Known {
                         .map_or_else(|| ports(service), |port| format!("{port}/tds")),
                 )?;
             }
-            None => line("service", "custom: not in the catalogue".to_owned())?,
+            None => match catalogue::sharing(&self.host) {
+                Some(service) => {
+                    line("service", format!("{}: {}", service.slug, service.title))?;
+                    line(
+                        "shared",
+                        "by resources of many owners: no private endpoint serves it; use the name of \
+                         the resource itself"
+                            .to_owned(),
+                    )?;
+                }
+                None => line("service", "custom: not in the catalogue".to_owned())?,
+            },
         }
         if let Some(zone) = &self.zone {
             line("private zone", zone.clone())?;

@@ -85,13 +85,6 @@ impl Files {
     }
 }
 
-/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing
-/// about the file.
-fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
-    let code = content.as_ref().err().and_then(io::Error::raw_os_error);
-    matches!(code, Some(23 | 24))
-}
-
 /// Standard input to its end. Bounded: a pipe may never end.
 fn standard_input() -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
@@ -102,6 +95,13 @@ fn standard_input() -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(content)
+}
+
+/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing
+/// about the file.
+fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
+    let code = content.as_ref().err().and_then(io::Error::raw_os_error);
+    matches!(code, Some(23 | 24))
 }
 
 /// The content of a file as text.

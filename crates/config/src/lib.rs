@@ -29,7 +29,7 @@ pub use self::command_line::HostOptions;
 pub use self::files::STANDARD_INPUT;
 use self::files::{Files, ReadError, utf8};
 pub use self::host::parse as host;
-use self::plan::Plan;
+use self::plan::{Limits, Plan};
 use self::problem::ConfigError;
 use self::spanned::SourceText;
 use self::target_file::{LastGood, LaterFile};
@@ -49,7 +49,8 @@ pub fn load_text(name: &str, text: &str) -> Result<Plan, ConfigError> {
         name: name.to_owned(),
         text: text.into(),
     };
-    let raw = read::configuration(&file, 0).map_err(|problems| ConfigError { problems })?;
+    let most = Limits::default().max_targets;
+    let raw = read::configuration(&file, 0, most).map_err(|problems| ConfigError { problems })?;
     let parts = Parts {
         files: vec![file],
         raw,

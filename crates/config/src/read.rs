@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
 
 use crate::diagnostic::{Diagnostic, quoted};
-use crate::plan::{Limits, MOST_TARGETS};
+use crate::plan::MOST_TARGETS;
 use crate::problem::Problem;
 use crate::raw::{RawConfig, RawTarget};
 use crate::shape;
@@ -68,13 +68,18 @@ pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Bo
     })
 }
 
-/// Reads a file of the operator, the one with this index among those that are read together; on error,
-/// everything that is wrong with its shape.
-pub(crate) fn configuration(source: &SourceText, index: u16) -> Result<RawConfig, Vec<Problem>> {
+/// Reads a file of the operator, the one with this index among those that are read together, with at
+/// most `most` targets unless its own limits say otherwise; on error, everything that is wrong with its
+/// shape.
+pub(crate) fn configuration(
+    source: &SourceText,
+    index: u16,
+    most: usize,
+) -> Result<RawConfig, Vec<Problem>> {
     if is_empty(source) {
         return Ok(RawConfig::default());
     }
-    check_size(source, Limits::default().max_targets).map_err(|problem| vec![*problem])?;
+    check_size(source, most).map_err(|problem| vec![*problem])?;
     within_file(index, || document(source)).map_err(|first| shape::problems(source, *first))
 }
 

@@ -2,6 +2,7 @@
 //! them is written in one file.
 
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::plan::{Limits, MOST_TARGETS};
 use crate::problem::{ConfigError, Problem};
 use crate::raw::RawConfig;
 use crate::read;
@@ -13,6 +14,11 @@ use crate::spanned::{SourceText, Spanned};
 pub(crate) fn merged(
     files: Vec<Result<SourceText, ConfigError>>,
 ) -> Result<(Vec<SourceText>, RawConfig), ConfigError> {
+    // Where there are several, the limit may be written in another.
+    let most = match files.len() {
+        1 => Limits::default().max_targets,
+        _ => MOST_TARGETS,
+    };
     let mut whole = RawConfig::default();
     let mut sources = Vec::with_capacity(files.len());
     let mut problems = Vec::new();
@@ -25,7 +31,7 @@ pub(crate) fn merged(
             }
         };
         let index = u16::try_from(sources.len()).unwrap_or(u16::MAX);
-        match read::configuration(&source, index) {
+        match read::configuration(&source, index, most) {
             Ok(raw) => whole.add(raw),
             Err(found) => problems.extend(found),
         }

@@ -17,6 +17,9 @@ use crate::read;
 use crate::spanned::{Location, SourceText, Spanned};
 use crate::{network, schema};
 
+/// Largest text that is compared: its values take many times its size in memory.
+const LARGEST: usize = 512 << 10;
+
 /// The most lines of a corrected text that are shown.
 const LINES: usize = 30;
 
@@ -24,6 +27,9 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(schema::config);
 
 /// Everything that is wrong with a text that serde refused because of `first`.
 pub(crate) fn problems(source: &SourceText, first: Problem) -> Vec<Problem> {
+    if source.text.len() > LARGEST {
+        return vec![first];
+    }
     let Ok(whole) = read::document::<Spanned<Node>>(source) else {
         // Not YAML, or several documents: Helm's output has many.
         let wrapped = looks_like_manifests(&source.text).then(|| manifests(source));

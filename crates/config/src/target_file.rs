@@ -112,6 +112,7 @@ impl TargetFile {
                 let text = last_good.texts.get(path).cloned();
                 let before = text.and_then(|text| {
                     let source = SourceText { name, text };
+                    read::check_size(&source, MOST_TARGETS).ok()?;
                     let content = read::document(&source).ok()?;
                     Some((source, content))
                 });
@@ -146,10 +147,9 @@ fn find(name: &str, content: io::Result<Vec<u8>>) -> Found {
     if read::is_empty(&source) {
         return Found::Nothing(format!("{name}: the file is empty"));
     }
-    let content = read::check_size(&source, MOST_TARGETS)
-        .and_then(|()| read::document::<TargetFileContent>(&source));
+    let content = read::check_size(&source, MOST_TARGETS).and_then(|()| read::document(&source));
     match content {
-        Ok(content) if content.is_operators() => Found::Operators(source),
+        Ok(content) if TargetFileContent::is_operators(&content) => Found::Operators(source),
         Ok(content) => Found::Targets(source, content),
         Err(problem) => Found::Invalid(problem.one_line(), Some(source)),
     }

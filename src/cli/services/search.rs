@@ -5,7 +5,7 @@ use privatelink_verdict::name::fits;
 
 /// What people call some services, which is no part of what the catalogue calls them; the likeliest
 /// first.
-pub(super) const POPULAR: [(&str, &[&str]); 51] = [
+pub(super) const POPULAR: [(&str, &[&str]); 52] = [
     ("acr", &["container-registry"]),
     // Azure Cognitive Search, as it was called before it was Azure AI Search.
     ("acs", &["ai-search"]),
@@ -22,6 +22,7 @@ pub(super) const POPULAR: [(&str, &[&str]); 51] = [
     ("application insights", &["monitor"]),
     ("arm", &["resource-manager"]),
     ("asb", &["service-bus"]),
+    ("ase", &["app-service-environment"]),
     ("asr", &["site-recovery"]),
     ("avd", &["virtual-desktop"]),
     ("cognitive search", &["ai-search"]),

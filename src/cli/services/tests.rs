@@ -40,6 +40,16 @@ fn labels_between_the_suffix_and_its_zone_belong_to_the_record() {
 }
 
 #[test]
+fn a_host_that_resources_share_is_said_to_have_no_endpoint() {
+    let host = "westeurope.api.cognitive.microsoft.com";
+    let out = shown(Some(host), Format::Table).expect("a host");
+    assert!(
+        out.contains("ai-services") && out.contains("no private endpoint serves it"),
+        "{out}"
+    );
+}
+
+#[test]
 fn an_unknown_host_is_custom_and_an_address_is_refused() {
     let out = shown(Some("db.example.com"), Format::Table).expect("a host");
     assert!(out.contains("not in the catalogue"), "{out}");

@@ -195,6 +195,26 @@ fn several_files_of_the_operator_are_one_configuration() {
 }
 
 #[test]
+fn the_limit_of_targets_counts_wherever_it_is_written() {
+    let mut many = "targets:\n".to_owned();
+    for number in 0..600 {
+        many += &format!("  - host: h{number}.example.com # {}\n", "x".repeat(120));
+    }
+    let limits = |most| format!("limits: {{maxTargets: {most}}}\n");
+    let plan = several(
+        "several-limit",
+        &[("a.yaml", &many), ("b.yaml", &limits(600))],
+    );
+    assert_eq!(plan.expect("a plan").targets.len(), 600);
+    let refused = several(
+        "several-beyond",
+        &[("a.yaml", &many), ("b.yaml", &limits(599))],
+    );
+    let refused = refused.expect_err("too many");
+    assert!(refused.contains("there are 600 targets"), "{refused}");
+}
+
+#[test]
 fn the_same_setting_in_two_files_is_refused_with_both_places() {
     let refused = several(
         "several-settings",
