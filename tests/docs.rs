@@ -98,6 +98,17 @@ fn the_diffs_for_contributors_begin_with_lines_that_are_there() {
     assert!(compared > 20, "only {compared} lines were compared");
 }
 
+#[test]
+fn the_row_that_contributors_type_has_the_columns_of_the_catalogue() {
+    let text = fs::read_to_string("CONTRIBUTING.md").expect("text");
+    let catalogue = fs::read_to_string("crates/verdict/src/catalogue.tsv").expect("text");
+    let columns = |row: &str| row.replace("\\t", "\t").split('\t').count();
+    let rows = text.lines().filter(|line| line.contains("commercial"));
+    let rows: Vec<usize> = rows.map(columns).collect();
+    let header = columns(catalogue.lines().next().expect("a header"));
+    assert_eq!(rows, [header, header]);
+}
+
 /// What one document points at, and what others can point at in it.
 struct Document {
     /// Targets of links, and addresses in the text.
