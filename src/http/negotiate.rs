@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 use axum::http::request::Parts;
-use privatelink_report::metrics::Format;
+use privatelink_report::metrics::Exposition;
 
 /// What a client accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Accepted {
     /// Whether the reply may be compressed with gzip.
     pub(super) gzip: bool,
     /// How the metrics are written.
-    pub(super) metrics: Format,
+    pub(super) metrics: Exposition,
 }
 
 impl<S: Sync> FromRequestParts<S> for Accepted {
@@ -48,7 +48,7 @@ fn gzip(headers: &HeaderMap) -> bool {
 
 /// OpenMetrics for a client that names it and does not prefer the text format. Every other client gets
 /// the text format, also one that accepts neither.
-fn metrics(headers: &HeaderMap) -> Format {
+fn metrics(headers: &HeaderMap) -> Exposition {
     let best = |kind: &str, versions: &[&str]| {
         let items = items(headers, &ACCEPT);
         items
@@ -58,9 +58,9 @@ fn metrics(headers: &HeaderMap) -> Format {
     };
     let open_metrics = best("application/openmetrics-text", &["1.0.0"]);
     if open_metrics > 0.0 && open_metrics >= best("text/plain", &["0.0.4"]) {
-        Format::OpenMetrics
+        Exposition::OpenMetrics
     } else {
-        Format::Text
+        Exposition::Text
     }
 }
 
@@ -157,7 +157,11 @@ mod tests {
             "application/openmetrics-text",
             "text/plain;q=0.5, Application/OpenMetrics-Text; Version=\"1.0.0\"; q=0.5",
         ] {
-            assert_eq!(accepted(&ACCEPT, yes).metrics, Format::OpenMetrics, "{yes}");
+            assert_eq!(
+                accepted(&ACCEPT, yes).metrics,
+                Exposition::OpenMetrics,
+                "{yes}"
+            );
         }
         for no in [
             "*/*",
@@ -170,7 +174,7 @@ mod tests {
             // A Prometheus that was told to ask for the text format only.
             "text/plain;version=0.0.4;q=0.5,*/*;q=0.4",
         ] {
-            assert_eq!(accepted(&ACCEPT, no).metrics, Format::Text, "{no}");
+            assert_eq!(accepted(&ACCEPT, no).metrics, Exposition::Text, "{no}");
         }
     }
 }

@@ -23,7 +23,7 @@ use self::durations::Durations;
 
 /// How the metrics are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum Exposition {
     /// Prometheus' text format, version 0.0.4.
     #[default]
     Text,
@@ -31,7 +31,7 @@ pub enum Format {
     OpenMetrics,
 }
 
-impl Format {
+impl Exposition {
     /// The content type of the text.
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -83,11 +83,11 @@ impl Metrics {
 
     /// Writes every series as it is now, in a stable order. It writes in small pieces, so `out` should
     /// have a buffer.
-    pub fn write(&self, format: Format, out: &mut impl io::Write) -> Result<(), MetricsError> {
+    pub fn write(&self, format: Exposition, out: &mut impl io::Write) -> Result<(), MetricsError> {
         let families = self.registry.gather();
         match format {
-            Format::Text => TextEncoder::new().encode(&families, out),
-            Format::OpenMetrics => openmetrics::write(&families, out).map_err(Into::into),
+            Exposition::Text => TextEncoder::new().encode(&families, out),
+            Exposition::OpenMetrics => openmetrics::write(&families, out).map_err(Into::into),
         }
         .map_err(MetricsError::when("write"))
     }

@@ -12,10 +12,10 @@ use super::*;
 
 fn scrape(board: Board) -> String {
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
-    text_of(&metrics, Format::Text)
+    text_of(&metrics, Exposition::Text)
 }
 
-fn text_of(metrics: &Metrics, format: Format) -> String {
+fn text_of(metrics: &Metrics, format: Exposition) -> String {
     let mut text = Vec::new();
     metrics.write(format, &mut text).expect("memory takes all");
     String::from_utf8(text).expect("UTF-8")
@@ -236,12 +236,12 @@ fn histograms_have_no_target_unless_asked_for() {
         for probed in fixtures::all() {
             metrics.observe(&probed);
         }
-        let before = text_of(&metrics, Format::Text);
+        let before = text_of(&metrics, Exposition::Text);
         board
             .lock()
             .entries
             .retain(|entry| entry.target.name == "kv-dev.vault.azure.net");
-        (before, text_of(&metrics, Format::Text))
+        (before, text_of(&metrics, Exposition::Text))
     };
     let count = "privatelink_probe_stage_duration_seconds_count";
     let (on, _) = text_with(Histograms::On);
@@ -286,7 +286,7 @@ fn five_hundred_targets_fit_into_one_scrape_of_bounded_length() {
         board.record(Arc::new(probed));
     }
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
-    let text = text_of(&metrics, Format::Text);
+    let text = text_of(&metrics, Exposition::Text);
     let per_target = text.lines().filter(|line| line.contains("target=")).count();
     assert!((500 * 30..=500 * 36).contains(&per_target), "{per_target}");
 }
@@ -299,7 +299,7 @@ fn in_both_formats() -> [String; 2] {
     for probed in fixtures::all() {
         metrics.observe(&probed);
     }
-    [Format::Text, Format::OpenMetrics].map(|format| text_of(&metrics, format))
+    [Exposition::Text, Exposition::OpenMetrics].map(|format| text_of(&metrics, format))
 }
 
 #[test]
