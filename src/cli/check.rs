@@ -101,7 +101,7 @@ pub(super) enum Output {
     /// A tree per target.
     #[default]
     Table,
-    /// The contract's JSON object.
+    /// Everything that was found, as JSON: `schema report` has its schema.
     Json,
     /// A line per target.
     Short,

@@ -115,6 +115,13 @@ fn address(case: &Case<'_>, reason: Reason, fact: &AddressFact) -> Option<String
              range out of deniedCidrs (chart: serviceCidrs) or move the endpoint; else correct the \
              record."
         )),
+        AddressFact::NotDialled {
+            nature: Nature::Unspecified,
+            ..
+        } => Some(format!(
+            "Allow {} in the DNS filter that blocks it, or correct the record that holds this address.",
+            case.host()
+        )),
         AddressFact::AliasEndsAt {
             alias,
             zone: Some(AliasZone::Private(served_by)),
