@@ -7,8 +7,9 @@ use super::{Asked, Cloud, Issuer, Service, ServicePort, Usage};
 use crate::protocol::Protocol;
 use crate::service_evidence::ServiceEvidence;
 
-/// Every row. Panics on first use if the data file is malformed; the tests parse it.
-pub(super) static SERVICES: LazyLock<Vec<Service>> =
+/// Every row, in a slice of its exact size, since it lives as long as the process. Panics on first use if
+/// the data file is malformed; the tests parse it.
+pub(super) static SERVICES: LazyLock<Box<[Service]>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 
 /// The columns, separated by tabs; those that hold several values separate them by `;`.
@@ -33,7 +34,7 @@ const COLUMNS: [&str; 18] = [
     "notes",
 ];
 
-fn parse(table: &'static str) -> Vec<Service> {
+fn parse(table: &'static str) -> Box<[Service]> {
     let mut lines = table.lines();
     let header: Vec<_> = lines.next().unwrap_or_default().split('\t').collect();
     assert_eq!(header, COLUMNS, "catalogue.tsv, header");
@@ -128,7 +129,7 @@ mod tests {
     const HEADER: &str = "cloud\tservice\tslug\tresource_type\tsubresource\tprivate_zone\t\
         public_suffix\tprimary\tprivate_only\tinternal\tonly_hosts\tshared_hosts\tdefault_ports\tevidence\tasked\tusage\tissuer\tnotes";
 
-    fn parse_row(row: &str) -> Vec<Service> {
+    fn parse_row(row: &str) -> Box<[Service]> {
         parse(format!("{HEADER}\n{row}\n").leak())
     }
 
@@ -137,7 +138,7 @@ mod tests {
         let rows = parse_row(
             "china\tT\ts\tR\tg;h\tz\ta.b;c.d\ta.b\t\t\t\t\t445/tcp;443/tls\tkey-vault\tdefault\tvolumes\t\tn; m",
         );
-        let [row] = rows.as_slice() else {
+        let [row] = &rows[..] else {
             panic!("one row, not {}", rows.len())
         };
         assert_eq!(row.cloud, Cloud::China);
