@@ -45,7 +45,7 @@ use crate::schedule::{Cadence, Schedule, cadence};
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After this long the agent is ready, whatever is still being probed.
 const READY_AFTER: Duration = Duration::from_mins(1);
-/// How long running probes may go on after the agent was told to stop.
+/// How long running probes may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What gathers the facts of a target: [`Prober`], except in tests.
@@ -177,7 +177,7 @@ impl<P: Probe> Agent<P> {
             let ended = tokio::select! {
                 biased;
                 ended = self.tasks.join_next_with_id() => ended,
-                told = &mut stop => break Some(told),
+                signal = &mut stop => break Some(signal),
             };
             let Some(ended) = ended else { break None };
             if let Some(observed) = self.ended(ended) {

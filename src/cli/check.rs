@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use privatelink_verdict::reason::Reason;
+use privatelink_verdict::suggest::did_you_mean;
 use privatelink_verdict::target::{Protocol, Target};
 use privatelink_verdict::verdict::Outcome;
 use tokio::time::sleep;
@@ -69,7 +70,7 @@ pub(super) struct CheckArgs {
     )]
     output: Output,
 
-    /// Probe again every so often (5s unless told, as in --watch 30s), until interrupted.
+    /// Probe again after this pause (5s by default, or as in --watch 30s), until interrupted.
     #[arg(
         long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
         default_missing_value = "5s",
@@ -180,8 +181,8 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
                 began,
                 watched: watch.is_some(),
             };
-            if let Some(told) = round(&mut agent, &mut stop, progress).await {
-                return interrupted(told?, &agent, &plan, form);
+            if let Some(signal) = round(&mut agent, &mut stop, progress).await {
+                return interrupted(signal?, &agent, &plan, form);
             }
             let probed = results(&agent, &plan)?;
             form.print(&probed)?;
@@ -190,7 +191,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
             let pause = pause.max(least_pause(&plan));
             tokio::select! {
                 // All that was found is printed.
-                told = &mut stop => return Ok(told?.exit_code().into()),
+                signal = &mut stop => return Ok(signal?.exit_code().into()),
                 () = sleep(pause) => {}
             }
         }
@@ -207,9 +208,10 @@ fn reasons() -> Vec<&'static str> {
 fn explanation(reason: &str) -> Result<&'static str, String> {
     let reason = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
     runbook::section(&reason).ok_or_else(|| {
-        let nearest = runbook::nearest(&reason).map(|near| format!("; did you mean {near}?"));
-        let hint = nearest.unwrap_or_else(|| "; `schema reasons` lists them".to_owned());
-        format!("there is no reason called {}{hint}", quoted(&reason))
+        let known = Reason::ALL.iter().map(|reason| reason.as_str());
+        let hint = did_you_mean(&reason, known);
+        let hint = hint.unwrap_or_else(|| "`schema reasons` lists them".to_owned());
+        format!("there is no reason called {}; {hint}", quoted(&reason))
     })
 }
 
@@ -239,7 +241,7 @@ pub(super) async fn round<S>(
 
 /// Prints what was found before the round was interrupted, and says what was not.
 fn interrupted(
-    told: StopSignal,
+    signal: StopSignal,
     agent: &Agent,
     plan: &Plan,
     form: Form,
@@ -254,16 +256,16 @@ fn interrupted(
     let is_missing = |name: &&str| probed.iter().all(|probed| probed.target.name != *name);
     let names = plan.targets.iter().map(|target| target.name.as_str());
     let missing: Vec<_> = names.filter(is_missing).collect();
-    warn(&interruption(told, probed.len(), &missing));
-    Ok(told.exit_code().into())
+    warn(&interruption(signal, probed.len(), &missing));
+    Ok(signal.exit_code().into())
 }
 
 /// How many targets were probed until the interruption, and which were not.
-fn interruption(told: StopSignal, probed: usize, missing: &[&str]) -> String {
+fn interruption(signal: StopSignal, probed: usize, missing: &[&str]) -> String {
     let total = probed + missing.len();
     let mut text = format!(
         "interrupted by {}: {probed} of {total} targets were probed",
-        told.as_str()
+        signal.as_str()
     );
     if !missing.is_empty() {
         let named = missing.iter().take(NAMED).copied().collect::<Vec<_>>();
@@ -425,7 +427,10 @@ mod tests {
             assert!(section.starts_with("## public_fallback\n"), "{section}");
         }
         let error = explanation("public-falback").expect_err("no reason");
-        assert!(error.ends_with("did you mean public_fallback?"), "{error}");
+        assert!(
+            error.ends_with("did you mean `public_fallback`?"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             }
         };
         let interrupted = tokio::select! {
-            told = stop => told.map(|_| true)?,
+            signal = stop => signal.map(|_| true)?,
             () = rounds => false,
         };
         if !interrupted {

@@ -10,7 +10,7 @@ use super::{Cli, EXIT_OK, Failure};
 use privatelink_config::diagnostic::quoted;
 use privatelink_config::schema as config_schema;
 use privatelink_report::schema as report_schema;
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 
 /// What `schema` may be asked for.
 #[derive(Args, Debug)]
@@ -187,10 +187,7 @@ pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
 
 fn no_such_command(name: &str, whole: &clap::Command) -> String {
     let commands = whole.get_subcommands().map(clap::Command::get_name);
-    let hint = match nearest(name, commands).next() {
-        Some(nearest) => format!("did you mean {nearest}?"),
-        None => "--help lists them".to_owned(),
-    };
+    let hint = did_you_mean(name, commands).unwrap_or_else(|| "--help lists them".to_owned());
     format!("there is no command called {}; {hint}", quoted(name))
 }
 
@@ -248,7 +245,7 @@ mod tests {
             command: Some("chekc".to_owned()),
         };
         let error = man(&args).expect_err("no such command").to_string();
-        assert!(error.ends_with("did you mean check?"), "{error}");
+        assert!(error.ends_with("did you mean `check`?"), "{error}");
     }
 
     #[test]

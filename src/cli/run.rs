@@ -1,4 +1,4 @@
-//! Run: the agent, until it is told to stop.
+//! Run: the agent, until a signal stops it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use privatelink_report::events::{AgentStarted, AgentStopping, ConfigLoaded};
 use privatelink_report::log_setup;
 use privatelink_report::metrics::Histograms;
 
-/// How long answers under way may take once the agent was told to stop.
+/// How long answers under way may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Run the agent: probe every target at its interval, export metrics, serve the status page.
@@ -134,7 +134,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Probes and serves until the process is told to stop; returns by what. `agent` has `plan`.
+/// Probes and serves until a signal to stop arrives; returns which. `agent` has `plan`.
 pub(super) async fn serve(
     agent: Agent,
     plan: &Plan,
@@ -158,7 +158,7 @@ pub(super) async fn serve(
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
     let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
     let cause = tokio::select! {
-        told = wait_for_signal() => told?.as_str(),
+        signal = wait_for_signal() => signal?.as_str(),
         done = &mut agent => {
             done?;
             return Err("the agent stopped by itself".into());

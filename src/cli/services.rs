@@ -12,7 +12,7 @@ use crate::cli::validate::Format;
 use crate::cli::{EXIT_OK, Failure, table};
 use privatelink_config;
 use privatelink_config::diagnostic::quoted;
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 
 /// Shows the catalogue of Azure services, or what it knows of one service or host: its private
 /// zone, the record expected there, its ports.
@@ -79,10 +79,9 @@ fn print_found(words: &str, output: Format, out: &mut dyn Write) -> Result<(), F
     let slugs = search::slugs(words);
     let Some((best, others)) = slugs.split_first() else {
         let known = catalogue::services().iter().map(|service| service.slug);
-        let hint = nearest(words, known).next().map_or_else(
-            || "`services` lists them; a host is looked up by its full name".to_owned(),
-            |near| format!("did you mean {near}?"),
-        );
+        let hint = did_you_mean(words, known).unwrap_or_else(|| {
+            "`services` lists them, and finds a host by its full name".to_owned()
+        });
         let words = quoted(words);
         return Err(format!("the catalogue has no service called {words}; {hint}").into());
     };

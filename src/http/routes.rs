@@ -21,7 +21,7 @@ use privatelink_report::json::summary::{Counts, Summary};
 use privatelink_report::metrics::Metrics;
 use privatelink_report::page;
 use privatelink_report::time::millis_utc;
-use privatelink_verdict::sanitize::{from_wire, sentence};
+use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::suggest::nearest;
 use serde::Serialize;
 use tracing::error;
@@ -34,9 +34,6 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// The most names that are suggested for one that does not exist.
 const SUGGESTIONS: usize = 5;
-
-/// The most lines that are shown of why a configuration was refused.
-const ERROR_LINES: usize = 40;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -121,9 +118,8 @@ async fn readyz(State(state): State<AppState>) -> Response {
             text,
             "configuration refused, the one loaded at {loaded} goes on:"
         );
-        let error = board.config.error.as_deref().unwrap_or("no detail");
-        for line in error.lines().take(ERROR_LINES) {
-            let _ = writeln!(text, "  {}", sentence(line));
+        for line in board.config.error_lines() {
+            let _ = writeln!(text, "  {line}");
         }
     }
     reply(status, TEXT, text)

@@ -9,6 +9,7 @@ pub mod fixtures;
 mod tests;
 mod verdict_history;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -27,6 +28,9 @@ use privatelink_config::plan::{Detail, Plan, Rejected};
 /// How many transitions of a target are kept.
 pub const TRANSITIONS: usize = 100;
 
+/// Lines that are shown of why a configuration was refused.
+const ERROR_LINES: usize = 40;
+
 /// What the agent knows right now.
 #[derive(Debug)]
 pub struct Board {
@@ -40,6 +44,7 @@ pub struct Board {
     pub detail: Detail,
     /// The state of the configuration.
     pub config: ConfigState,
+
     /// The state of the scheduler.
     pub scheduler: SchedulerState,
 }
@@ -128,10 +133,18 @@ pub struct ConfigState {
     pub last_success_at: SystemTime,
     /// [`Plan::hash`] of what is running.
     pub hash: u64,
-    /// What was wrong with the latest attempt, for people.
+    /// What was wrong with the latest attempt, for people: see [`ConfigState::error_lines`].
     pub error: Option<String>,
     /// Targets refused, by source.
     pub rejected: Rejected,
+}
+
+impl ConfigState {
+    /// What was wrong with the latest attempt, a problem on each line, safe to show.
+    pub fn error_lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let error = self.error.as_deref().unwrap_or("no detail");
+        error.lines().take(ERROR_LINES).map(sentence)
+    }
 }
 
 /// The state of the scheduler.

@@ -12,7 +12,7 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 use rustls_pki_types::CertificateDer;
 
 use crate::diagnostic::{Diagnostic, quoted};
@@ -116,12 +116,10 @@ fn keep_chosen(chosen: &[String], merged: &mut Merged) -> Result<(), ConfigError
             continue;
         }
         let names = merged.targets.iter().map(|target| target.name.as_str());
-        let help = if let Some(near) = nearest(name, names.clone()).next() {
-            format!("did you mean {}?", quoted(near))
-        } else {
+        let help = did_you_mean(name, names.clone()).unwrap_or_else(|| {
             let some: Vec<_> = names.take(5).map(quoted).collect();
             format!("it has {}", some.join(", "))
-        };
+        });
         return Err(ConfigError::plain(
             format!("the configuration has no target called {}", quoted(name)),
             Some(help),

@@ -4,10 +4,10 @@
 //! The content is compared, not modification times, and there is no watch: kubelet replaces a
 //! `ConfigMap` by a symbolic link to a new directory, after which a watch on the file sees nothing.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use privatelink_machine::file::read_bounded;
+use privatelink_machine::file::{read_bounded, standard_input};
 use sha2::{Digest, Sha256};
 
 use crate::read::LARGEST_FILE;
@@ -36,6 +36,7 @@ pub(crate) enum ReadError {
 }
 
 /// The hash of a file's content; `None` where it could not be read.
+/// The hash of a file's content; `None` where it could not be read.
 type Fingerprint = Option<[u8; 32]>;
 
 impl ReadError {
@@ -48,7 +49,7 @@ impl Files {
     /// Reads `path` and keeps the hash of its content.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let content = if path.as_os_str() == STANDARD_INPUT {
-            standard_input()
+            standard_input(LARGEST_FILE)
         } else {
             read_bounded(path, LARGEST_FILE)
         };
@@ -83,18 +84,6 @@ impl Files {
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
-}
-
-/// Standard input to its end. Bounded: a pipe may never end.
-fn standard_input() -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let most = LARGEST_FILE as u64 + 1;
-    io::stdin().lock().take(most).read_to_end(&mut content)?;
-    if content.len() > LARGEST_FILE {
-        let message = format!("it is larger than {LARGEST_FILE} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(content)
 }
 
 /// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing

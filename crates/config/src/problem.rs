@@ -15,7 +15,7 @@ const PRINTED: usize = 30;
 
 /// A configuration that cannot be used: every problem found, in the order of the text.
 ///
-/// Its `Display` is one line, for logs; [`ConfigError::rendered`] is for a terminal.
+/// Its `Display` has a line for each, for logs and pages; [`ConfigError::rendered`] is for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.
@@ -98,7 +98,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems = self.problems.iter().take(PRINTED).map(Problem::one_line);
         let lines: Vec<_> = problems.chain(self.not_printed()).collect();
-        f.write_str(&lines.join("; "))
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_shows_each_problem_on_the_same_line_and_counts_those_beyond_thirty() {
+    fn each_problem_is_one_line_and_those_beyond_thirty_are_counted() {
         let mut problems = vec![Problem::new(
             &source("port: x"),
             location(1, 7, 1),
@@ -274,9 +274,9 @@ mod tests {
         problems.extend(std::iter::repeat_n(plain.problems[0].clone(), 31));
         let line = ConfigError { problems }.to_string();
         assert!(
-            line.starts_with("c.yaml:1:7: bad port (write 443); too many; "),
+            line.starts_with("c.yaml:1:7: bad port (write 443)\ntoo many\n"),
             "{line}"
         );
-        assert!(line.ends_with("; 2 more problems are not shown"), "{line}");
+        assert!(line.ends_with("\n2 more problems are not shown"), "{line}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, Options, UserMessageFormatter};
@@ -271,8 +271,6 @@ fn plain(error: &Error) -> String {
 
 /// What to write instead of a field that is none of `expected`.
 pub(crate) fn suggestion(field: &str, expected: &[&str]) -> String {
-    match nearest(field, expected.iter().copied()).next() {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("valid fields are {}", expected.join(", ")),
-    }
+    did_you_mean(field, expected.iter().copied())
+        .unwrap_or_else(|| format!("valid fields are {}", expected.join(", ")))
 }

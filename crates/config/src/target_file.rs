@@ -63,19 +63,7 @@ impl LaterFile {
         let found = find(&name, content);
         let was_operators = last_good.operators.contains(path);
         match found {
-            Found::Operators(source) if path.parent() != first.parent() => {
-                Self::Observers(TargetFile {
-                    warning: Some(format!(
-                        "{name}: nothing of this file is used: no target of it has a `source`, as those of \
-                         the observer have, and a file of yours has to be in the directory of {}",
-                        first.display()
-                    )),
-                    source,
-                    refused: true,
-                    ..TargetFile::default()
-                })
-            }
-            Found::Operators(source) => {
+            Found::Operators(source) if path.parent() == first.parent() => {
                 last_good.operators.insert(path.to_owned());
                 last_good.texts.remove(path);
                 Self::Operators(Ok(source))
@@ -92,7 +80,7 @@ impl LaterFile {
 /// What a path holds.
 enum Found {
     Targets(SourceText, TargetFileContent),
-    /// What a person wrote.
+    /// A configuration, as a person writes it.
     Operators(SourceText),
     /// No targets, and why.
     Nothing(String),
@@ -123,15 +111,18 @@ impl TargetFile {
                     ..Self::default()
                 }
             }
-            Found::Operators(source) => Self {
-                source,
+            Found::Operators(_) => Self {
+                warning: Some(format!(
+                    "{name}: nothing of this file is used: no target of it has a `source`, as those of \
+                     the observer have, and a file of yours has to be in the directory of the first"
+                )),
+                refused: true,
                 ..Self::default()
             },
             Found::Invalid(what, _) => {
                 let text = last_good.texts.get(path).cloned();
                 let before = text.and_then(|text| {
                     let source = SourceText { name, text };
-                    read::check_size(&source, MOST_TARGETS).ok()?;
                     let content = read::document(&source).ok()?;
                     Some((source, content))
                 });

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// What the agent must know of a running world.
-pub(crate) struct Parts<'a> {
+pub(crate) struct ConfigurationParts<'a> {
     /// Its DNS servers, in the order of the data file.
     pub(crate) dns: &'a [SocketAddr],
     /// The port of every endpoint that names none.
@@ -22,7 +22,7 @@ pub(crate) struct Parts<'a> {
 
 /// The agent's configuration for `world`, as JSON, which is YAML too: resolvers, classes, authority
 /// and targets, and over those the `config` of the data file.
-pub(crate) fn configuration(world: &World, parts: &Parts<'_>) -> String {
+pub(crate) fn configuration(world: &World, parts: &ConfigurationParts<'_>) -> String {
     let mut servers_of: Vec<(&str, Vec<String>)> = Vec::new();
     for (server, address) in world.servers.iter().zip(parts.dns) {
         let name = server.resolver();
@@ -91,7 +91,7 @@ mod tests {
         let resolv_confs = [("node".to_owned(), PathBuf::from("/tmp/resolv.conf"))].into();
         let configuration = configuration(
             &world.expect("a world"),
-            &Parts {
+            &ConfigurationParts {
                 dns: &dns,
                 port: 8443,
                 resolv_confs: &resolv_confs,

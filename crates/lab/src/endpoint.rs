@@ -26,7 +26,7 @@ use self::starttls::{TlsBehaviour, mysql, postgres, serve_tls, tds};
 use self::tls::{TlsService, Version};
 
 /// What listens at an address, and how it behaves. A new behaviour is a variant here, and an arm of
-/// [`Service::handle`].
+/// [`PreparedEndpoint::handle`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Endpoint {
@@ -98,7 +98,7 @@ impl Errno {
 
 /// An endpoint with the certificate that was made for it.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(crate) struct PreparedEndpoint {
     pub(crate) endpoint: Endpoint,
     pub(crate) tls: Option<TlsAcceptor>,
 }
@@ -121,7 +121,7 @@ impl Endpoint {
     }
 }
 
-impl Service {
+impl PreparedEndpoint {
     /// Serves one connection.
     async fn handle(self, mut stream: TcpStream) -> io::Result<()> {
         let tls = self.tls.as_ref();

@@ -9,10 +9,10 @@ use futures_util::future::try_join_all;
 use privatelink_machine::Machine;
 use tokio_rustls::TlsAcceptor;
 
-use crate::configuration::{Parts, configuration};
+use crate::configuration::{ConfigurationParts, configuration};
 use crate::directory::Directory;
 use crate::dns::{self, RecordLine, Recursor, Server};
-use crate::endpoint::{self, Authorities, Listener, Listeners, Service};
+use crate::endpoint::{self, Authorities, Listener, Listeners, PreparedEndpoint};
 use crate::error::{Error, open_error};
 use crate::resolv_conf;
 use crate::tasks::Tasks;
@@ -72,7 +72,7 @@ impl RunningWorld {
         running.machine = Machine::simulated(listeners.simulation);
         running.configuration = configuration(
             world,
-            &Parts {
+            &ConfigurationParts {
                 dns: &running.dns,
                 port: listeners.port,
                 resolv_confs: &resolv_confs,
@@ -98,7 +98,7 @@ impl RunningWorld {
         let config = endpoint.tls().map(|tls| authorities.server_config(&tls));
         let config = config.transpose().map_err(certificate_error(&what))?;
         let tls = config.map(|config| TlsAcceptor::from(Arc::new(config)));
-        endpoint::serve(socket, Service { endpoint, tls }, &self.tasks)
+        endpoint::serve(socket, PreparedEndpoint { endpoint, tls }, &self.tasks)
             .await
             .map_err(open_error(what))
     }

@@ -12,10 +12,17 @@ pub fn read_bounded(path: &Path, most: usize) -> io::Result<Vec<u8>> {
             "it is not a regular file",
         ));
     }
+    to_end(std::fs::File::open(path)?, most)
+}
+
+/// Reads standard input to its end, at most `most` bytes.
+pub fn standard_input(most: usize) -> io::Result<Vec<u8>> {
+    to_end(io::stdin().lock(), most)
+}
+
+fn to_end(reader: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    std::fs::File::open(path)?
-        .take(most as u64 + 1)
-        .read_to_end(&mut content)?;
+    reader.take(most as u64 + 1).read_to_end(&mut content)?;
     if content.len() > most {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,

@@ -43,7 +43,9 @@ pub(super) fn examine(
         fingerprint: Sha256::digest(leaf).into(),
         covers_name: false,
         trust: Trust::UnknownIssuer,
-        sent_alone: intermediates.is_empty() && parsed.issuer() != parsed.subject(),
+        sent_alone: intermediates.is_empty()
+            && parsed.issuer() != parsed.subject()
+            && !roots.has_subject(parsed.issuer().as_raw()),
         verified_at,
     };
     let mut names = names(&parsed);

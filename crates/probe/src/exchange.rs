@@ -20,10 +20,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 use tracing::field::display as display_value;
 
-use self::attempt::{Attempt, Progress};
-use self::failure::Failure;
+use self::attempt::{Attempt, ExchangeProgress};
+use self::failure::TryFailure;
 use self::try_timeout::try_timeout;
-use super::message::Reply;
+use super::message::DnsReply;
 use super::nameserver::Nameservers;
 use super::rate_limit::RateLimit;
 
@@ -48,7 +48,7 @@ pub(super) struct Exchange<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ExchangeResult {
     /// The deciding message; none where no usable one came.
-    pub reply: Option<Reply>,
+    pub reply: Option<DnsReply>,
     /// The reply's outcome, or the best of the failed tries'.
     pub outcome: QueryOutcome,
     /// The RCODE behind a server failure.
@@ -81,7 +81,7 @@ impl Exchange<'_> {
         let tries = count.saturating_mul(self.nameservers.attempts).max(1);
         let share = try_timeout(self.deadline - started, tries, self.nameservers.timeout);
 
-        let progress = Progress::default();
+        let progress = ExchangeProgress::default();
         let mut pending = Pending::new();
         let mut failed: Vec<Attempt> = Vec::new();
         let mut number = 0;
@@ -179,8 +179,8 @@ fn unanswered(
         .iter_mut()
         .filter(|attempt| Some(attempt.server) == noisy_server)
     {
-        if attempt.result.as_ref().is_err_and(Failure::is_silence) {
-            attempt.result = Err(Failure::unreadable("it is no DNS message"));
+        if attempt.result.as_ref().is_err_and(TryFailure::is_silence) {
+            attempt.result = Err(TryFailure::unreadable("it is no DNS message"));
         }
     }
     let closeness =
@@ -191,7 +191,7 @@ fn unanswered(
     });
     let failure = best
         .and_then(|attempt| attempt.result.err())
-        .unwrap_or_else(Failure::silence);
+        .unwrap_or_else(TryFailure::silence);
     ExchangeResult {
         reply: None,
         outcome: failure.outcome,

@@ -39,12 +39,12 @@ pub(super) enum Received {
     /// It carries our id, and cannot be read.
     Malformed(DecodeError),
     /// The reply.
-    Reply(Box<Reply>),
+    Reply(Box<DnsReply>),
 }
 
 /// The facts of a reply.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Reply {
+pub(super) struct DnsReply {
     /// What it amounts to.
     pub outcome: QueryOutcome,
     /// Its RCODE, EDNS bits included.
@@ -133,10 +133,10 @@ impl Question {
         reply.queries == self.message.queries || (refused && reply.queries.is_empty())
     }
 
-    fn read(&self, message: &Message) -> Reply {
+    fn read(&self, message: &Message) -> DnsReply {
         let question = &self.message.queries[0];
         let metadata = &message.metadata;
-        let mut reply = Reply {
+        let mut reply = DnsReply {
             outcome: QueryOutcome::ServerFailure,
             rcode: Rcode(metadata.response_code.into()),
             flags: Flags {

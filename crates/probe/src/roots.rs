@@ -28,6 +28,14 @@ impl Roots {
             ca_certificates: ca_certificates.to_vec(),
         }
     }
+
+    /// Whether a root has this subject, as a DER name: a certificate that it issued needs no other beside
+    /// it.
+    pub(crate) fn has_subject(&self, name: &[u8]) -> bool {
+        let mut roots = self.ca_files.roots.iter().chain(&self.built_in.roots);
+        // An anchor holds the subject without the tag and length of the sequence.
+        roots.any(|root| name.ends_with(&root.subject))
+    }
 }
 
 #[cfg(test)]

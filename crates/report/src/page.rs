@@ -12,7 +12,6 @@ use std::time::SystemTime;
 
 use maud::{DOCTYPE, Markup, html};
 use privatelink_board::Board;
-use privatelink_verdict::sanitize::sentence;
 
 use self::components::age;
 use self::rows::Rows;
@@ -24,9 +23,6 @@ pub const STYLE: &str = include_str!("page/style.css");
 
 /// The columns of the table of targets.
 const COLUMNS: [&str; 5] = ["State", "Target", "What is seen", "Addresses", "For"];
-
-/// The most lines that are shown of why a configuration was refused.
-const ERROR_LINES: usize = 40;
 
 /// The page as `board` stands at `now`, the target called `open` shown in full.
 pub fn render(board: &Board, open: Option<&str>, now: SystemTime) -> String {
@@ -120,13 +116,12 @@ fn header(board: &Board, counts: Counts, now: SystemTime) -> Markup {
 /// Why the latest configuration was refused, if it was.
 fn refused_configuration(board: &Board, now: SystemTime) -> Markup {
     let config = &board.config;
-    let error = config.error.as_deref().unwrap_or("no detail");
-    let lines: Vec<_> = error.lines().take(ERROR_LINES).map(sentence).collect();
+    let lines: Vec<_> = config.error_lines().collect();
     html! {
         @if !config.last_reload_ok {
             section.notice.fail {
                 h2 { "The latest configuration was refused" }
-                p { "The one loaded " (age(config.last_success_at, now)) " ago goes on." }
+                p { "The one loaded " (age(config.last_success_at, now)) " ago stays in use." }
                 pre { (lines.join("\n")) }
             }
         }

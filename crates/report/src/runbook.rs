@@ -1,9 +1,6 @@
 //! Runbook: what docs/runbook.md says of a reason. It is compiled in, so that it can be read on a
 //! machine without network.
 
-use privatelink_verdict::reason::Reason;
-use privatelink_verdict::suggest;
-
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 
 /// The section about the reason called `reason`, heading included.
@@ -19,13 +16,10 @@ pub fn section(reason: &str) -> Option<&'static str> {
     Some(rest[..next.unwrap_or(rest.len())].trim_end())
 }
 
-/// The reason whose name is nearest to `word`.
-pub fn nearest(word: &str) -> Option<&'static str> {
-    suggest::nearest(word, Reason::ALL.iter().map(|reason| reason.as_str())).next()
-}
-
 #[cfg(test)]
 mod tests {
+    use privatelink_verdict::reason::Reason;
+
     use super::*;
 
     #[test]
@@ -39,11 +33,5 @@ mod tests {
             );
             assert!(section.len() > 200, "{section}");
         }
-    }
-
-    #[test]
-    fn a_misspelt_reason_has_a_nearest_one() {
-        assert_eq!(nearest("public_falback"), Some("public_fallback"));
-        assert_eq!(nearest("zzz"), None);
     }
 }

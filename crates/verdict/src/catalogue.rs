@@ -77,21 +77,21 @@ pub struct Service {
     /// The resource provider's type: `Microsoft.KeyVault/vaults`.
     pub resource_type: &'static str,
     /// The private endpoint's group ids.
-    pub subresources: Vec<&'static str>,
+    pub subresources: Box<[&'static str]>,
     /// Patterns of the private DNS zones, the one that holds the records first.
-    pub private_zones: Vec<&'static str>,
+    pub private_zones: Box<[&'static str]>,
     /// Patterns of the public suffixes.
-    pub suffixes: Vec<&'static str>,
+    pub suffixes: Box<[&'static str]>,
     /// The suffixes for which this row, among those that share them, decides.
-    pub primary: Vec<&'static str>,
+    pub primary: Box<[&'static str]>,
     /// Patterns of the zones whose names exist nowhere in public.
-    pub private_only: Vec<&'static str>,
+    pub private_only: Box<[&'static str]>,
     /// Patterns of the zones whose names are in public DNS too, unless the resource is internal.
-    pub internal: Vec<&'static str>,
+    pub internal: Box<[&'static str]>,
     /// Where the suffix is the parent of other services too: the only hosts that are this one.
-    pub only_hosts: Vec<&'static str>,
+    pub only_hosts: Box<[&'static str]>,
     /// Patterns of hosts that name no resource: many resources share each of them.
-    pub shared_hosts: Vec<&'static str>,
+    pub shared_hosts: Box<[&'static str]>,
     /// Its ports; never empty. The first is probed unless the target names another.
     pub ports: Vec<ServicePort>,
     /// What it may be asked before login, and what its reply proves.

@@ -30,6 +30,12 @@ pub fn nearest<'a>(
     near.into_iter().map(|(_, word)| word)
 }
 
+/// `did you mean `x`?`, with the nearest of `valid`, if one is near enough.
+pub fn did_you_mean<'a>(written: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(written, valid).next()?;
+    Some(format!("did you mean `{near}`?"))
+}
+
 /// Case and word separators are what people get wrong most: they cost nothing.
 fn plain(text: &str) -> String {
     text.chars()

@@ -91,7 +91,7 @@ fn a_misspelt_service_is_answered_with_the_nearest() {
     let error = shown(Some("keyvalt"), Format::Table).expect_err("no service");
     assert_eq!(
         error.to_string(),
-        "the catalogue has no service called `keyvalt`; did you mean key-vault?"
+        "the catalogue has no service called `keyvalt`; did you mean `key-vault`?"
     );
     let error = shown(Some("xyzzy"), Format::Table).expect_err("no service");
     assert!(

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 use privatelink_verdict::target::{Source, Target};
 use serde_json::Value;
 
@@ -100,11 +100,8 @@ impl<'a> Merge<'a> {
         for companion in std::mem::take(&mut self.companions) {
             let name = companion.value.0;
             if !self.names.contains_key(&name) {
-                let near = nearest(&name, self.names.keys().map(String::as_str)).next();
-                let help = near.map_or_else(
-                    || "write the `name` of another target".to_owned(),
-                    |near| format!("did you mean {}?", quoted(near)),
-                );
+                let help = did_you_mean(&name, self.names.keys().map(String::as_str))
+                    .unwrap_or_else(|| "write the `name` of another target".to_owned());
                 let message = format!("sameService: no target is called {}", quoted(&name));
                 problems.error(companion.location, Diagnostic::new(message).help(help));
             }

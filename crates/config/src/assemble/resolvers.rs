@@ -11,7 +11,7 @@ use crate::spanned::{Origin, Spanned};
 use crate::text::{self, NameText};
 use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::resolver::{Resolver, Servers};
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 
 /// The words of `pathFor`.
 pub(super) const USAGES: [(&str, Usage); 2] = [
@@ -143,12 +143,12 @@ impl Resolvers {
                 return name.clone();
             }
             let known = || self.all.iter().map(|known| known.name.as_str());
-            let help = match nearest(name, known()).next() {
+            let help = match did_you_mean(name, known()) {
                 _ if network::server(name).is_ok() => format!(
                     "give the server a name under `resolvers`, `{{name: dns, servers: [{name:?}]}}`, and \
                      write that name here"
                 ),
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(hint) => hint,
                 None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
             };
             problems.error(

@@ -13,7 +13,7 @@ use crate::raw::RawClassify;
 use crate::spanned::Spanned;
 use crate::text::{CidrText, DurationText, ExpectText, FamilyText, ProtocolText};
 use crate::{duration, network};
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 
 /// A duration between two bounds, or the default.
 pub(super) fn span(
@@ -99,10 +99,8 @@ pub(super) fn word<T: Copy, W: AsRef<str>>(
         return Some(*value);
     }
     let valid = || words.iter().map(|(word, _)| *word);
-    let help = match nearest(text, valid()).next() {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("valid are {}", valid().collect::<Vec<_>>().join(", ")),
-    };
+    let help = did_you_mean(text, valid())
+        .unwrap_or_else(|| format!("valid are {}", valid().collect::<Vec<_>>().join(", ")));
     problems.error(
         written.location,
         Diagnostic::new(format!("{} is not a value of {what}", quoted(text))).help(help),

@@ -97,7 +97,7 @@ pub(crate) enum Fault {
 
 /// What is sent to the client, and after which delay.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct FaultyReply {
     pub(crate) delay: Duration,
     pub(crate) action: Action,
 }
@@ -150,7 +150,7 @@ impl Fault {
         query: &Message,
         answer: Message,
         encode: impl Fn(Message) -> Vec<u8>,
-    ) -> Reply {
+    ) -> FaultyReply {
         let id = answer.metadata.id.to_be_bytes();
         let message = self.change(query, answer);
         let action = match self {
@@ -171,7 +171,7 @@ impl Fault {
             Self::Delay(length) => *length,
             _ => Duration::ZERO,
         };
-        Reply { delay, action }
+        FaultyReply { delay, action }
     }
 
     /// The message that is sent in place of `answer`.

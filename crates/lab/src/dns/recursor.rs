@@ -9,7 +9,7 @@ use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::observation::Transport;
 
 use super::answer::{NegativeSoa, answer};
-use super::fault::{Action, FaultRule, Reply};
+use super::fault::{Action, FaultRule, FaultyReply};
 use super::records::{RecordLine, RecordName, Records};
 use super::sequence::Sequence;
 use super::server::Server;
@@ -56,7 +56,7 @@ impl Recursor {
     }
 
     /// The reply to `message`; `None` if it is no question.
-    pub(crate) fn reply(&self, message: &[u8], transport: Transport) -> Option<Reply> {
+    pub(crate) fn reply(&self, message: &[u8], transport: Transport) -> Option<FaultyReply> {
         let query = Message::from_vec(message).ok()?;
         if query.metadata.message_type != MessageType::Query {
             return None;
@@ -100,7 +100,7 @@ impl Recursor {
                 rule.then
                     .reply(&query, reply, |message| encode(message, limit))
             }
-            None => Reply {
+            None => FaultyReply {
                 delay: Duration::ZERO,
                 action: Action::Send(encode(reply, limit)),
             },

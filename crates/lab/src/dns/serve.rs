@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{sleep, timeout};
 
-use super::fault::{Action, Reply};
+use super::fault::{Action, FaultyReply};
 use super::recursor::Recursor;
 use super::server::{Port, Server};
 use crate::tasks::Tasks;
@@ -130,7 +130,7 @@ async fn serve_connection(mut stream: TcpStream, recursor: &Recursor) -> io::Res
         let length = timeout(IDLE, stream.read_u16()).await??;
         let mut message = vec![0; usize::from(length)];
         timeout(IDLE, stream.read_exact(&mut message)).await??;
-        let Some(Reply { delay, action }) = recursor.reply(&message, Transport::Tcp) else {
+        let Some(FaultyReply { delay, action }) = recursor.reply(&message, Transport::Tcp) else {
             return Ok(());
         };
         sleep(delay).await;

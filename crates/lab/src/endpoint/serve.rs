@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::{Endpoint, Service};
+use super::{Endpoint, PreparedEndpoint};
 use crate::tasks::Tasks;
 
 /// How long a connection is held for a client that does nothing.
@@ -20,7 +20,11 @@ const LOST: Duration = Duration::from_millis(250);
 const FILLERS: usize = 16;
 
 /// Serves `service` at `socket`, until `tasks` stop.
-pub(crate) async fn serve(socket: TcpSocket, service: Service, tasks: &Tasks) -> io::Result<()> {
+pub(crate) async fn serve(
+    socket: TcpSocket,
+    service: PreparedEndpoint,
+    tasks: &Tasks,
+) -> io::Result<()> {
     match service.endpoint {
         // The simulated machine fails to dial the last two: no connection gets here.
         Endpoint::Closed | Endpoint::Errno(_) | Endpoint::NoRoute => tasks.hold(socket),
@@ -47,7 +51,7 @@ async fn black_hole(socket: TcpSocket) -> io::Result<(TcpListener, Vec<TcpStream
     ))
 }
 
-async fn accept(listener: TcpListener, service: Service, tasks: Tasks) {
+async fn accept(listener: TcpListener, service: PreparedEndpoint, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Most likely there are no descriptors left: give other tasks time to close theirs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use privatelink_verdict::reason::Reason;
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 use privatelink_verdict::verdict::Outcome;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -64,9 +64,7 @@ fn reason_called(word: &str) -> Result<Reason, String> {
     let known = Reason::ALL.iter().find(|reason| reason.as_str() == word);
     known.copied().ok_or_else(|| {
         let words = Reason::ALL.iter().map(|reason| reason.as_str());
-        match nearest(word, words).next() {
-            Some(near) => format!("there is no reason `{word}`, did you mean `{near}`?"),
-            None => format!("there is no reason `{word}`, see docs/reasons.md"),
-        }
+        let hint = did_you_mean(word, words).unwrap_or_else(|| "see docs/reasons.md".to_owned());
+        format!("there is no reason `{word}`, {hint}")
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use privatelink_verdict::suggest::nearest;
+use privatelink_verdict::suggest::did_you_mean;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
@@ -173,12 +173,12 @@ fn check_names(scenarios: &[Scenario], targets: &[Location]) -> Result<(), Strin
 
 /// The library's message with its snippet, and the nearest spelling of a word that there is not.
 fn explained(error: &serde_saphyr::Error) -> String {
-    let near =
-        unknown_word(error).and_then(|(word, valid)| nearest(word, valid.iter().copied()).next());
+    let hint =
+        unknown_word(error).and_then(|(word, valid)| did_you_mean(word, valid.iter().copied()));
     let message = error.to_string();
     let message = message.trim_start_matches("error: ");
-    match near {
-        Some(near) => format!("{message}\ndid you mean `{near}`?"),
+    match hint {
+        Some(hint) => format!("{message}\n{hint}"),
         None => message.to_owned(),
     }
 }

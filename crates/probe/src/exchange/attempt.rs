@@ -18,8 +18,8 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::Exchange;
-use super::failure::Failure;
-use crate::message::{Question, Received, Reply};
+use super::failure::TryFailure;
+use crate::message::{DnsReply, Question, Received};
 
 /// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
 const MAX_DATAGRAM: usize = 4096;
@@ -42,12 +42,12 @@ pub(super) struct Attempt {
     /// Whether the server refused EDNS and was asked again without.
     pub(super) without_edns: bool,
     /// A reply that ends the exchange, or why there is none.
-    pub(super) result: Result<Reply, Failure>,
+    pub(super) result: Result<DnsReply, TryFailure>,
 }
 
 /// What the tries of one exchange have come to while they still wait.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct ExchangeProgress {
     tcp_fetches: AtomicUsize,
     noisy_server: OnceLock<SocketAddr>,
 }
@@ -84,7 +84,7 @@ impl Exchange<'_> {
         number: u32,
         server: SocketAddr,
         tcp_share: Duration,
-        progress: &Progress,
+        progress: &ExchangeProgress,
     ) -> Attempt {
         let mut without_edns = false;
         let mut question = Question::new(self.name, self.kind, self.edns);
@@ -106,7 +106,7 @@ impl Exchange<'_> {
             progress.tcp_fetches.fetch_sub(1, Ordering::Relaxed);
             result = fetched
                 .unwrap_or(Err(TcpError::Silence))
-                .map_err(|error| Failure {
+                .map_err(|error| TryFailure {
                     outcome: QueryOutcome::Truncated,
                     rcode: None,
                     detail: Some(format!(
@@ -128,15 +128,15 @@ impl Exchange<'_> {
         self,
         server: SocketAddr,
         question: &Question,
-        progress: &Progress,
-    ) -> Result<Reply, Failure> {
+        progress: &ExchangeProgress,
+    ) -> Result<DnsReply, TryFailure> {
         let any: SocketAddr = match server {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let wire = question
             .wire()
-            .map_err(|error| Failure::ours(error.to_string()))?;
+            .map_err(|error| TryFailure::ours(error.to_string()))?;
         let socket = UdpSocket::bind(any).await?;
         socket.connect(server).await?;
         self.rate_limit.count();
@@ -151,15 +151,15 @@ impl Exchange<'_> {
                     progress.noisy_server.get_or_init(|| server);
                 }
                 Received::Malformed(error) => {
-                    return Err(Failure::unreadable(&error.to_string()));
+                    return Err(TryFailure::unreadable(&error.to_string()));
                 }
                 Received::Reply(reply) => return Ok(*reply),
             }
         }
-        Err(Failure::flooded())
+        Err(TryFailure::flooded())
     }
 
-    async fn tcp(self, server: SocketAddr, question: &Question) -> Result<Reply, TcpError> {
+    async fn tcp(self, server: SocketAddr, question: &Question) -> Result<DnsReply, TcpError> {
         let wire = question.wire()?;
         let length = u16::try_from(wire.len()).map_err(|_| TcpError::TooLong)?;
         self.rate_limit.count();
@@ -188,7 +188,7 @@ impl Exchange<'_> {
     }
 }
 
-impl Progress {
+impl ExchangeProgress {
     /// Whether a truncated answer is being fetched over TCP.
     pub(super) fn is_fetching_over_tcp(&self) -> bool {
         self.tcp_fetches.load(Ordering::Relaxed) > 0
@@ -208,7 +208,7 @@ impl Attempt {
             server,
             transport: Transport::Udp,
             without_edns: false,
-            result: Err(Failure::silence()),
+            result: Err(TryFailure::silence()),
         }
     }
 
@@ -232,17 +232,17 @@ impl Attempt {
 }
 
 /// FORMERR and NOTIMP (RFC 6891 section 7), BADVERS (section 6.1.3).
-fn refuses_edns(reply: &Reply) -> bool {
+fn refuses_edns(reply: &DnsReply) -> bool {
     matches!(reply.rcode, Rcode(1 | 4 | 16))
 }
 
 /// A reply that ends the exchange, or the failure it stands for.
-fn usable(reply: Reply) -> Result<Reply, Failure> {
+fn usable(reply: DnsReply) -> Result<DnsReply, TryFailure> {
     match reply.outcome {
         QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
         // A stub resolver takes it for an answer without an address, and asks no other server.
         QueryOutcome::Invalid if reply.ignored_owner.is_some() => Ok(reply),
-        outcome => Err(Failure {
+        outcome => Err(TryFailure {
             outcome,
             rcode: Some(reply.rcode),
             detail: reply.detail,

@@ -6,7 +6,7 @@ use privatelink_verdict::observation::{QueryOutcome, Rcode};
 
 /// Why a try brought no usable message.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(super) struct TryFailure {
     /// What it amounts to.
     pub(super) outcome: QueryOutcome,
     /// The RCODE, where the server said one.
@@ -17,7 +17,7 @@ pub(super) struct Failure {
     pub(super) fault: bool,
 }
 
-impl Failure {
+impl TryFailure {
     /// Nothing came in time.
     pub(super) fn silence() -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for TryFailure {
     fn from(error: io::Error) -> Self {
         let of_the_network = matches!(
             error.kind(),

@@ -11,7 +11,7 @@ const MAX_SHOWN: usize = 48;
 
 /// Why a handshake failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct HandshakeFailure {
     pub(super) outcome: Handshake,
     pub(super) detail: String,
     /// It is what a server does that asked for a client certificate and got none.
@@ -21,7 +21,7 @@ pub(super) struct Failure {
 }
 
 /// What `error` means, after the peer sent `received`.
-pub(super) fn failure(error: &io::Error, received: &[u8]) -> Failure {
+pub(super) fn failure(error: &io::Error, received: &[u8]) -> HandshakeFailure {
     let inner = error.get_ref();
     let tls = inner.and_then(|inner| inner.downcast_ref::<Error>());
     let alert = match tls {
@@ -34,7 +34,7 @@ pub(super) fn failure(error: &io::Error, received: &[u8]) -> Failure {
         (Some(tls), None) => by_tls(tls, received),
         (None, None) => by_network(error),
     };
-    Failure {
+    HandshakeFailure {
         outcome,
         detail: from_wire(&detail).into_owned(),
         wants_client_certificate: alert.map_or(outcome == Handshake::Interrupted, |alert| {

@@ -28,7 +28,7 @@ fn a(from: &str, ip: [u8; 4], ttl: u32) -> Record {
     Record::from_rdata(name(from), ttl, RData::A(A(ip.into())))
 }
 
-fn received(question: &Question, message: &Message) -> Reply {
+fn received(question: &Question, message: &Message) -> DnsReply {
     match question.receive(&message.to_vec().expect("a message")) {
         Received::Reply(reply) => *reply,
         other => panic!("{other:?}"),

@@ -113,7 +113,7 @@ fn service_port(text: &str) -> ServicePort {
     }
 }
 
-fn list(field: &'static str) -> Vec<&'static str> {
+fn list(field: &'static str) -> Box<[&'static str]> {
     field.split_terminator(';').collect()
 }
 
@@ -142,8 +142,8 @@ mod tests {
             panic!("one row, not {}", rows.len())
         };
         assert_eq!(row.cloud, Cloud::China);
-        assert_eq!(row.subresources, ["g", "h"]);
-        assert_eq!(row.suffixes, ["a.b", "c.d"]);
+        assert_eq!(*row.subresources, ["g", "h"]);
+        assert_eq!(*row.suffixes, ["a.b", "c.d"]);
         assert!(row.private_only.is_empty());
         assert_eq!(row.notes, "n; m");
         assert_eq!(row.evidence.map(ServiceEvidence::word), Some("key-vault"));

@@ -23,7 +23,7 @@ pub struct Certificate {
     pub covers_name: bool,
     /// Where its chain ends.
     pub trust: Trust,
-    /// Whether the peer sent it without any other, although it is not signed by itself.
+    /// Whether the peer sent it without any other, although neither it nor a root is its issuer.
     pub sent_alone: bool,
     /// Unix seconds at which it was verified.
     pub verified_at: i64,
