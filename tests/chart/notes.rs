@@ -100,7 +100,7 @@ fn agents_in_the_nodes_network_need_another_pod_security_level() {
     assert!(notes.contains(
         "kubectl label namespace watch --overwrite pod-security.kubernetes.io/enforce=privileged"
     ));
-    assert!(notes.contains("reaches port 9798 of a node"));
+    assert!(notes.contains("everyone who can reach port 9798 of a node"));
 }
 
 #[test]
