@@ -2,6 +2,7 @@
 
 mod address;
 mod certificate;
+mod connection;
 mod http;
 mod listeners;
 mod serve;
@@ -13,17 +14,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::address::EndpointAddress;
 pub(crate) use self::certificate::Authorities;
+pub(crate) use self::connection::Connection;
 use self::http::serve_reply;
 pub(crate) use self::listeners::{Listener, Listeners};
 pub(crate) use self::serve::serve;
 use self::starttls::{TlsBehaviour, mysql, postgres, serve_tls, tds};
-use self::tls::{TlsService, Version};
+use self::tls::{Delays, TlsService, Version};
+use crate::turn::Turns;
 
 /// What listens at an address, and how it behaves. A new behaviour is a variant here, and an arm of
 /// [`PreparedEndpoint::handle`].
@@ -101,6 +103,7 @@ impl Errno {
 pub(crate) struct PreparedEndpoint {
     pub(crate) endpoint: Endpoint,
     pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) turns: Turns,
 }
 
 impl Endpoint {
@@ -122,13 +125,20 @@ impl Endpoint {
 }
 
 impl PreparedEndpoint {
+    fn delay(&self) -> Delays {
+        self.endpoint.tls().map(|tls| tls.delay).unwrap_or_default()
+    }
+
     /// Serves one connection.
-    async fn handle(self, mut stream: TcpStream) -> io::Result<()> {
+    async fn handle(self, mut stream: Connection) -> io::Result<()> {
         let tls = self.tls.as_ref();
         match self.endpoint {
             Endpoint::Tls(described) => match described.reply {
                 None => serve_tls(tls, stream).await,
-                Some(reply) => serve_reply(tls, stream, &reply, described.delivery).await,
+                Some(reply) => {
+                    let delay = described.delay.reply;
+                    serve_reply(tls, stream, &reply, described.delivery, delay).await
+                }
             },
             Endpoint::Postgres(behaviour) => postgres::serve(&behaviour, tls, stream).await,
             Endpoint::Mysql(behaviour) => mysql::serve(&behaviour, tls, stream).await,
@@ -150,7 +160,7 @@ impl PreparedEndpoint {
             }
             Endpoint::ResetAfterHello => {
                 read_client_hello(&mut stream).await?;
-                stream.set_zero_linger()
+                stream.get_ref().set_zero_linger()
             }
             Endpoint::Alert(description) => {
                 read_client_hello(&mut stream).await?;
@@ -177,7 +187,7 @@ impl PreparedEndpoint {
 }
 
 /// Waits for the first bytes of the client, whatever they are.
-async fn read_client_hello(stream: &mut TcpStream) -> io::Result<()> {
+async fn read_client_hello(stream: &mut Connection) -> io::Result<()> {
     let length = stream.read(&mut [0; 4096]).await?;
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -16,10 +16,12 @@ mod error;
 mod resolv_conf;
 mod running;
 mod tasks;
+mod turn;
 mod world;
 
 pub use self::error::Error;
 pub use self::running::RunningWorld;
+pub use self::turn::Turn;
 pub use self::world::{ExpectedVerdict, Scenario, World};
 
 /// The world that `demo` shows: many targets, each broken in another way.

@@ -16,6 +16,7 @@ use crate::endpoint::{self, Authorities, Listener, Listeners, PreparedEndpoint};
 use crate::error::{Error, open_error};
 use crate::resolv_conf;
 use crate::tasks::Tasks;
+use crate::turn::{Turn, Turns};
 use crate::world::World;
 
 /// A world that can be probed.
@@ -30,6 +31,7 @@ pub struct RunningWorld {
     recursors: Vec<Recursor>,
     directory: Directory,
     tasks: Tasks,
+    turns: Turns,
 }
 
 impl RunningWorld {
@@ -46,11 +48,12 @@ impl RunningWorld {
             recursors: Vec::new(),
             directory: Directory::new()?,
             tasks: Tasks::default(),
+            turns: Turns::default(),
         };
         let ca_file = running.directory.write("ca.pem", &authorities.pem())?;
         for server in &world.servers {
             let recursor = Recursor::new(server);
-            let address = dns::serve(server, recursor.clone(), &running.tasks)
+            let address = dns::serve(server, recursor.clone(), &running.turns, &running.tasks)
                 .await
                 .map_err(open_error("a DNS server on 127.0.0.1"))?;
             running.recursors.push(recursor);
@@ -98,7 +101,13 @@ impl RunningWorld {
         let config = endpoint.tls().map(|tls| authorities.server_config(&tls));
         let config = config.transpose().map_err(certificate_error(&what))?;
         let tls = config.map(|config| TlsAcceptor::from(Arc::new(config)));
-        endpoint::serve(socket, PreparedEndpoint { endpoint, tls }, &self.tasks)
+        let turns = self.turns.clone();
+        let prepared = PreparedEndpoint {
+            endpoint,
+            tls,
+            turns,
+        };
+        endpoint::serve(socket, prepared, &self.tasks)
             .await
             .map_err(open_error(what))
     }
@@ -127,6 +136,12 @@ impl RunningWorld {
             .iter()
             .map(|it| it.questions_for(&name))
             .sum()
+    }
+
+    /// What the servers have answered, and when, since this was last called: the latest thousand answers
+    /// at most.
+    pub fn take_turns(&self) -> Vec<Turn> {
+        self.turns.take()
     }
 
     /// Repairs or breaks a zone: from now on the server at `index` of [`Self::dns`] knows these

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privatelink_verdict::observation::Transport;
+use privatelink_verdict::reason::Stage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::{Action, FaultyReply};
 use super::recursor::Recursor;
 use super::server::{Port, Server};
 use crate::tasks::Tasks;
+use crate::turn::Turns;
 
 /// Pairs of ports tried until one is free for UDP and TCP.
 const TRIES: usize = 64;
@@ -25,12 +27,20 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(
     server: &Server,
     recursor: Recursor,
+    turns: &Turns,
     tasks: &Tasks,
 ) -> io::Result<SocketAddr> {
     let (udp, tcp) = same_port().await?;
     let address = udp.local_addr()?;
     match server.udp {
-        Port::Open => tasks.spawn(serve_udp(udp, recursor.clone(), tasks.clone())),
+        Port::Open => {
+            tasks.spawn(serve_udp(
+                udp,
+                recursor.clone(),
+                turns.clone(),
+                tasks.clone(),
+            ));
+        }
         Port::Silent => tasks.hold(udp),
         Port::Closed => {
             // A socket that is connected elsewhere keeps its port, and the kernel refuses all others.
@@ -41,7 +51,7 @@ pub(crate) async fn serve(
     match server.tcp {
         Port::Open => {
             let listener = tcp.listen(64)?;
-            tasks.spawn(serve_tcp(listener, recursor, tasks.clone()));
+            tasks.spawn(serve_tcp(listener, recursor, turns.clone(), tasks.clone()));
         }
         Port::Silent => {
             // The kernel opens the connections, and they are never accepted.
@@ -66,7 +76,7 @@ async fn same_port() -> io::Result<(UdpSocket, TcpSocket)> {
     Err(last)
 }
 
-async fn serve_udp(socket: UdpSocket, recursor: Recursor, tasks: Tasks) {
+async fn serve_udp(socket: UdpSocket, recursor: Recursor, turns: Turns, tasks: Tasks) {
     let socket = Arc::new(socket);
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
@@ -75,17 +85,20 @@ async fn serve_udp(socket: UdpSocket, recursor: Recursor, tasks: Tasks) {
             sleep(Duration::from_millis(10)).await;
             continue;
         };
+        let heard = Instant::now();
         let message = buffer.get(..length).unwrap_or_default();
         let Some(reply) = recursor.reply(message, Transport::Udp) else {
             continue;
         };
         if reply.delay.is_zero() {
             send(&socket, from, reply.action).await;
+            turns.ended(Stage::Dns, heard);
         } else {
-            let socket = Arc::clone(&socket);
+            let (socket, turns) = (Arc::clone(&socket), turns.clone());
             tasks.spawn(async move {
                 sleep(reply.delay).await;
                 send(&socket, from, reply.action).await;
+                turns.ended(Stage::Dns, heard);
             });
         }
     }
@@ -110,26 +123,31 @@ async fn send(socket: &UdpSocket, to: SocketAddr, action: Action) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, recursor: Recursor, tasks: Tasks) {
+async fn serve_tcp(listener: TcpListener, recursor: Recursor, turns: Turns, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Most likely there are no descriptors left: give other tasks time to close theirs.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let recursor = recursor.clone();
+        let (recursor, turns) = (recursor.clone(), turns.clone());
         tasks.spawn(async move {
             // It ends with an error when the client closes the connection.
-            _ = serve_connection(stream, &recursor).await;
+            _ = serve_connection(stream, &recursor, &turns).await;
         });
     }
 }
 
-async fn serve_connection(mut stream: TcpStream, recursor: &Recursor) -> io::Result<()> {
+async fn serve_connection(
+    mut stream: TcpStream,
+    recursor: &Recursor,
+    turns: &Turns,
+) -> io::Result<()> {
     loop {
         let length = timeout(IDLE, stream.read_u16()).await??;
         let mut message = vec![0; usize::from(length)];
         timeout(IDLE, stream.read_exact(&mut message)).await??;
+        let heard = Instant::now();
         let Some(FaultyReply { delay, action }) = recursor.reply(&message, Transport::Tcp) else {
             return Ok(());
         };
@@ -137,6 +155,7 @@ async fn serve_connection(mut stream: TcpStream, recursor: &Recursor) -> io::Res
         match action {
             Action::Send(bytes) | Action::SendFromOtherPort(bytes) => {
                 stream.write_all(&frame(&bytes)).await?;
+                turns.ended(Stage::Dns, heard);
             }
             Action::SendHalf(bytes) => {
                 let framed = frame(&bytes);
@@ -167,7 +186,9 @@ mod tests {
     async fn start(yaml: &str, tasks: &Tasks) -> SocketAddr {
         let server: Server = serde_saphyr::from_str(yaml).expect("a server");
         let recursor = Recursor::new(&server);
-        serve(&server, recursor, tasks).await.expect("ports")
+        serve(&server, recursor, &Turns::default(), tasks)
+            .await
+            .expect("ports")
     }
 
     fn question() -> Message {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
+
+use super::Connection;
 
 /// How a reply is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,15 +25,17 @@ pub(crate) enum Delivery {
     Floods,
 }
 
-/// Speaks TLS, waits for a request, and replies with `reply` whatever was asked.
+/// Speaks TLS, waits for a request, and replies with `reply` whatever was asked, `delay` after it was asked.
 pub(crate) async fn serve_reply(
     tls: Option<&TlsAcceptor>,
-    stream: TcpStream,
+    stream: Connection,
     reply: &str,
     delivery: Delivery,
+    delay: Duration,
 ) -> io::Result<()> {
     let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
     let mut stream = tls.accept(stream).await?;
+    stream.get_mut().0.expect_request(delay);
     if stream.read(&mut [0; 4096]).await? == 0 {
         return stream.shutdown().await;
     }

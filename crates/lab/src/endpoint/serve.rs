@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::{Endpoint, PreparedEndpoint};
+use super::{Connection, Endpoint, PreparedEndpoint};
 use crate::tasks::Tasks;
 
 /// How long a connection is held for a client that does nothing.
@@ -29,6 +29,16 @@ pub(crate) async fn serve(
         // The simulated machine fails to dial the last two: no connection gets here.
         Endpoint::Closed | Endpoint::Errno(_) | Endpoint::NoRoute => tasks.hold(socket),
         Endpoint::Blackhole => tasks.hold(black_hole(socket).await?),
+        _ if !service.delay().connect.is_zero() => {
+            let (listener, fillers) = black_hole(socket).await?;
+            let opening = sleep(service.delay().connect);
+            let accepting = accept(listener, service, tasks.clone());
+            tasks.spawn(async move {
+                opening.await;
+                drop(fillers);
+                accepting.await;
+            });
+        }
         _ => tasks.spawn(accept(socket.listen(128)?, service, tasks.clone())),
     }
     Ok(())
@@ -61,7 +71,10 @@ async fn accept(listener: TcpListener, service: PreparedEndpoint, tasks: Tasks) 
         let service = service.clone();
         tasks.spawn(async move {
             // How the connection ends is for the client to judge.
-            _ = timeout(HOLD, service.handle(stream)).await;
+            let delay = service.delay().handshake;
+            if let Ok(connection) = Connection::new(stream, service.turns.clone(), delay) {
+                _ = timeout(HOLD, service.handle(connection)).await;
+            }
         });
     }
 }

@@ -1,5 +1,8 @@
 //! TLS: a TLS service as the data file describes it.
 
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required::deserialize as duration;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use rcgen::SignatureAlgorithm;
 use rustls::SupportedProtocolVersion;
@@ -40,6 +43,23 @@ pub(crate) struct TlsService {
     pub(crate) reply: Option<String>,
     #[serde(default)]
     pub(crate) delivery: Delivery,
+    #[serde(default)]
+    pub(crate) delay: Delays,
+}
+
+/// How long a service lets its client wait, by stage; nothing by default.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Delays {
+    /// From the start of the world: every connection attempt before is dropped.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) connect: Duration,
+    /// Before the first answer on a connection.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) handshake: Duration,
+    /// Before the reply to an HTTP request.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) reply: Duration,
 }
 
 /// Who signs the certificate.

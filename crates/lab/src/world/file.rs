@@ -359,6 +359,7 @@ mod tests {
             "endpoints: {127.0.1.1: {tls: {algorithm: x}}}",
             "endpoints: {127.0.1.1: {tls: {versions: [x]}}}",
             "endpoints: {127.0.1.1: {tls: {delivery: x}}}",
+            "endpoints: {127.0.1.1: {tls: {delay: {x: 1}}}}",
         ] {
             let error = serde_saphyr::from_str::<WorldFile>(misspelt)
                 .err()

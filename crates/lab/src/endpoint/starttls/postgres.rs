@@ -3,17 +3,17 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::{TlsBehaviour, listen, protocol_error, serve_tls, trickle};
+use crate::endpoint::Connection;
 
 const SSL_REQUEST: (u32, u32) = (8, 80_877_103);
 
 pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
-    mut stream: TcpStream,
+    mut stream: Connection,
 ) -> io::Result<()> {
     if (stream.read_u32().await?, stream.read_u32().await?) != SSL_REQUEST {
         return Err(protocol_error("not SSLRequest"));
