@@ -74,10 +74,15 @@ impl Machine {
         }
     }
 
-    /// Opens a connection to `address`. It sets no deadline.
+    /// Opens a connection to `address`, on which what is written leaves at once (`TCP_NODELAY`): a
+    /// message must not wait for the peer's kernel to acknowledge the one before. It sets no deadline.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         match self.route(address) {
-            Route::To(there) => TcpStream::connect(there).await,
+            Route::To(there) => {
+                let stream = TcpStream::connect(there).await?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }
             Route::Fails(errno) => Err(io::Error::from_raw_os_error(errno)),
         }
     }

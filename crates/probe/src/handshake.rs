@@ -45,7 +45,7 @@ pub(super) struct TlsAttempt {
     pub stream: Option<Stream>,
     /// How it ended.
     pub outcome: Handshake,
-    /// Time to the outcome.
+    /// Time to the outcome, without the examination of the certificate.
     pub elapsed: Duration,
     /// What the peer or the library said.
     pub detail: Option<String>,
@@ -96,12 +96,13 @@ impl TlsDialer {
         let started = Instant::now();
         let recorder = Arc::new(ChainRecorder::new(Arc::clone(&self.provider)));
         let result = self.handshake(stream, target, &recorder, deadline).await;
+        let elapsed = started.elapsed();
         let chain = recorder.take_chain();
         let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
         let mut attempt = TlsAttempt {
             stream: None,
             outcome: Handshake::Ok,
-            elapsed: started.elapsed(),
+            elapsed,
             detail: None,
             client_certificate_required: false,
             offer_refused: false,

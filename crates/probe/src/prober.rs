@@ -87,10 +87,10 @@ impl Prober {
     }
 
     async fn observe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
-        let started = Instant::now();
-        let deadline = started + target.timeout;
         debug!(host = target.host, port = target.port, "probe begins");
         let nameservers = self.load_nameservers();
+        let started = Instant::now();
+        let deadline = started + target.timeout;
         let found = self
             .resolve(target, &nameservers, started + target.timeout / 2)
             .await;

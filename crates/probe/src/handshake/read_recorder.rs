@@ -1,7 +1,7 @@
 //! Read recorder: keeps what a peer sends during a handshake, so that what cannot be read can still be
 //! described.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -67,6 +67,20 @@ impl AsyncWrite for ReadRecorder {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().channel).poll_write(cx, bytes)
+    }
+
+    /// The parts of a client's flight leave together: the peer can answer only the last one, and its kernel
+    /// lets the acknowledgement of the others wait.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().channel).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.channel.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
