@@ -77,8 +77,8 @@ pub struct Agent<P: Probe = Prober> {
     /// One per target, in the schedule's order.
     slots: Vec<Slot>,
     tasks: JoinSet<Gathered>,
-    /// The target that each task probes, by name: a task that panicked returns nothing.
-    probing: HashMap<Id, String>,
+    /// What each task probes: a task that panicked returns nothing.
+    probing: HashMap<Id, Probing>,
     started: Instant,
 }
 
@@ -92,6 +92,14 @@ struct Gathered {
     is_slow: bool,
     /// How long the probe waited for the limits; `None` in the first round, in which all targets wait.
     wait: Option<Wait>,
+}
+
+/// What a task probes.
+#[derive(Debug)]
+struct Probing {
+    target: Arc<Target>,
+    /// The target's place in the schedule; `None` once the target was removed or changed.
+    slot: Option<usize>,
 }
 
 impl Agent {
@@ -243,8 +251,9 @@ impl<P: Probe> Agent<P> {
             .zip(self.schedule.cadences())
             .map(|(slot, cadence)| (slot.target.name.clone(), (slot, cadence)))
             .collect();
+        self.probing.values_mut().for_each(|it| it.slot = None);
         let mut cadences = Vec::with_capacity(plan.targets.len());
-        for target in &plan.targets {
+        for (index, target) in plan.targets.iter().enumerate() {
             let (slot, cadence) = match known.remove(&target.name) {
                 Some((slot, cadence)) if slot.target == *target => (slot, cadence),
                 // Evidence about another host, or from another resolver, is not evidence here.
@@ -253,6 +262,11 @@ impl<P: Probe> Agent<P> {
                     cadence(&node, &target.name, target.interval, now, wall),
                 ),
             };
+            if let State::Probing { task, .. } = slot.state
+                && let Some(probing) = self.probing.get_mut(&task)
+            {
+                probing.slot = Some(index);
+            }
             cadences.push(cadence);
             self.slots.push(slot);
         }
@@ -301,14 +315,18 @@ impl<P: Probe> Agent<P> {
     }
 
     /// Starts the probe of the target in `slot`, unless it is being probed.
-    fn start(&mut self, slot: usize) -> bool {
-        let slot = &mut self.slots[slot];
+    fn start(&mut self, index: usize) -> bool {
+        let slot = &mut self.slots[index];
         let Some(mut cache) = slot.take_cache() else {
             return false;
         };
         let target = Arc::clone(&slot.target);
         let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire(slot.is_slow));
-        let (board, name) = (self.board.clone(), target.name.clone());
+        let board = self.board.clone();
+        let probing = Probing {
+            target: Arc::clone(&target),
+            slot: Some(index),
+        };
         let counts_wait = !is_first_round(&board, &target);
         let task = self.tasks.spawn(async move {
             let due = Instant::now();
@@ -334,43 +352,37 @@ impl<P: Probe> Agent<P> {
             task: task.id(),
             valid: true,
         };
-        self.probing.insert(task.id(), name);
+        self.probing.insert(task.id(), probing);
         true
     }
 
     /// The observation of a task that ended; `None` where it panicked, or where its target was removed
     /// or changed meanwhile.
     fn ended(&mut self, ended: Result<(Id, Gathered), JoinError>) -> Option<Observed> {
-        let (id, gathered) = match ended {
-            Ok((id, gathered)) => (id, Some(gathered)),
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Probing { target, slot } = self.probing.remove(&id)?;
+        let gathered = match ended {
+            Ok((_, gathered)) => Some(gathered),
             Err(error) => {
-                let id = error.id();
-                self.panicked(error);
-                (id, None)
+                self.panicked(&target, error);
+                None
             }
         };
-        self.probing.remove(&id);
-        let (index, valid) = self
-            .slots
-            .iter()
-            .enumerate()
-            .find_map(|(index, slot)| match slot.state {
-                State::Probing { task, valid } if task == id => Some((index, valid)),
-                _ => None,
-            })?;
-        let Some(gathered) = gathered else {
-            self.slots[index].state = State::Idle(Box::default());
-            return None;
-        };
+        let index = slot?;
+        let slot = &mut self.slots[index];
+        let valid = matches!(slot.state, State::Probing { valid: true, .. });
+        slot.state = State::Idle(Box::default());
+        let gathered = gathered?;
         if let Some(wait) = gathered.wait {
             self.limit_waits.count(wait);
         }
-        self.slots[index].is_slow = gathered.is_slow;
-        self.slots[index].state = State::Idle(if valid {
-            gathered.cache
-        } else {
-            Box::default()
-        });
+        slot.is_slow = gathered.is_slow;
+        if valid {
+            slot.state = State::Idle(gathered.cache);
+        }
         Some(Observed {
             slot: index,
             target: gathered.target,
@@ -394,11 +406,10 @@ impl<P: Probe> Agent<P> {
     }
 
     /// Counts and logs the panic of a probe's task. A task that was cancelled did not panic.
-    fn panicked(&self, error: JoinError) {
-        let target = self.probing.get(&error.id()).map_or("", String::as_str);
+    fn panicked(&self, target: &Target, error: JoinError) {
         if let Ok(panic) = error.try_into_panic() {
             ProbePanicked {
-                target,
+                target: &target.name,
                 message: message(panic.as_ref()),
             }
             .emit(&mut self.board.lock().scheduler);

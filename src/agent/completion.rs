@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use privatelink_board::{Board, Probed, VerdictHistory};
+use privatelink_board::{Board, Entry, Probed, VerdictHistory};
 use privatelink_report::events::{
     AddressClassesChanged, ProbeCompleted, ProbePanicked, VerdictChanged,
 };
@@ -121,12 +121,20 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Result<Verdict, Panic>>
         };
         catch_unwind(AssertUnwindSafe(judge))
     };
+    if let [observed] = observed {
+        let (target, observation) = (&observed.target, &observed.observation);
+        let surroundings = if Surroundings::takes_neighbours(observation) {
+            Surroundings::of(target, observation, latest(board.entries.iter()))
+        } else {
+            let companions = board.companions(&target.name);
+            Surroundings::of(target, observation, latest(companions))
+        };
+        return vec![judged(observed, &surroundings)];
+    }
     // Surroundings never change an outcome (docs/adr/0007), so a first judgement without them gives
     // the outcomes that the other targets of the round need.
-    let is_round = observed.len() > 1;
     let outcomes: Vec<_> = observed
         .iter()
-        .filter(|_| is_round)
         .filter_map(|observed| {
             let verdict = judged(observed, &Surroundings::default()).ok()?;
             Some((observed, verdict))
@@ -137,17 +145,14 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Result<Verdict, Panic>>
         .map(|observed| observed.target.name.as_str())
         .collect();
     let earlier = || {
-        board
-            .entries
-            .iter()
-            .filter_map(|entry| entry.latest.as_deref())
-            .filter(|probed| !is_round || !names.contains(probed.target.name.as_str()))
+        let is_earlier = |entry: &&Entry| !names.contains(entry.target.name.as_str());
+        latest(board.entries.iter().filter(is_earlier))
     };
     let others = || {
         outcomes
             .iter()
             .map(|(o, verdict)| (o.target.as_ref(), &o.observation, verdict))
-            .chain(earlier().map(|p| (p.target.as_ref(), &p.observation, &p.verdict)))
+            .chain(earlier())
     };
     observed
         .iter()
@@ -156,4 +161,13 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Result<Verdict, Panic>>
             judged(observed, &Surroundings::of(target, observation, others()))
         })
         .collect()
+}
+
+/// The latest probes of `entries`, where there are any.
+fn latest<'b>(
+    entries: impl Iterator<Item = &'b Entry>,
+) -> impl Iterator<Item = (&'b Target, &'b Observation, &'b Verdict)> {
+    entries
+        .filter_map(|entry| entry.latest.as_deref())
+        .map(|p| (p.target.as_ref(), &p.observation, &p.verdict))
 }

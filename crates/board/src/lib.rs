@@ -10,7 +10,7 @@ mod tests;
 mod verdict_history;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -40,6 +40,8 @@ pub struct Board {
     pub started_at: SystemTime,
     /// Every target, in the plan's order.
     pub entries: Vec<Entry>,
+    /// The places of the entries, in the order of their names.
+    by_name: Box<[usize]>,
     /// How many series a target gets.
     pub detail: Detail,
     /// The state of the configuration.
@@ -68,6 +70,8 @@ pub struct Entry {
     pub last_non_private_at: Option<SystemTime>,
     /// The classes of the last answered probe.
     last_classes: Option<ClassSet>,
+    /// The places of its companions, and of the targets whose companion it is, in order.
+    companions: Box<[usize]>,
 }
 
 /// A completed probe and its verdict.
@@ -186,6 +190,7 @@ impl Board {
             node,
             started_at: now,
             entries: Vec::new(),
+            by_name: Box::default(),
             detail: plan.metrics,
             config: ConfigState {
                 last_reload_ok: true,
@@ -202,20 +207,19 @@ impl Board {
 
     /// Takes over a new plan: targets that stay keep what is known of them.
     pub fn adopt(&mut self, plan: &Plan, now: SystemTime) {
-        let mut known: Vec<Entry> = std::mem::take(&mut self.entries);
-        self.entries = plan
-            .targets
-            .iter()
-            .map(|target| {
-                match known
-                    .iter()
-                    .position(|entry| entry.target.name == target.name)
-                {
-                    Some(at) => known.swap_remove(at).adopted(target, now),
-                    None => Entry::new(Arc::clone(target), now),
-                }
-            })
+        let known = std::mem::take(&mut self.entries).into_iter();
+        let mut known: HashMap<String, Entry> = known
+            .map(|entry| (entry.target.name.clone(), entry))
             .collect();
+        let entries = plan.targets.iter().map(|target| {
+            let known = known.remove(&target.name);
+            known.map_or_else(
+                || Entry::new(Arc::clone(target), now),
+                |entry| entry.adopted(target, now),
+            )
+        });
+        self.entries = entries.collect();
+        self.index();
         self.detail = plan.metrics;
         self.config = ConfigState {
             last_reload_ok: true,
@@ -228,14 +232,45 @@ impl Board {
 
     /// The entry of the target called `name`.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.target.name == name)
+        self.place(name).map(|at| &self.entries[at])
     }
 
     /// The same, to record a probe.
     pub fn entry_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.entries
-            .iter_mut()
-            .find(|entry| entry.target.name == name)
+        self.place(name).map(|at| &mut self.entries[at])
+    }
+
+    /// The companions of the target called `name`, and the targets whose companion it is, in the plan's
+    /// order.
+    pub fn companions(&self, name: &str) -> impl Iterator<Item = &Entry> {
+        let entry = self.entry(name);
+        let places = entry.map_or(&[][..], |entry| &entry.companions);
+        places.iter().map(|at| &self.entries[*at])
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        let name_at = |at: &usize| self.entries[*at].target.name.as_str();
+        let found = self.by_name.binary_search_by(|at| name_at(at).cmp(name));
+        found.ok().map(|found| self.by_name[found])
+    }
+
+    /// Finds out where each target is, and its companions.
+    fn index(&mut self) {
+        let mut by_name: Vec<usize> = (0..self.entries.len()).collect();
+        by_name.sort_by_key(|at| self.entries[*at].target.name.as_str());
+        self.by_name = by_name.into();
+        let mut companions = vec![BTreeSet::new(); self.entries.len()];
+        for (at, entry) in self.entries.iter().enumerate() {
+            for companion in &entry.target.companions {
+                if let Some(other) = self.place(companion).filter(|other| *other != at) {
+                    companions[at].insert(other);
+                    companions[other].insert(at);
+                }
+            }
+        }
+        for (entry, companions) in self.entries.iter_mut().zip(companions) {
+            entry.companions = companions.into_iter().collect();
+        }
     }
 
     /// Forgets the answers of every target, which the next ones are not to be compared with: other
@@ -257,6 +292,7 @@ impl Entry {
             since: now,
             last_non_private_at: None,
             last_classes: None,
+            companions: Box::default(),
         }
     }
 

@@ -50,10 +50,7 @@ impl Surroundings {
         others: impl Iterator<Item = (&'a Target, &'a Observation, &'a Verdict)>,
     ) -> Self {
         let own: Vec<IpAddr> = observation.connections.iter().map(|c| c.ip).collect();
-        let failed = observation
-            .connections
-            .iter()
-            .any(|c| c.tcp == TcpOutcome::Timeout);
+        let takes_neighbours = Self::takes_neighbours(observation);
         let mut surroundings = Self::default();
         for (other, seen, verdict) in others {
             if other.name == target.name {
@@ -66,12 +63,18 @@ impl Surroundings {
                     reason: verdict.reason,
                 });
             }
-            // Neighbours tell a dead endpoint from a blocked subnet, and nothing else.
-            if failed {
+            if takes_neighbours {
                 surroundings.add_neighbours(&own, seen);
             }
         }
         surroundings
+    }
+
+    /// Whether `observation` leaves a question that other endpoints of the subnet answer: they tell a dead
+    /// endpoint from a blocked subnet, and nothing else. Without it, companions are all that counts.
+    pub fn takes_neighbours(observation: &Observation) -> bool {
+        let mut connections = observation.connections.iter();
+        connections.any(|connection| connection.tcp == TcpOutcome::Timeout)
     }
 
     fn add_neighbours(&mut self, own: &[IpAddr], seen: &Observation) {
