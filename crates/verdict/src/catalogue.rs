@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::name::{ancestry, fits, is_privatelink_label, is_within};
+use crate::name::{ancestry, fits, fixed_end, is_privatelink_label, is_within};
 use crate::protocol::Protocol;
 use crate::service_evidence::ServiceEvidence;
 use crate::words::words;
@@ -376,16 +376,23 @@ impl Service {
 
 /// The number of labels of a name or pattern.
 fn labels(name: &str) -> usize {
-    name.split('.').count()
+    1 + name.bytes().filter(|byte| *byte == b'.').count()
 }
 
 /// The last `depth` labels of a name or pattern, if it has as many.
 fn tail(name: &str, depth: usize) -> Option<&str> {
-    ancestry(name).nth(labels(name).checked_sub(depth)?)
+    let mut starts = (1..=name.len())
+        .rev()
+        .filter(|at| name.as_bytes()[at - 1] == b'.')
+        .chain([0]);
+    starts.nth(depth.checked_sub(1)?).map(|at| &name[at..])
 }
 
 /// The ending of `host` that fits `pattern`, at least one label before it.
 fn ending<'a>(host: &'a str, pattern: &str) -> Option<&'a str> {
+    if !host.ends_with(fixed_end(pattern)) {
+        return None;
+    }
     let depth = labels(pattern);
     (labels(host) > depth)
         .then(|| tail(host, depth))?

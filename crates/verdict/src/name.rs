@@ -33,12 +33,24 @@ pub(crate) fn is_privatelink_label(name: &str) -> bool {
 
 /// Whether `name` fits `pattern`, label by label; `{…}` in a pattern stands for exactly one label.
 pub fn fits(name: &str, pattern: &str) -> bool {
+    if !name.ends_with(fixed_end(pattern)) {
+        return false;
+    }
     let mut labels = name.split('.');
     pattern.split('.').all(|want| {
         labels
             .next()
             .is_some_and(|label| label == want || (want.starts_with('{') && !label.is_empty()))
     }) && labels.next().is_none()
+}
+
+/// What follows the label of the last placeholder of `pattern`. A name that does not end so does not fit:
+/// most names and patterns differ there, before any label is looked at.
+pub(crate) fn fixed_end(pattern: &str) -> &str {
+    match pattern.bytes().rposition(|byte| byte == b'}') {
+        None => pattern,
+        Some(at) => pattern[at..].split_once('.').map_or("", |(_, end)| end),
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +71,21 @@ mod tests {
             "a.privatelink.westeurope.azmk8s.io",
             "privatelink.{regionName}.azmk8s.io"
         ));
+    }
+
+    #[test]
+    fn the_fixed_end_of_a_pattern_is_whole_labels() {
+        for (pattern, end) in [
+            ("vault.azure.net", "vault.azure.net"),
+            ("{region}.data.azurecr.io", "data.azurecr.io"),
+            (
+                "{region}-gas.guestconfiguration.azure.com",
+                "guestconfiguration.azure.com",
+            ),
+            ("a.{b}", ""),
+        ] {
+            assert_eq!(fixed_end(pattern), end, "{pattern}");
+        }
     }
 
     #[test]

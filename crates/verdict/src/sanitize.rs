@@ -23,10 +23,14 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
 /// Whether a character does something instead of being seen: controls, and characters that hide or
 /// reorder text.
 pub fn acts(char: char) -> bool {
-    char.is_control()
-        || UNSEEN
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&char))
+    // Nearly all text lies before the first of them.
+    if char < UNSEEN[0].0 {
+        return char.is_control();
+    }
+    let begun = UNSEEN.partition_point(|(first, _)| *first <= char);
+    UNSEEN[..begun]
+        .last()
+        .is_some_and(|(_, last)| char <= *last)
 }
 
 /// The characters that reorder, join, break or hide text: those of Unicode 16 that are
