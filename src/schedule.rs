@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::digest::{Context, SHA256};
 use tokio::time::Instant;
 
 /// The first round is spread over at most this long.
@@ -146,13 +146,12 @@ fn modulo(time: Duration, period: Duration) -> Duration {
 /// The phase of `target` on `node`: where within `period` its beats lie. Stable over restarts, and
 /// evenly spread over targets and nodes.
 pub fn phase(node: &str, target: &str, period: Duration) -> Duration {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     hash.update(node.as_bytes());
-    hash.update([0]);
+    hash.update(&[0]);
     hash.update(target.as_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
     let mut word = [0; 8];
-    word.copy_from_slice(&digest[..8]);
+    word.copy_from_slice(&hash.finish().as_ref()[..8]);
     let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);
     Duration::from_nanos(u64::from_be_bytes(word) % period)
 }

@@ -7,8 +7,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{self, SHA256};
 use privatelink_machine::file::{read_bounded, standard_input};
-use sha2::{Digest, Sha256};
 
 use crate::read::LARGEST_FILE;
 
@@ -59,8 +59,8 @@ impl Files {
 
     /// Keeps the hash of a text that is in no file, such as standard input.
     pub(crate) fn add_text(&mut self, text: &str) {
-        let print = Sha256::digest(text.as_bytes()).into();
-        self.read.push((PathBuf::new(), Some(print)));
+        self.read
+            .push((PathBuf::new(), Some(sha256(text.as_bytes()))));
     }
 
     /// Whether the content of any of the files is different now.
@@ -74,13 +74,12 @@ impl Files {
     /// A hash of the content of all files, whatever their paths. It has 48 bits, so that a gauge
     /// (64-bit float) holds it exactly.
     pub(crate) fn hash(&self) -> u64 {
-        let mut hash = Sha256::new();
+        let mut hash = digest::Context::new(&SHA256);
         for (_, print) in &self.read {
-            hash.update([u8::from(print.is_some())]);
-            hash.update(print.unwrap_or_default());
+            hash.update(&[u8::from(print.is_some())]);
+            hash.update(&print.unwrap_or_default());
         }
-        let hash: [u8; 32] = hash.finalize().into();
-        hash[..6]
+        hash.finish().as_ref()[..6]
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
@@ -101,8 +100,11 @@ pub(crate) fn utf8(content: Vec<u8>) -> Result<String, ReadError> {
 }
 
 fn fingerprint(content: &io::Result<Vec<u8>>) -> Fingerprint {
-    content
-        .as_ref()
-        .ok()
-        .map(|content| Sha256::digest(content).into())
+    content.as_ref().ok().map(|content| sha256(content))
+}
+
+fn sha256(content: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&SHA256, content).as_ref());
+    hash
 }

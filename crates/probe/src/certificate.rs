@@ -6,12 +6,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use privatelink_verdict::name::normalised;
 use privatelink_verdict::observation::{Certificate, Trust};
 use privatelink_verdict::sanitize::from_wire;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -40,7 +40,7 @@ pub(super) fn examine(
         issuer: String::new(),
         not_before: 0,
         not_after: 0,
-        fingerprint: Sha256::digest(leaf).into(),
+        fingerprint: [0; 32],
         covers_name: false,
         trust: Trust::UnknownIssuer,
         sent_alone: intermediates.is_empty()
@@ -48,6 +48,10 @@ pub(super) fn examine(
             && !roots.has_subject(parsed.issuer().as_raw()),
         verified_at,
     };
+    let fingerprint = digest(&SHA256, leaf);
+    certificate
+        .fingerprint
+        .copy_from_slice(fingerprint.as_ref());
     let mut names = names(&parsed);
     certificate.names = names.by_ref().take(MAX_NAMES).collect();
     certificate.more_names = names.count();
@@ -61,13 +65,15 @@ pub(super) fn examine(
     let as_of = verified_at
         .min(certificate.not_after)
         .max(certificate.not_before);
-    let as_of = Duration::from_secs(u64::try_from(as_of).unwrap_or(0));
-    certificate.trust = trust(
-        leaf,
-        intermediates,
-        roots,
-        UnixTime::since_unix_epoch(as_of),
-    );
+    certificate.trust = roots.trust_cache.trust(chain, as_of, || {
+        let as_of = Duration::from_secs(u64::try_from(as_of).unwrap_or(0));
+        trust(
+            leaf,
+            intermediates,
+            roots,
+            UnixTime::since_unix_epoch(as_of),
+        )
+    });
     if certificate.trust == Trust::UnknownIssuer
         && roots.ca_certificates.iter().any(|ca| ca == leaf)
     {

@@ -18,6 +18,7 @@ mod certificate;
 mod handshake;
 mod roots;
 mod starttls;
+mod trust_cache;
 
 mod service;
 

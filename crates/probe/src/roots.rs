@@ -3,8 +3,10 @@
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
+use super::trust_cache::TrustCache;
+
 /// The roots that certificates are verified against, kept apart by where they come from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Roots {
     /// Mozilla's roots, built into the binary.
     pub(crate) built_in: RootCertStore,
@@ -12,6 +14,8 @@ pub(crate) struct Roots {
     pub(crate) ca_files: RootCertStore,
     /// The certificates of the CA files as they are: a server may present one of them itself.
     pub(crate) ca_certificates: Vec<CertificateDer<'static>>,
+    /// What was verified against them. It ends with them: a reload makes new ones.
+    pub(crate) trust_cache: TrustCache,
 }
 
 impl Roots {
@@ -26,6 +30,7 @@ impl Roots {
             },
             ca_files,
             ca_certificates: ca_certificates.to_vec(),
+            trust_cache: TrustCache::default(),
         }
     }
 
