@@ -47,9 +47,9 @@ pub fn fits(name: &str, pattern: &str) -> bool {
 /// What follows the label of the last placeholder of `pattern`. A name that does not end so does not fit:
 /// most names and patterns differ there, before any label is looked at.
 pub(crate) fn fixed_end(pattern: &str) -> &str {
-    match pattern.bytes().rposition(|byte| byte == b'}') {
+    match pattern.rsplit_once('}') {
         None => pattern,
-        Some(at) => pattern[at..].split_once('.').map_or("", |(_, end)| end),
+        Some((_, rest)) => rest.split_once('.').map_or("", |(_, end)| end),
     }
 }
 
