@@ -9,6 +9,7 @@ use privatelink_verdict::observation::Skip;
 use privatelink_verdict::target::Expectation;
 
 use super::*;
+use crate::version::VERSION;
 
 fn scrape(board: Board) -> String {
     let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
@@ -300,6 +301,21 @@ fn in_both_formats() -> [String; 2] {
         metrics.observe(&probed);
     }
     [Exposition::Text, Exposition::OpenMetrics].map(|format| text_of(&metrics, format))
+}
+
+/// Every byte of both formats, so that no change of how they are written changes what is read.
+#[test]
+fn every_byte_of_both_formats_is_as_it_was() {
+    let [text, open_metrics] = in_both_formats().map(|text| {
+        let lines = text.lines().map(|line| match line.split_once(' ') {
+            // The agent's own process and its version differ from run to run.
+            Some((series, _)) if line.starts_with("process_") => format!("{series} …\n"),
+            _ => format!("{line}\n").replace(VERSION, "VERSION"),
+        });
+        lines.collect::<String>()
+    });
+    insta::assert_snapshot!("text", text);
+    insta::assert_snapshot!("open_metrics", open_metrics);
 }
 
 #[test]
