@@ -27,7 +27,7 @@ use privatelink_report::events::{
     AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbePanicked,
 };
 use privatelink_report::json::summary::Counts;
-use privatelink_report::metrics::{Histograms, Metrics, MetricsError};
+use privatelink_report::metrics::{Histograms, Metrics};
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
@@ -105,16 +105,11 @@ struct Probing {
 impl Agent {
     /// An agent on the node called `node` that probes the targets of `plan` from `machine`, with a
     /// board and metrics of its own. It has not probed yet.
-    pub fn new(
-        machine: Machine,
-        node: String,
-        plan: &Plan,
-        histograms: Histograms,
-    ) -> Result<Self, MetricsError> {
+    pub fn new(machine: Machine, node: String, plan: &Plan, histograms: Histograms) -> Self {
         let board = SharedBoard::new(Board::new(node, plan, SystemTime::now()));
-        let metrics = Metrics::new(board.clone(), histograms)?;
+        let metrics = Metrics::new(board.clone(), histograms);
         let prober = Prober::new(machine, settings(plan));
-        Ok(Self::with(prober, plan, board, metrics))
+        Self::with(prober, plan, board, metrics)
     }
 
     /// The latest probe of each target, and the counters.

@@ -1,13 +1,18 @@
 //! HTTP: the server of metrics, health, the API and the page.
 //!
-//! Three things are bounded: the number of connections, the time until a request's head is complete,
-//! and the life of a connection. A new connection is always accepted; where there are too many, an
-//! older one is ended. So a client that opens connections and keeps them cannot delay the kubelet's
-//! probes.
+//! Clients can harm neither the probes nor each other. Bounded are the number of connections, the time
+//! until a request's head is complete, the life of a connection, what the kernel keeps for it, the long
+//! replies under way ([`reply_limit`]), what each of them holds and how slowly it may be read ([`body`]),
+//! and the share of the thread's time that all of it takes ([`pace`]).
+//!
+//! A new connection is always accepted; where there are too many, an older one is ended. So a client
+//! that opens connections and keeps them cannot delay the kubelet's probes.
 
 mod body;
 mod connection_limit;
 mod negotiate;
+mod pace;
+mod reply_limit;
 mod routes;
 
 use std::io;
@@ -15,18 +20,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use privatelink_board::SharedBoard;
 use privatelink_report::metrics::Metrics;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use self::connection_limit::ConnectionLimit;
+use self::pace::Pace;
+use self::reply_limit::ReplyLimit;
 
 /// The port the agent listens on unless told otherwise.
 pub const PORT: u16 = 9797;
@@ -40,16 +50,31 @@ struct Bounds {
     age: Duration,
     /// From then on until the connection is dropped, even in the middle of a reply.
     grace: Duration,
+    /// From a request until a long reply begins, or is refused.
+    wait: Duration,
+    /// From a long reply's beginning until its reader must have taken something.
+    patience: Duration,
 }
 
 const BOUNDS: Bounds = Bounds {
     head: Duration::from_secs(10),
     age: Duration::from_mins(1),
     grace: Duration::from_secs(5),
+    // Half of the time that Prometheus gives a scrape.
+    wait: Duration::from_secs(5),
+    patience: Duration::from_secs(5),
 };
 
 /// The largest request head, in bytes.
 const HEAD: usize = 16 * 1024;
+
+/// What the kernel keeps for a connection, in bytes: of what the client has not read, and of what it
+/// has sent. Linux doubles both, for its own structures (socket(7)).
+const SEND_BUFFER: u32 = 32 * 1024;
+const RECEIVE_BUFFER: u32 = 16 * 1024;
+
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// Listening failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,20 +99,32 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// Listens on `listen`, by default on [`PORT`] of `[::]`, which is every address, IPv6 and IPv4; of
 /// IPv4 alone where the machine has no IPv6.
-pub async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> {
+pub fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, BindError> {
     let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let address = listen.unwrap_or(SocketAddr::new(everywhere, PORT));
-    match TcpListener::bind(address).await {
+    match listen_on(address) {
         Ok(listener) => Ok(listener),
         // Another program may have the port on IPv6 only. To listen on IPv4 alone would leave the
         // agent unreachable over IPv6 without an error.
         Err(source) if address.ip() == everywhere && source.kind() != io::ErrorKind::AddrInUse => {
             let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
-            let bound = TcpListener::bind(address).await;
-            bound.map_err(|source| BindError { address, source })
+            listen_on(address).map_err(|source| BindError { address, source })
         }
         Err(source) => Err(BindError { address, source }),
     }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    // Every connection that is accepted has the same.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `board` and `metrics` until `shutdown`; then requests under way are answered, and every
@@ -98,24 +135,35 @@ pub async fn serve(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
-    serve_within(BOUNDS, listener, routes::router(board, metrics), shutdown).await;
+    serve_within(BOUNDS, listener, board, metrics, shutdown).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
-    router: Router,
+    board: SharedBoard,
+    metrics: Metrics,
     shutdown: CancellationToken,
 ) {
+    let pace = Pace::new();
+    let router = routes::router(board, metrics, pace.clone(), ReplyLimit::new(bounds.wait));
     let connections = TaskTracker::new();
     let mut limit = ConnectionLimit::default();
-    let accepting = async {
+    let accepting = pace.metered(async {
         loop {
+            pace.turn().await;
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = connection(bounds, stream, router.clone(), shutdown.clone());
+                    let client = Client {
+                        ip: peer.ip(),
+                        patience: bounds.patience,
+                        end: CancellationToken::new(),
+                    };
+                    let connection =
+                        connection(bounds, stream, client, router.clone(), shutdown.clone());
+                    let pace = pace.clone();
                     let task = connections.spawn(async move {
-                        if let Err(error) = connection.await {
+                        if let Err(error) = pace.metered(connection).await {
                             debug!(%peer, %error, "a connection ended in an error");
                         }
                     });
@@ -130,7 +178,7 @@ async fn serve_within(
                 }
             }
         }
-    };
+    });
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = accepting => {}
@@ -140,29 +188,49 @@ async fn serve_within(
     connections.wait().await;
 }
 
+/// The client of a connection, as the routes see it.
+#[derive(Clone, Debug)]
+struct Client {
+    ip: IpAddr,
+    /// [`Bounds::patience`].
+    patience: Duration,
+    /// Ends the connection at once.
+    end: CancellationToken,
+}
+
 async fn connection(
     bounds: Bounds,
     stream: TcpStream,
+    client: Client,
     router: Router,
     shutdown: CancellationToken,
 ) -> Result<(), hyper::Error> {
     // Replies are written at once; without this, a second segment waits for the peer's ACK.
     let _ = stream.set_nodelay(true);
+    let end = client.end.clone();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client.clone());
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = end.cancelled() => return Ok(()),
         () = sleep(bounds.age) => {}
         () = shutdown.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
-    match timeout(bounds.grace, connection).await {
-        Ok(ended) => ended,
-        Err(_) => Ok(()), // The peer is too slow: its connection is dropped.
+    tokio::select! {
+        ended = connection => ended,
+        // The peer is too slow: its connection is dropped.
+        () = end.cancelled() => Ok(()),
+        () = sleep(bounds.grace) => Ok(()),
     }
 }
 

@@ -103,7 +103,7 @@ async fn probe(world: &World) -> Result<Vec<Arc<Probed>>, Failed> {
 }
 
 async fn run_rounds(machine: Machine, plan: &Plan, count: u32) -> Result<Vec<Arc<Probed>>, Failed> {
-    let mut agent = Agent::new(machine, "scenario".to_owned(), plan, Histograms::Off)?;
+    let mut agent = Agent::new(machine, "scenario".to_owned(), plan, Histograms::Off);
     for _ in 0..count {
         agent.round(|_| {}).await;
     }

@@ -66,7 +66,7 @@ pub(super) fn complete(
             observation: observed.observation,
             verdict,
         });
-        ProbeCompleted { probed: &probed }.emit(&mut entry.counters, metrics);
+        ProbeCompleted { probed: &probed }.emit(Arc::make_mut(&mut entry.counters), metrics);
         let changes = entry.record(&probed);
         if let Some((from, to)) = changes.classes {
             AddressClassesChanged {
@@ -74,7 +74,7 @@ pub(super) fn complete(
                 from,
                 to,
             }
-            .emit(&mut entry.counters);
+            .emit(Arc::make_mut(&mut entry.counters));
         }
         if let Some(change) = changes.verdict {
             VerdictChanged {

@@ -137,7 +137,7 @@ impl Running {
         board.entry(target).expect("the target").clone()
     }
 
-    fn probes(&self, target: &str) -> u64 {
+    fn probes(&self, target: &str) -> u32 {
         self.entry(target).counters.outcomes.iter().sum()
     }
 
@@ -156,7 +156,7 @@ impl Running {
 fn agent(plan: &Plan, prober: FakeProber) -> (SharedBoard, Agent<FakeProber>) {
     let board = Board::new("aks-a-0".to_owned(), plan, SystemTime::now());
     let board = SharedBoard::new(board);
-    let metrics = Metrics::new(board.clone(), Histograms::On).expect("metrics");
+    let metrics = Metrics::new(board.clone(), Histograms::On);
     let agent = Agent::with(prober, plan, board.clone(), metrics);
     (board, agent)
 }

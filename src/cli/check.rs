@@ -168,7 +168,7 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     let given = std::env::var("NODE_NAME").ok();
     runtime()?.block_on(async {
         let node = node_name::or_hostname(given.as_deref());
-        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::Off)?;
+        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::Off);
         let mut stop = pin!(wait_for_signal());
         let mut code = EXIT_OK.into();
         for number in 1_u64.. {

@@ -63,7 +63,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let listener = if once {
             None
         } else {
-            Some(http::bind(Some(listen)).await?)
+            Some(http::bind(Some(listen))?)
         };
         let stop = wait_for_signal();
         let world = privatelink_lab::demo()?;
@@ -74,7 +74,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
 
         let began = SystemTime::now();
         let node = "demo".to_owned();
-        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::On)?;
+        let mut agent = Agent::new(Machine::real(), node, &plan, Histograms::On);
         // Some verdicts need more than one probe.
         let rounds = async {
             for number in 1..=world.rounds.into() {

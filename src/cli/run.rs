@@ -125,9 +125,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     log_setup::init(log_format.into(), &log_level)?;
     runtime()?.block_on(async {
         let (plan, watcher) = Watcher::start(&config)?;
-        let listener = http::bind(listen).await?;
+        let listener = http::bind(listen)?;
         let node = node_name::or_hostname(node_name.as_deref());
-        let agent = Agent::new(Machine::real(), node, &plan, histograms.into())?;
+        let agent = Agent::new(Machine::real(), node, &plan, histograms.into());
         let cause = serve(agent, &plan, listener, watcher).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())

@@ -1,122 +1,180 @@
-//! Body: a reply's body while it is written. It is compressed as it is written, so that there is never
-//! both the text and its compressed form, and so that a client that reads slowly holds the small form.
+//! Body: the body of a reply that may be long. It is made while it is read, a chunk at a time, and each
+//! chunk waits for its turn: however many clients read, and however slowly, a reply holds a chunk or two.
+//!
+//! A reader that is too slow is ended, since it keeps others waiting.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::stream::{Stream, try_unfold};
+use privatelink_board::SharedBoard;
+use privatelink_report::events::SlowReaderEnded;
+use privatelink_report::pieces::Pieces;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::pace::Pace;
+use super::reply_limit::Slot;
 
 /// Bodies up to this size are sent as they are: they fit into one packet.
 const SMALL: usize = 1024;
 
-/// Pieces in which a body is compressed, in bytes.
-const PIECE: usize = 8 * 1024;
+/// How much text is made at once, in bytes, and by how much a piece may exceed that as a rule.
+const CHUNK: usize = 16 * 1024;
+const EXCESS: usize = 8 * 1024;
 
-/// The body of one reply.
-pub(super) struct Body {
-    out: BufWriter<Sink>,
+/// How much is sent at once of a compressed text, in bytes.
+const PACKED: usize = 4 * 1024;
+
+/// How long text is made in one turn.
+const TURN: Duration = Duration::from_micros(250);
+
+/// Bytes a second that a reader must take in the long run.
+const SLOWEST: u64 = 64 * 1024;
+
+/// A text whose first chunk is made.
+pub(super) struct Body<P> {
+    pieces: P,
+    pace: Pace,
+    /// What is made and not sent.
+    made: Vec<u8>,
+    /// Whether there is no text beyond it.
+    is_made: bool,
+    /// Whether everything is sent.
+    is_sent: bool,
+    encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
-impl Body {
-    /// An empty body; `gzip`: whether it may be compressed.
-    pub(super) fn new(gzip: bool) -> Self {
-        let sink = Sink {
-            may_compress: gzip,
-            plain: Vec::new(),
-            compressed: None,
+/// What a long reply holds, and what happens where it is read too slowly.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The right to it.
+    pub(super) slot: Slot,
+    /// Ends the connection.
+    pub(super) end: CancellationToken,
+    /// How long a reader may take nothing at first.
+    pub(super) patience: Duration,
+    /// Where a reader that was ended is counted.
+    pub(super) board: SharedBoard,
+}
+
+impl<P: Pieces> Body<P> {
+    /// Makes the first chunk.
+    pub(super) async fn begin(pieces: P, pace: Pace) -> io::Result<Self> {
+        let mut body = Self {
+            pieces,
+            pace,
+            made: Vec::new(),
+            is_made: false,
+            is_sent: false,
+            encoder: None,
         };
-        Self {
-            out: BufWriter::with_capacity(PIECE, sink),
+        body.make().await?;
+        Ok(body)
+    }
+
+    /// Whether the first chunk is all.
+    pub(super) const fn is_short(&self) -> bool {
+        self.is_made
+    }
+
+    /// The only chunk of a short text, and whether it is compressed; `gzip`: whether it may be.
+    pub(super) fn into_chunk(self, gzip: bool) -> io::Result<(Vec<u8>, bool)> {
+        if !gzip || self.made.len() <= SMALL {
+            return Ok((self.made, false));
         }
+        let mut encoder = encoder();
+        encoder.write_all(&self.made)?;
+        Ok((encoder.finish()?, true))
     }
 
-    /// What was written, and whether it is compressed.
-    pub(super) fn finish(self) -> io::Result<(Vec<u8>, bool)> {
-        let sink = self
-            .out
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        match sink.compressed {
-            Some(encoder) => Ok((encoder.finish()?, true)),
-            None => Ok((sink.plain, false)),
+    /// The chunks of a long text, compressed if `gzip`.
+    pub(super) fn into_chunks(
+        mut self,
+        gzip: bool,
+        reading: Reading,
+    ) -> impl Stream<Item = io::Result<Vec<u8>>> {
+        self.encoder = gzip.then(encoder);
+        let taken = Arc::new(AtomicU64::new(0));
+        let (slot, watch) = reading.watch(Arc::clone(&taken));
+        try_unfold((self, taken, slot, watch), |mut state| async move {
+            let (body, taken, ..) = &mut state;
+            let Some(chunk) = body.chunk().await? else {
+                return Ok(None);
+            };
+            taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            Ok(Some((chunk, state)))
+        })
+    }
+
+    async fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        while !self.is_sent {
+            if self.made.is_empty() && !self.is_made {
+                self.make().await?;
+            }
+            self.is_sent = self.is_made;
+            let Some(encoder) = &mut self.encoder else {
+                let chunk = std::mem::take(&mut self.made);
+                return Ok((!chunk.is_empty()).then_some(chunk));
+            };
+            encoder.write_all(&self.made)?;
+            self.made.clear();
+            if self.is_sent {
+                encoder.try_finish()?;
+            }
+            if self.is_sent || encoder.get_ref().len() >= PACKED {
+                return Ok(Some(std::mem::take(encoder.get_mut())));
+            }
         }
-    }
-}
-
-impl Write for Body {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
+        Ok(None)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-struct Sink {
-    may_compress: bool,
-    plain: Vec<u8>,
-    compressed: Option<GzEncoder<Vec<u8>>>,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(encoder) = &mut self.compressed {
-            return encoder.write(bytes);
+    /// Makes text until it is a chunk, in as many turns as that takes.
+    async fn make(&mut self) -> io::Result<()> {
+        self.made.reserve_exact(CHUNK + EXCESS);
+        while !self.is_made && self.made.len() < CHUNK {
+            self.pace.turn().await;
+            let started = Instant::now();
+            while !self.is_made && self.made.len() < CHUNK && started.elapsed() < TURN {
+                self.is_made = !self.pieces.next_piece(&mut self.made)?;
+            }
         }
-        self.plain.extend_from_slice(bytes);
-        if self.may_compress && self.plain.len() > SMALL {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&self.plain)?;
-            self.plain = Vec::new();
-            self.compressed = Some(encoder);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Read as _;
+fn encoder() -> GzEncoder<Vec<u8>> {
+    GzEncoder::new(Vec::new(), Compression::fast())
+}
 
-    use flate2::read::GzDecoder;
-
-    use super::*;
-
-    fn written(gzip: bool, text: &[u8], piece: usize) -> (Vec<u8>, bool) {
-        let mut body = Body::new(gzip);
-        for piece in text.chunks(piece) {
-            body.write_all(piece).expect("memory takes all");
-        }
-        body.finish().expect("memory takes all")
-    }
-
-    #[test]
-    fn a_large_body_is_compressed_whatever_the_pieces_it_is_written_in() {
-        let line = |n: u32| format!("privatelink_probe_success{{target=\"kv-{n}\"}} 1\n");
-        let text = (0..10_000).map(line).collect::<String>().into_bytes();
-        for piece in [7, SMALL, PIECE, text.len()] {
-            let (body, compressed) = written(true, &text, piece);
-            assert!(compressed && body.len() < text.len() / 4, "{}", body.len());
-            let mut unpacked = Vec::new();
-            GzDecoder::new(&body[..])
-                .read_to_end(&mut unpacked)
-                .expect("gzip");
-            assert_eq!(unpacked, text, "{piece}");
-            assert_eq!(written(false, &text, piece), (text.clone(), false));
-        }
-    }
-
-    #[test]
-    fn a_small_body_is_not_compressed() {
-        for length in [0, 1, SMALL] {
-            let text = vec![b'x'; length];
-            assert_eq!(written(true, &text, 100), (text, false));
-        }
-        assert!(written(true, &[b'x'; SMALL + 1], 100).1);
+impl Reading {
+    /// Ends the connection when less is `taken` than a reader must take. Returns what must be kept until
+    /// the reply ends.
+    fn watch(self, taken: Arc<AtomicU64>) -> (Slot, AbortOnDropHandle<()>) {
+        let Self {
+            slot,
+            end,
+            patience,
+            board,
+        } = self;
+        let started = Instant::now();
+        let watch = tokio::spawn(async move {
+            loop {
+                let taken = taken.load(Ordering::Relaxed);
+                let deadline = started + patience + Duration::from_secs(taken / SLOWEST);
+                if deadline <= Instant::now() {
+                    break;
+                }
+                sleep_until(deadline).await;
+            }
+            SlowReaderEnded.emit(&mut board.lock().http);
+            end.cancel();
+        });
+        (slot, AbortOnDropHandle::new(watch))
     }
 }

@@ -1,33 +1,39 @@
-//! Routes: which path answers what. Everything is at hand, so no route waits.
+//! Routes: which path answers what. Everything is at hand; a request waits for its turn, and a reply
+//! that may be long for room.
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Cursor;
 use std::time::{Duration, SystemTime};
 
-use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use privatelink_board::SharedBoard;
-use privatelink_report::json::Report;
-use privatelink_report::json::summary::{Counts, Summary};
+use axum::{Extension, Router};
+use privatelink_board::{Board, SharedBoard};
+use privatelink_report::events::RequestRefused;
+use privatelink_report::json::summary::{Counts, SummaryAt};
+use privatelink_report::json::{Report, report_in_pieces};
 use privatelink_report::metrics::Metrics;
 use privatelink_report::page;
+use privatelink_report::pieces::Pieces;
 use privatelink_report::time::millis_utc;
 use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::suggest::nearest;
 use serde::Serialize;
 use tracing::error;
 
-use super::body::Body;
+use super::Client;
+use super::body::{Body, Reading};
 use super::negotiate::Accepted;
+use super::pace::Pace;
+use super::reply_limit::ReplyLimit;
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -45,10 +51,23 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 struct AppState {
     board: SharedBoard,
     metrics: Metrics,
+    pace: Pace,
+    replies: ReplyLimit,
 }
 
-/// Every route, reading `board` and `metrics`.
-pub(super) fn router(board: SharedBoard, metrics: Metrics) -> Router {
+/// Every route, reading `board` and `metrics`, at `pace` and within the limit.
+pub(super) fn router(
+    board: SharedBoard,
+    metrics: Metrics,
+    pace: Pace,
+    replies: ReplyLimit,
+) -> Router {
+    let state = AppState {
+        board,
+        metrics,
+        pace: pace.clone(),
+        replies,
+    };
     Router::new()
         .route("/", get(status_page))
         .route("/style.css", get(style_sheet))
@@ -60,31 +79,40 @@ pub(super) fn router(board: SharedBoard, metrics: Metrics) -> Router {
         .route("/api/v1/summary", get(summary))
         .fallback(not_found)
         .layer(map_response(with_security_headers))
-        .with_state(AppState { board, metrics })
+        .layer(from_fn_with_state(pace, in_turn))
+        .with_state(state)
 }
 
-async fn status_page(State(state): State<AppState>, accepted: Accepted, uri: Uri) -> Response {
+async fn status_page(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    accepted: Accepted,
+    uri: Uri,
+) -> Result<Response, Failure> {
     let mut parameters = uri.query().unwrap_or_default().split('&');
     // A target's name has no character that a URL would escape (section 3).
     let open = parameters.find_map(|parameter| parameter.strip_prefix("open="));
-    let html = page::render(&state.board.lock(), open, SystemTime::now());
-    written(accepted, StatusCode::OK, HTML, |body| {
-        Ok(body.write_all(html.as_bytes())?)
-    })
+    let reading = state.admit(client).await?;
+    let page = page::in_pieces(state.board.clone(), open, SystemTime::now());
+    state.long(reading, accepted, HTML, page).await
 }
 
 async fn style_sheet() -> Response {
     reply(StatusCode::OK, CSS, page::STYLE)
 }
 
-async fn exposition(State(state): State<AppState>, accepted: Accepted) -> Response {
+async fn exposition(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    accepted: Accepted,
+) -> Result<Response, Failure> {
+    let reading = state.admit(client).await?;
     let format = accepted.metrics;
     let kind = HeaderValue::from_static(format.content_type());
-    let mut response = written(accepted, StatusCode::OK, kind, |body| {
-        Ok(state.metrics.write(format, body)?)
-    });
+    let scrape = state.metrics.scrape(format);
+    let mut response = state.long(reading, accepted, kind, scrape).await?;
     response.headers_mut().append(VARY, ACCEPT.into());
-    response
+    Ok(response)
 }
 
 async fn healthz(State(state): State<AppState>) -> Response {
@@ -125,26 +153,46 @@ async fn readyz(State(state): State<AppState>) -> Response {
     reply(status, TEXT, text)
 }
 
-async fn targets(State(state): State<AppState>, accepted: Accepted) -> Response {
-    let report = Report::of_board(&state.board.lock());
-    json(accepted, StatusCode::OK, &report)
+async fn targets(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    accepted: Accepted,
+) -> Result<Response, Failure> {
+    let reading = state.admit(client).await?;
+    let report = report_in_pieces(state.board.clone())?;
+    state.long(reading, accepted, JSON, report).await
 }
 
 async fn target(
     State(state): State<AppState>,
+    Extension(client): Extension<Client>,
     accepted: Accepted,
     Path(name): Path<String>,
-) -> Response {
-    let board = state.board.lock();
-    if let Some(entry) = board.entry(&name) {
-        return json(accepted, StatusCode::OK, &Report::of_entry(&board, entry));
-    }
+) -> Result<Response, Failure> {
+    let reading = state.admit(client).await?;
+    let report = {
+        let board = state.board.lock();
+        let entry = board.entry(&name);
+        entry.map(|entry| Report::of_entry(&board, entry))
+    };
+    let Some(report) = report else {
+        return Ok(unknown_target(&state.board.lock(), &name));
+    };
+    let mut text = serde_json::to_vec(&report)?;
+    text.push(b'\n');
+    state.long(reading, accepted, JSON, Cursor::new(text)).await
+}
+
+fn unknown_target(board: &Board, name: &str) -> Response {
     let names = board.entries.iter().map(|entry| entry.target.name.as_str());
     let unknown = UnknownTarget {
-        error: format!("no target is called {}", from_wire(&name)),
-        nearest: nearest(&name, names).take(SUGGESTIONS).collect(),
+        error: format!("no target is called {}", from_wire(name)),
+        nearest: nearest(name, names).take(SUGGESTIONS).collect(),
     };
-    json(accepted, StatusCode::NOT_FOUND, &unknown)
+    match serde_json::to_string(&unknown) {
+        Ok(text) => reply(StatusCode::NOT_FOUND, JSON, text + "\n"),
+        Err(error) => Failure::from(error).into_response(),
+    }
 }
 
 /// The reply where no target has the name.
@@ -156,10 +204,12 @@ struct UnknownTarget<'a> {
 
 async fn summary(
     State(state): State<AppState>,
+    Extension(client): Extension<Client>,
     accepted: Accepted,
     headers: HeaderMap,
-) -> Response {
-    let summary = Summary::of(&state.board.lock(), SystemTime::now());
+) -> Result<Response, Failure> {
+    let reading = state.admit(client).await?;
+    let summary = SummaryAt::new(&state.board.lock(), SystemTime::now());
     let tag = summary.tag();
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|header| {
         let tags = header.to_str().unwrap_or_default();
@@ -169,7 +219,8 @@ async fn summary(
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        json(accepted, StatusCode::OK, &summary)
+        let summary = summary.in_pieces()?;
+        state.long(reading, accepted, JSON, summary).await?
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
@@ -178,7 +229,7 @@ async fn summary(
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(VARY, ACCEPT_ENCODING.into());
-    response
+    Ok(response)
 }
 
 async fn not_found(uri: Uri) -> Response {
@@ -206,45 +257,87 @@ async fn with_security_headers(mut response: Response) -> Response {
     response
 }
 
-fn json(accepted: Accepted, status: StatusCode, value: &impl Serialize) -> Response {
-    written(accepted, status, JSON, |body| {
-        serde_json::to_writer(&mut *body, value)?;
-        Ok(body.write_all(b"\n")?)
-    })
+/// Every request waits for its turn.
+async fn in_turn(State(pace): State<Pace>, request: Request, next: Next) -> Response {
+    pace.turn().await;
+    next.run(request).await
 }
 
-/// A reply whose body `write` writes, compressed if it is large and the client accepts that.
-fn written(
-    accepted: Accepted,
-    status: StatusCode,
-    kind: HeaderValue,
-    write: impl FnOnce(&mut Body) -> Result<(), Box<dyn Error>>,
-) -> Response {
-    const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-    let mut body = Body::new(accepted.gzip);
-    let finished = write(&mut body).and_then(|()| Ok(body.finish()?));
-    let (bytes, compressed) = match finished {
-        Ok(finished) => finished,
-        Err(error) => return internal_error(&*error),
-    };
-    let mut response = (status, [(CONTENT_TYPE, kind)], bytes).into_response();
-    let headers = response.headers_mut();
-    headers.insert(VARY, ACCEPT_ENCODING.into());
-    if compressed {
-        headers.insert(CONTENT_ENCODING, GZIP);
+impl AppState {
+    /// Waits until a reply that may be long can begin.
+    async fn admit(&self, client: Client) -> Result<Reading, Failure> {
+        let Some(slot) = self.replies.admit(client.ip).await else {
+            RequestRefused.emit(&mut self.board.lock().http);
+            return Err(Failure::Busy(self.replies.wait()));
+        };
+        Ok(Reading {
+            slot,
+            end: client.end,
+            patience: client.patience,
+            board: self.board.clone(),
+        })
     }
-    response
+
+    /// A reply that may be long, compressed if the client accepts that.
+    async fn long(
+        &self,
+        reading: Reading,
+        accepted: Accepted,
+        kind: HeaderValue,
+        text: impl Pieces + Send + 'static,
+    ) -> Result<Response, Failure> {
+        const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+        let body = Body::begin(text, self.pace.clone()).await?;
+        let (body, compressed) = if body.is_short() {
+            let (chunk, compressed) = body.into_chunk(accepted.gzip)?;
+            (chunk.into(), compressed)
+        } else {
+            let chunks = body.into_chunks(accepted.gzip, reading);
+            (axum::body::Body::from_stream(chunks), accepted.gzip)
+        };
+        let mut response = ([(CONTENT_TYPE, kind)], body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(VARY, ACCEPT_ENCODING.into());
+        if compressed {
+            headers.insert(CONTENT_ENCODING, GZIP);
+        }
+        Ok(response)
+    }
+}
+
+/// Why a request has no reply of its own.
+enum Failure {
+    /// Too many replies are under way, and were for so long.
+    Busy(Duration),
+    /// The reply could not be written.
+    Unwritten(Box<dyn Error + Send + Sync>),
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Unwritten(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Busy(waited) => {
+                let text = "too many replies are under way; ask again later\n";
+                let mut response = reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
+                let wait = waited.as_secs().max(1).into();
+                response.headers_mut().insert(RETRY_AFTER, wait);
+                response
+            }
+            Self::Unwritten(error) => {
+                error!(%error, "a reply could not be written");
+                let text = format!("{error}\n");
+                reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
+            }
+        }
+    }
 }
 
 fn reply(status: StatusCode, kind: HeaderValue, body: impl Into<String>) -> Response {
     (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
-}
-
-fn internal_error(error: &dyn Error) -> Response {
-    error!(%error, "a reply could not be written");
-    reply(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        TEXT,
-        format!("{error}\n"),
-    )
 }

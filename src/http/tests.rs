@@ -3,13 +3,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use flate2::read::GzDecoder;
-use privatelink_board::fixtures;
+use privatelink_board::{Board, fixtures};
 use privatelink_report::events::ConfigRefused;
 use privatelink_report::metrics::Histograms;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 
@@ -26,14 +26,18 @@ impl Server {
     }
 
     async fn start_within(bounds: Bounds) -> Self {
+        Self::start_with(fixtures::shared(), bounds).await
+    }
+
+    #[expect(clippy::unused_async, reason = "a listener needs a runtime")]
+    async fn start_with(board: SharedBoard, bounds: Bounds) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = bind(Some(listen)).await.expect("loopback");
+        let listener = bind(Some(listen)).expect("loopback");
         let address = listener.local_addr().expect("an address");
-        let board = fixtures::shared();
-        let metrics = Metrics::new(board.clone(), Histograms::On).expect("metrics");
+        let metrics = Metrics::new(board.clone(), Histograms::On);
         let shutdown = CancellationToken::new();
-        let router = routes::router(board.clone(), metrics);
-        let task = tokio::spawn(serve_within(bounds, listener, router, shutdown.clone()));
+        let serving = serve_within(bounds, listener, board.clone(), metrics, shutdown.clone());
+        let task = tokio::spawn(serving);
         Self {
             address,
             board,
@@ -70,7 +74,7 @@ impl Server {
             .expect("a request");
         let mut reply = Vec::new();
         stream.read_to_end(&mut reply).await.expect("a reply");
-        reply
+        joined(&reply)
     }
 
     /// The head of a reply and its body, which gzip packed if the head says so.
@@ -79,8 +83,6 @@ impl Server {
         let end = reply.windows(4).position(|window| window == b"\r\n\r\n");
         let (head, body) = reply.split_at(end.expect("a head") + 4);
         let head = String::from_utf8(head.to_vec()).expect("UTF-8");
-        let length = format!("content-length: {}\r\n", body.len());
-        assert!(head.contains(&length), "{head}");
         let mut text = String::new();
         if head.contains("content-encoding: gzip\r\n") {
             let mut decoder = GzDecoder::new(body);
@@ -109,6 +111,31 @@ impl Server {
     async fn json(&self, path: &str) -> (u16, Value) {
         let (status, body) = self.get(path).await;
         (status, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+/// A reply with its chunks put together, if it has some (RFC 9112 section 7.1); else it has a length.
+fn joined(reply: &[u8]) -> Vec<u8> {
+    let end = reply.windows(4).position(|window| window == b"\r\n\r\n");
+    let (head, mut body) = reply.split_at(end.expect("a head") + 4);
+    let text = String::from_utf8_lossy(head);
+    if !text.contains("transfer-encoding: chunked\r\n") {
+        let length = format!("content-length: {}\r\n", body.len());
+        assert!(text.contains(&length) || body.is_empty(), "{text}");
+        return reply.to_vec();
+    }
+    let mut whole = head.to_vec();
+    loop {
+        let line = body.windows(2).position(|window| window == b"\r\n");
+        let (size, rest) = body.split_at(line.expect("a chunk's size"));
+        let size = std::str::from_utf8(size).expect("a number");
+        let size = usize::from_str_radix(size, 16).expect("a number");
+        whole.extend_from_slice(&rest[2..2 + size]);
+        body = &rest[2 + size + 2..];
+        if size == 0 {
+            assert!(body.is_empty());
+            return whole;
+        }
     }
 }
 
@@ -307,6 +334,7 @@ async fn a_peer_that_never_reads_is_disconnected() {
         head: short,
         age: short,
         grace: short,
+        ..BOUNDS
     };
     let server = Server::start_within(bounds).await;
     let mut stream = server.connect().await;
@@ -320,6 +348,102 @@ async fn a_peer_that_never_reads_is_disconnected() {
         .await
         .expect("no connection left")
         .expect("no panic");
+}
+
+/// A board whose metrics no buffer holds.
+fn large_board(targets: usize) -> SharedBoard {
+    let name = |number| format!("kv-{number}.vault.azure.net");
+    let probes = (0..targets).map(|number| fixtures::named(&name(number), fixtures::healthy()));
+    let probes: Vec<_> = probes.collect();
+    let targets = probes.iter().map(|probed| Arc::clone(&probed.target));
+    let mut board = Board::new("n".to_owned(), &fixtures::plan(targets), SystemTime::now());
+    for probed in probes {
+        board.record(Arc::new(probed));
+    }
+    SharedBoard::new(board)
+}
+
+/// Asks for the metrics on a new connection and reads nothing.
+async fn ask_and_read_nothing(server: &Server) -> TcpStream {
+    let mut stream = server.connect().await;
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).await.expect("a request");
+    stream
+}
+
+#[tokio::test]
+async fn what_finds_no_room_in_time_is_refused_and_counted() {
+    let bounds = Bounds {
+        wait: Duration::from_millis(200),
+        ..BOUNDS
+    };
+    let server = Server::start_with(large_board(1_000), bounds).await;
+    let mut silent = Vec::new();
+    for _ in 0..ReplyLimit::MAX_PER_PEER {
+        silent.push(ask_and_read_nothing(&server).await);
+    }
+    sleep(Duration::from_millis(100)).await;
+    let reply = server.get_with("/metrics", "").await;
+    assert!(reply.starts_with("HTTP/1.1 503"), "{reply}");
+    assert!(reply.contains("retry-after: 1\r\n"), "{reply}");
+    assert_eq!(server.board.lock().http.refused, 1);
+    assert_eq!(server.get("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_too_slow_is_ended_and_makes_room() {
+    let bounds = Bounds {
+        patience: Duration::from_millis(300),
+        ..BOUNDS
+    };
+    let server = Server::start_with(large_board(1_000), bounds).await;
+    let mut silent = Vec::new();
+    for _ in 0..ReplyLimit::MAX_PER_PEER {
+        silent.push(ask_and_read_nothing(&server).await);
+    }
+    sleep(Duration::from_millis(100)).await;
+    let (status, _) = server.get("/metrics").await;
+    assert_eq!(status, 200);
+    assert!(server.board.lock().http.slow_readers > 0);
+    let mut cut_off = 0;
+    for mut stream in silent {
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply).await;
+        cut_off += u32::from(!reply.ends_with(b"\r\n0\r\n\r\n"));
+    }
+    assert!(cut_off > 0);
+}
+
+/// Reads the metrics again and again, on new connections.
+fn read_all_the_time(address: SocketAddr) {
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    loop {
+        let Ok(mut stream) = std::net::TcpStream::connect(address) else {
+            return;
+        };
+        let _ = io::Write::write_all(&mut stream, request);
+        let _ = io::copy(&mut stream, &mut io::sink());
+    }
+}
+
+#[tokio::test]
+async fn clients_that_read_all_the_time_leave_two_thirds_of_it_to_the_probes() {
+    let server = Server::start_with(large_board(500), BOUNDS).await;
+    for _ in 0..20 {
+        let address = server.address;
+        std::thread::spawn(move || read_all_the_time(address));
+    }
+    let started = Instant::now();
+    let mut probing = Duration::ZERO;
+    while started.elapsed() < Duration::from_secs(2) {
+        // What probes would do, if they did it all the time.
+        let step = Instant::now();
+        while step.elapsed() < Duration::from_micros(100) {}
+        probing += step.elapsed();
+        tokio::task::yield_now().await;
+    }
+    let share = probing.as_secs_f64() / started.elapsed().as_secs_f64();
+    assert!(share > 0.66, "{share}");
 }
 
 /// More connections than are open at a time.
@@ -413,6 +537,6 @@ async fn shutdown_ends_idle_connections_at_once() {
 #[tokio::test]
 async fn a_taken_port_says_what_to_do() {
     let server = Server::start().await;
-    let error = bind(Some(server.address)).await.expect_err("taken");
+    let error = bind(Some(server.address)).expect_err("taken");
     assert!(error.to_string().contains("--listen"), "{error}");
 }

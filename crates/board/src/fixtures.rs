@@ -172,9 +172,10 @@ impl Board {
     #[expect(clippy::needless_pass_by_value, reason = "tests make the probe for it")]
     pub fn record(&mut self, probed: Arc<Probed>) -> Option<Changes> {
         let entry = self.entry_mut(&probed.target.name)?;
-        entry.counters.count(&probed.observation, &probed.verdict);
+        let counters = Arc::make_mut(&mut entry.counters);
+        counters.count(&probed.observation, &probed.verdict);
         let changes = entry.record(&probed);
-        entry.counters.class_changes += u64::from(changes.classes.is_some());
+        Arc::make_mut(&mut entry.counters).class_changes += u32::from(changes.classes.is_some());
         Some(changes)
     }
 }

@@ -46,9 +46,10 @@ pub struct Board {
     pub detail: Detail,
     /// The state of the configuration.
     pub config: ConfigState,
-
     /// The state of the scheduler.
     pub scheduler: SchedulerState,
+    /// What was counted of the clients of the HTTP server.
+    pub http: HttpCounters,
 }
 
 /// One target, its latest probe and its counters.
@@ -60,8 +61,8 @@ pub struct Entry {
     pub latest: Option<Arc<Probed>>,
     /// Its verdicts so far.
     pub verdicts: VerdictHistory,
-    /// What was counted since the target appeared.
-    pub counters: Counters,
+    /// What was counted since the target appeared. Shared, so that a scrape can take it as it is.
+    pub counters: Arc<Counters>,
     /// Changes of the verdict, oldest first, at most [`TRANSITIONS`].
     pub transitions: VecDeque<Transition>,
     /// Since when transitions are kept.
@@ -115,17 +116,17 @@ pub struct Transition {
     pub summary: String,
 }
 
-/// What was counted of one target.
+/// What was counted of one target. At a probe a second, a counter is full after 136 years.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Probes by outcome, in the order of [`Outcome::ALL`].
-    pub outcomes: [u64; Outcome::ALL.len()],
+    pub outcomes: [u32; Outcome::ALL.len()],
     /// Failures by stage, in the order of [`Stage::ALL`] (`none` stays 0).
-    pub failures: [u64; Stage::ALL.len()],
+    pub failures: [u32; Stage::ALL.len()],
     /// Timeouts by stage, in the order of [`Stage::ALL`]; at most one per probe and stage.
-    pub timeouts: [u64; Stage::ALL.len()],
+    pub timeouts: [u32; Stage::ALL.len()],
     /// Changes of the answer's classes between answered probes.
-    pub class_changes: u64,
+    pub class_changes: u32,
 }
 
 /// The state of the configuration.
@@ -166,6 +167,15 @@ pub struct SchedulerState {
     pub ready: bool,
 }
 
+/// What was counted of the clients of the HTTP server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpCounters {
+    /// Requests that were refused because too many replies were under way.
+    pub refused: u64,
+    /// Readers that were too slow, and whose connection was ended.
+    pub slow_readers: u64,
+}
+
 /// The board as it is shared.
 #[derive(Clone, Debug)]
 pub struct SharedBoard(Arc<Mutex<Board>>);
@@ -200,6 +210,7 @@ impl Board {
                 rejected: plan.rejected,
             },
             scheduler: SchedulerState::default(),
+            http: HttpCounters::default(),
         };
         board.adopt(plan, now);
         board
@@ -287,7 +298,7 @@ impl Entry {
             target,
             latest: None,
             verdicts: VerdictHistory::default(),
-            counters: Counters::default(),
+            counters: Arc::default(),
             transitions: VecDeque::new(),
             since: now,
             last_non_private_at: None,
@@ -369,7 +380,7 @@ impl Counters {
             (Stage::Tls, observation.tls_timed_out()),
             (Stage::Http, observation.http_timed_out()),
         ] {
-            self.timeouts[stage as usize] += u64::from(timed_out);
+            self.timeouts[stage as usize] += u32::from(timed_out);
         }
     }
 }

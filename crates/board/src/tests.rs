@@ -181,7 +181,7 @@ fn every_probe_is_counted_and_every_change_kept_up_to_a_hundred() {
         observe(&mut board, fixtures::dns_timeout());
     }
     let entry = only(&board);
-    assert_eq!(entry.counters.outcomes.iter().sum::<u64>(), 180);
+    assert_eq!(entry.counters.outcomes.iter().sum::<u32>(), 180);
     assert_eq!(entry.counters.failures[Stage::Dns as usize], 120);
     assert_eq!(entry.counters.timeouts[Stage::Dns as usize], 120);
     assert_eq!(entry.counters.class_changes, 0, "no answer is no change");

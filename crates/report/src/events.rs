@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use privatelink_board::{ConfigState, Counters, Probed, SchedulerState};
+use privatelink_board::{ConfigState, Counters, HttpCounters, Probed, SchedulerState};
 use privatelink_verdict::address::ClassSet;
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::sanitize::sentence;
@@ -172,6 +172,30 @@ impl LimitWaiting {
             seconds = seconds(self.longest),
             "probes wait for a limit; raise it, or lengthen the interval"
         );
+    }
+}
+
+/// A request was refused, because too many replies were under way.
+#[derive(Debug)]
+pub struct RequestRefused;
+
+impl RequestRefused {
+    /// Counts the request and writes the line, at debug: clients decide how many there are.
+    pub fn emit(&self, http: &mut HttpCounters) {
+        http.refused += 1;
+        debug!("a request was refused: too many replies are under way");
+    }
+}
+
+/// A connection was ended, because its client read a reply too slowly.
+#[derive(Debug)]
+pub struct SlowReaderEnded;
+
+impl SlowReaderEnded {
+    /// Counts the reader and writes the line, at debug: clients decide how many there are.
+    pub fn emit(&self, http: &mut HttpCounters) {
+        http.slow_readers += 1;
+        debug!("a connection was ended: its client read a reply too slowly");
     }
 }
 

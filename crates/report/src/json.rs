@@ -10,30 +10,33 @@ mod dns;
 pub mod enums;
 mod finding;
 mod history;
+mod list;
 pub mod summary;
 mod target;
 
+use std::iter::from_fn;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use privatelink_board::{Board, Entry, Probed};
-use privatelink_verdict::target::Target;
+use privatelink_board::{Board, Entry, Probed, SharedBoard};
 use schemars::JsonSchema;
-use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+use serde::Serialize;
 
 pub use self::connection::{CertificateReport, ConnectionReport, HttpReport};
 pub use self::dns::{AddressReport, DnsReport, QueryReport, ResolverReport, ServerReport};
 pub use self::finding::FindingReport;
 pub use self::history::{HistoryReport, TransitionReport};
+use self::list::ListInPieces;
 pub use self::target::TargetReport;
+use crate::pieces::Pieces;
 use crate::time::millis_utc;
 use crate::version::{SCHEMA_VERSION, VERSION};
+use crate::walk::Walk;
 
 /// What `check -o json` prints, and `/api/v1/targets` answers.
-#[derive(Clone, Debug, serde::Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "Report")]
-pub struct Report<T = Vec<TargetReport>> {
+pub struct Report {
     /// The version of this object; fields are only added to a version.
     pub schema_version: u32,
     /// The version of the program that wrote it.
@@ -43,7 +46,7 @@ pub struct Report<T = Vec<TargetReport>> {
     /// When the agent started, RFC 3339 in UTC; when the check began, for `check`.
     pub agent_started_at: Option<String>,
     /// Every target, in the configuration's order.
-    pub targets: T,
+    pub targets: Vec<TargetReport>,
 }
 
 impl Report {
@@ -63,19 +66,8 @@ impl Report {
         target.history = Some(HistoryReport::from(entry));
         Self::new(&board.node, board.started_at, vec![target])
     }
-}
 
-impl Report<Snapshot> {
-    /// Every target of `board`. Cheap: the targets are shared, not copied.
-    pub fn of_board(board: &Board) -> Self {
-        let targets = board.entries.iter();
-        let targets = targets.map(|entry| (Arc::clone(&entry.target), entry.latest.clone()));
-        Self::new(&board.node, board.started_at, Snapshot(targets.collect()))
-    }
-}
-
-impl<T> Report<T> {
-    fn new(node: &str, started_at: SystemTime, targets: T) -> Self {
+    fn new(node: &str, started_at: SystemTime, targets: Vec<TargetReport>) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             version: VERSION,
@@ -86,19 +78,20 @@ impl<T> Report<T> {
     }
 }
 
-/// The targets of a board at one moment. Each becomes a [`TargetReport`] only while it is written,
-/// so that there is never more than one of them in memory.
-#[derive(Clone, Debug)]
-pub struct Snapshot(Vec<(Arc<Target>, Option<Arc<Probed>>)>);
-
-impl Serialize for Snapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for (target, probed) in &self.0 {
-            list.serialize_element(&TargetReport::new(target, probed.as_deref()))?;
-        }
-        list.end()
-    }
+/// Every target of `board`, as [`Report`] has them. Each is read and written only when it is the next.
+pub fn report_in_pieces(board: SharedBoard) -> serde_json::Result<impl Pieces> {
+    let (node, started_at) = {
+        let board = board.lock();
+        (board.node.clone(), board.started_at)
+    };
+    let head = Report::new(&node, started_at, Vec::new());
+    let mut walk = Walk::new(board);
+    let targets = from_fn(move || {
+        let shared = |entry: &Entry| (Arc::clone(&entry.target), entry.latest.clone());
+        let (target, latest) = walk.next(shared)?;
+        Some(TargetReport::new(&target, latest.as_deref()))
+    });
+    ListInPieces::new(&head, targets)
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@ mod components;
 mod rows;
 mod target;
 
+use std::io;
 use std::time::SystemTime;
 
 use maud::{DOCTYPE, Markup, html};
-use privatelink_board::Board;
+use privatelink_board::{Board, SharedBoard};
 
 use self::components::age;
 use self::rows::Rows;
 use crate::json::summary::Counts;
+use crate::pieces::Pieces;
 use crate::version::VERSION;
 
 /// The page's style sheet, served beside it.
@@ -24,8 +26,44 @@ pub const STYLE: &str = include_str!("page/style.css");
 /// The columns of the table of targets.
 const COLUMNS: [&str; 5] = ["State", "Target", "What is seen", "Addresses", "For"];
 
-/// The page as `board` stands at `now`, the target called `open` shown in full.
-pub fn render(board: &Board, open: Option<&str>, now: SystemTime) -> String {
+/// How the rows of the table end.
+const END_OF_ROWS: &str = "</tbody>";
+
+/// The page of `board`, the target called `open` shown in full. Ages are as of `now`; each row is made
+/// only when it is the next.
+pub fn in_pieces(board: SharedBoard, open: Option<&str>, now: SystemTime) -> impl Pieces + use<> {
+    let frame = frame(&board.lock(), open, now);
+    let end = frame.find(END_OF_ROWS).unwrap_or(frame.len());
+    let (before, after) = frame.split_at(end);
+    PageInPieces {
+        before: Some(before.to_owned()),
+        rows: Rows::new(board, open, now),
+        after: Some(after.to_owned()),
+    }
+}
+
+#[derive(Debug)]
+struct PageInPieces {
+    before: Option<String>,
+    rows: Rows,
+    after: Option<String>,
+}
+
+impl Pieces for PageInPieces {
+    fn next_piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let row = || self.rows.next().map(Markup::into_string);
+        let piece = self
+            .before
+            .take()
+            .or_else(row)
+            .or_else(|| self.after.take());
+        out.extend_from_slice(piece.as_deref().unwrap_or_default().as_bytes());
+        Ok(piece.is_some())
+    }
+}
+
+/// The page without rows.
+fn frame(board: &Board, open: Option<&str>, now: SystemTime) -> String {
     let counts = Counts::of(board);
     let (title, colour) = match counts {
         Counts { fail: 1.., .. } => (format!("{} fail", counts.fail), "c0362c"),
@@ -62,7 +100,7 @@ pub fn render(board: &Board, open: Option<&str>, now: SystemTime) -> String {
                                     }
                                 }
                             }
-                            tbody role="rowgroup" { (Rows { board, open, now }) }
+                            tbody role="rowgroup" {}
                         }
                     }
                 }
@@ -139,12 +177,14 @@ mod tests {
     use super::*;
     use crate::events::ConfigRefused;
 
+    fn render(board: &SharedBoard, open: Option<&str>, now: SystemTime) -> String {
+        let page = in_pieces(board.clone(), open, now);
+        String::from_utf8(page.whole().expect("memory takes all")).expect("UTF-8")
+    }
+
     fn page(open: Option<&str>) -> String {
-        render(
-            &fixtures::board(),
-            open,
-            fixtures::now() + Duration::from_secs(12),
-        )
+        let now = fixtures::now() + Duration::from_secs(12);
+        render(&fixtures::shared(), open, now)
     }
 
     #[test]
@@ -164,6 +204,7 @@ mod tests {
             cause: "\"><img src=x onerror=alert(1)>'&".to_owned(),
         }];
         board.record(hostile.into());
+        let board = SharedBoard::new(board);
         let page = render(&board, Some("kv-tls.vault.azure.net"), fixtures::now());
         assert!(
             page.contains("CN=&lt;script&gt;alert(1)&lt;/script&gt;\\u{1b}[31m"),
@@ -191,6 +232,7 @@ mod tests {
             checked_at: fixtures::now(),
         });
         board.record(asked.into());
+        let board = SharedBoard::new(board);
         let page = render(&board, Some("kv-dev.vault.azure.net"), fixtures::now());
         assert!(
             page.contains("<span class=\"bad\">no reply</span>"),
@@ -228,6 +270,7 @@ mod tests {
         let mut probed = fixtures::public_fallback();
         probed.observation.resolution.servers = fixtures::servers_that_differ();
         board.record(probed.into());
+        let board = SharedBoard::new(board);
         let page = render(&board, Some("kv-prod.vault.azure.net"), fixtures::now());
         assert!(page.contains("<h3>Resolution by pod, the path of this verdict</h3>"));
         assert!(page.contains("<h3>Its servers one by one</h3>"));
@@ -242,6 +285,7 @@ mod tests {
         let mut board = fixtures::board();
         let error = "config.yaml:3:1: unknown field `intervall`";
         ConfigRefused { error }.emit(&mut board.config);
+        let board = SharedBoard::new(board);
         let page = render(&board, None, fixtures::now());
         assert!(page.contains("The latest configuration was refused"));
         assert!(page.contains("unknown field `intervall`"));
@@ -250,7 +294,7 @@ mod tests {
     #[test]
     fn a_target_whose_probes_stopped_shows_the_age_of_the_last_one() {
         let late = fixtures::now() + Duration::from_mins(10);
-        let page = render(&fixtures::board(), None, late);
+        let page = render(&fixtures::shared(), None, late);
         assert!(page.contains("last probed 10 min ago"), "{page}");
     }
 }

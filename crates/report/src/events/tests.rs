@@ -81,7 +81,7 @@ fn a_recovery_names_the_reason_before_it() {
 #[test]
 fn a_probe_that_changes_nothing_is_counted_and_silent_at_info() {
     let probed = fixtures::healthy();
-    let metrics = Metrics::new(fixtures::shared(), Histograms::Off).expect("metrics");
+    let metrics = Metrics::new(fixtures::shared(), Histograms::Off);
     let mut counters = Counters::default();
     let mut emit = || ProbeCompleted { probed: &probed }.emit(&mut counters, &metrics);
     assert_eq!(lines(LineFormat::Json, "info", &mut emit), "");

@@ -1,15 +1,19 @@
 //! Summary: the agent in a few kilobytes, for an observer that asks hundreds of them.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_board::{Board, Entry};
 use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Outcome;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::enums::Enum;
+use super::list::ListInPieces;
+use crate::pieces::Pieces;
 use crate::time::millis_utc;
 use crate::version::{SCHEMA_VERSION, VERSION};
 
@@ -84,11 +88,28 @@ impl Counts {
     }
 }
 
-impl Summary {
+/// The summary of a board at one moment. Its targets are kept in little memory, and become
+/// [`TargetSummary`]s when they are written.
+#[derive(Debug)]
+pub struct SummaryAt {
+    /// Without targets.
+    summary: Summary,
+    targets: Vec<TargetState>,
+}
+
+/// What is in a [`TargetSummary`].
+#[derive(Debug)]
+struct TargetState {
+    target: Arc<Target>,
+    judged: Option<(Outcome, Reason)>,
+    checked_at: Option<SystemTime>,
+    stale: bool,
+}
+
+impl SummaryAt {
     /// The summary of `board` at `now`.
-    pub fn of(board: &Board, now: SystemTime) -> Self {
-        let targets = board.entries.iter();
-        Self {
+    pub fn new(board: &Board, now: SystemTime) -> Self {
+        let summary = Summary {
             schema_version: SCHEMA_VERSION,
             version: VERSION,
             node: board.node.clone(),
@@ -97,7 +118,12 @@ impl Summary {
             config_hash: format!("{:016x}", board.config.hash),
             config_loaded: board.config.last_reload_ok,
             counts: Counts::of(board),
-            targets: targets.map(|entry| TargetSummary::of(entry, now)).collect(),
+            targets: Vec::new(),
+        };
+        let targets = board.entries.iter();
+        Self {
+            summary,
+            targets: targets.map(|entry| TargetState::of(entry, now)).collect(),
         }
     }
 
@@ -106,26 +132,42 @@ impl Summary {
     /// of the tag, so that an observer also sees when probes stop.
     pub fn tag(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        (self.version, &self.node, &self.agent_started_at).hash(&mut hasher);
-        (self.ready, &self.config_hash, self.config_loaded).hash(&mut hasher);
-        for target in &self.targets {
-            let outcome = target.outcome.map(|outcome| outcome.0);
-            let reason = target.reason.map(|word| word.0);
-            (&target.target, outcome, reason, target.stale).hash(&mut hasher);
+        let summary = &self.summary;
+        (summary.version, &summary.node, &summary.agent_started_at).hash(&mut hasher);
+        (summary.ready, &summary.config_hash, summary.config_loaded).hash(&mut hasher);
+        for state in &self.targets {
+            (&state.target.name, state.judged, state.stale).hash(&mut hasher);
         }
         format!("W/\"{:016x}\"", hasher.finish())
     }
+
+    /// The text of the [`Summary`].
+    pub fn in_pieces(self) -> serde_json::Result<impl Pieces> {
+        let targets = self.targets.into_iter().map(TargetSummary::from);
+        ListInPieces::new(&self.summary, targets)
+    }
 }
 
-impl TargetSummary {
+impl TargetState {
     fn of(entry: &Entry, now: SystemTime) -> Self {
         let probed = entry.latest.as_deref();
         Self {
-            target: entry.target.name.clone(),
-            outcome: probed.map(|probed| Enum(probed.verdict.outcome)),
-            reason: probed.map(|probed| Enum(probed.verdict.reason)),
-            checked_at: probed.and_then(|probed| millis_utc(probed.observation.checked_at)),
+            target: Arc::clone(&entry.target),
+            judged: probed.map(|probed| (probed.verdict.outcome, probed.verdict.reason)),
+            checked_at: probed.map(|probed| probed.observation.checked_at),
             stale: is_stale(entry, now),
+        }
+    }
+}
+
+impl From<TargetState> for TargetSummary {
+    fn from(state: TargetState) -> Self {
+        Self {
+            target: state.target.name.clone(),
+            outcome: state.judged.map(|(outcome, _)| Enum(outcome)),
+            reason: state.judged.map(|(_, reason)| Enum(reason)),
+            checked_at: state.checked_at.and_then(millis_utc),
+            stale: state.stale,
         }
     }
 }
@@ -150,12 +192,12 @@ mod tests {
     #[test]
     fn the_tag_stays_while_no_verdict_changes() {
         let mut board = fixtures::board();
-        let before = Summary::of(&board, fixtures::now());
+        let before = SummaryAt::new(&board, fixtures::now());
         let mut again = fixtures::public_fallback();
         again.observation.checked_at += Duration::from_secs(30);
         board.record(again.into());
-        let after = Summary::of(&board, fixtures::now() + Duration::from_secs(30));
-        let at = |summary: &Summary| summary.targets[1].checked_at.clone();
+        let after = SummaryAt::new(&board, fixtures::now() + Duration::from_secs(30));
+        let at = |summary: &SummaryAt| summary.targets[1].checked_at;
         assert_ne!(at(&before), at(&after));
         assert_eq!(before.tag(), after.tag());
     }
@@ -163,13 +205,13 @@ mod tests {
     #[test]
     fn the_tag_changes_with_a_verdict_and_when_probes_stop() {
         let mut board = fixtures::board();
-        let before = Summary::of(&board, fixtures::now());
-        let late = Summary::of(&board, fixtures::now() + Duration::from_secs(200));
+        let before = SummaryAt::new(&board, fixtures::now());
+        let late = SummaryAt::new(&board, fixtures::now() + Duration::from_secs(200));
         assert_ne!(before.tag(), late.tag(), "stale");
         let repaired = fixtures::named("kv-prod.vault.azure.net", fixtures::healthy());
         board.record(repaired.into());
-        let after = Summary::of(&board, fixtures::now());
+        let after = SummaryAt::new(&board, fixtures::now());
         assert_ne!(before.tag(), after.tag(), "repaired");
-        assert_eq!(after.counts.fail + 1, before.counts.fail);
+        assert_eq!(after.summary.counts.fail + 1, before.summary.counts.fail);
     }
 }

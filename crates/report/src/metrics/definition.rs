@@ -1,6 +1,8 @@
 //! Definition: the name, labels and meaning of every metric, and when its series exist. Both
 //! `/metrics` and docs/metrics.md are made from this table.
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 /// What kind of metric it is.
@@ -61,6 +63,10 @@ macro_rules! definitions {
         /// Which metric.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Id { $($id,)+ }
+
+        impl Id {
+            const ALL: &[Self] = &[$(Self::$id,)+];
+        }
 
         /// Every metric of the agent, in the contract's order.
         pub const DEFINITIONS: &[Definition] = &[$(Definition {
@@ -159,7 +165,20 @@ definitions! {
     Panics Counter Agent "privatelink_probe_panics_total" []
         "Probes that panicked, which is a defect of the agent.",
         "always, from 0";
+    HttpRefused Counter Agent "privatelink_http_requests_refused_total" []
+        "Requests answered with 503, because too many replies were under way.",
+        "always, from 0";
+    HttpSlowReaders Counter Agent "privatelink_http_slow_readers_total" []
+        "Connections that were ended because the client read a reply too slowly.",
+        "always, from 0";
 }
+
+/// Every metric, sorted by name: the order of the text.
+pub(super) static BY_NAME: LazyLock<Vec<Id>> = LazyLock::new(|| {
+    let mut ids = Id::ALL.to_vec();
+    ids.sort_by_key(|id| id.definition().name);
+    ids
+});
 
 impl Id {
     /// The row of the table.

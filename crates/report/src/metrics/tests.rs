@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,17 +8,18 @@ use privatelink_verdict::address::Class;
 use privatelink_verdict::observation::Skip;
 use privatelink_verdict::target::Expectation;
 
+use super::definition::DEFINITIONS;
 use super::*;
+use crate::pieces::Pieces as _;
 use crate::version::VERSION;
 
 fn scrape(board: Board) -> String {
-    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On);
     text_of(&metrics, Exposition::Text)
 }
 
 fn text_of(metrics: &Metrics, format: Exposition) -> String {
-    let mut text = Vec::new();
-    metrics.write(format, &mut text).expect("memory takes all");
+    let text = metrics.scrape(format).whole().expect("memory takes all");
     String::from_utf8(text).expect("UTF-8")
 }
 
@@ -233,7 +234,7 @@ fn labels_carry_what_was_configured_and_nothing_from_the_wire() {
 fn histograms_have_no_target_unless_asked_for() {
     let text_with = |histograms| {
         let board = fixtures::shared();
-        let metrics = Metrics::new(board.clone(), histograms).expect("metrics");
+        let metrics = Metrics::new(board.clone(), histograms);
         for probed in fixtures::all() {
             metrics.observe(&probed);
         }
@@ -286,7 +287,7 @@ fn five_hundred_targets_fit_into_one_scrape_of_bounded_length() {
     for probed in probes {
         board.record(Arc::new(probed));
     }
-    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On).expect("metrics");
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::On);
     let text = text_of(&metrics, Exposition::Text);
     let per_target = text.lines().filter(|line| line.contains("target=")).count();
     assert!((500 * 30..=500 * 36).contains(&per_target), "{per_target}");
@@ -296,7 +297,7 @@ fn five_hundred_targets_fit_into_one_scrape_of_bounded_length() {
 fn in_both_formats() -> [String; 2] {
     let mut board = fixtures::board();
     board.config.error = Some("refused".to_owned());
-    let metrics = Metrics::new(SharedBoard::new(board), Histograms::Target).expect("metrics");
+    let metrics = Metrics::new(SharedBoard::new(board), Histograms::Target);
     for probed in fixtures::all() {
         metrics.observe(&probed);
     }

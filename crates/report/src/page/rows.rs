@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use maud::{Markup, Render, html};
+use maud::{Markup, html};
 use privatelink_verdict::verdict::Outcome;
 
 use super::components::{Breakable, address, age, age_with_time};
@@ -10,46 +10,57 @@ use super::target::target;
 use crate::json::enums::Enum;
 use crate::json::summary::is_stale;
 use crate::json::{HistoryReport, TargetReport};
-use privatelink_board::{Board, Entry};
+use crate::walk::Walk;
+use privatelink_board::{Entry, SharedBoard};
 
 /// The most addresses that a row shows.
 const ADDRESSES: usize = 4;
 
-/// About how long a row is, in bytes.
-const ROW_BYTES: usize = 1024;
-
-/// The rows of all targets of `board` at `now`; below the row of the target called `open` stands
-/// everything that its latest probe found.
-pub(super) struct Rows<'a> {
-    pub(super) board: &'a Board,
-    pub(super) open: Option<&'a str>,
-    pub(super) now: SystemTime,
+/// The rows of all targets; below the row of the one that is open stands everything that its latest
+/// probe found.
+#[derive(Debug)]
+pub(super) struct Rows {
+    walk: Walk,
+    style: RowStyle,
 }
 
-impl Render for Rows<'_> {
-    /// Writes row by row into the page, so that all of them are never in memory twice.
-    fn render_to(&self, page: &mut String) {
-        let mut entries: Vec<_> = self.board.entries.iter().collect();
-        entries.sort_by_key(|entry| {
-            match entry.latest.as_ref().map(|probed| probed.verdict.outcome) {
-                Some(Outcome::Fail) => 0,
-                Some(Outcome::Warn) => 1,
-                None => 2,
-                Some(Outcome::Pass) => 3,
-            }
-        });
-        page.reserve(ROW_BYTES * entries.len());
-        for entry in entries {
-            self.row(entry).render_to(page);
+/// What all rows have in common.
+#[derive(Debug)]
+struct RowStyle {
+    /// The target that is shown in full, by name.
+    open: Option<String>,
+    now: SystemTime,
+}
+
+impl Rows {
+    /// The rows of the targets of `board` at `now`.
+    pub(super) fn new(board: SharedBoard, open: Option<&str>, now: SystemTime) -> Self {
+        let worst_first = |entry: &Entry| match entry.latest.as_ref().map(|it| it.verdict.outcome) {
+            Some(Outcome::Fail) => 0,
+            Some(Outcome::Warn) => 1,
+            None => 2,
+            Some(Outcome::Pass) => 3,
+        };
+        Self {
+            walk: Walk::by_key(board, worst_first),
+            style: RowStyle {
+                open: open.map(str::to_owned),
+                now,
+            },
         }
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Option<Markup> {
+        self.walk.next(|entry| self.style.row(entry))
     }
 }
 
-impl Rows<'_> {
+impl RowStyle {
     fn row(&self, entry: &Entry) -> Markup {
         let report = TargetReport::new(&entry.target, entry.latest.as_deref());
         let name = &report.target;
-        let open = self.open == Some(name);
+        let open = self.open.as_ref() == Some(name);
         let (class, state) = match report.outcome {
             Some(Enum(Outcome::Fail)) => ("fail", "Fail"),
             Some(Enum(Outcome::Warn)) => ("warn", "Warn"),

@@ -1,0 +1,73 @@
+//! Process: `process_*`, what the kernel says of the agent's own process (proc(5)).
+
+use procfs::process::{LimitValue, Process as Procfs};
+
+use super::definition::Kind;
+
+/// A metric of the process, as it is now.
+#[derive(Debug)]
+pub(super) struct ProcessMetric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+    /// `None` where it cannot be read.
+    pub(super) value: Option<u64>,
+}
+
+/// The metrics of this process, sorted by name.
+pub(super) fn process_metrics() -> [ProcessMetric; 7] {
+    let process = Procfs::myself().ok();
+    let process = process.as_ref();
+    let stat = process.and_then(|process| process.stat().ok());
+    let stat = stat.as_ref();
+    let ticks = procfs::ticks_per_second();
+    let gauge = |name, help, value| ProcessMetric {
+        name,
+        kind: Kind::Gauge,
+        help,
+        value,
+    };
+    [
+        ProcessMetric {
+            name: "process_cpu_seconds_total",
+            kind: Kind::Counter,
+            help: "Total user and system CPU time spent in seconds.",
+            value: stat.map(|stat| (stat.utime + stat.stime) / ticks),
+        },
+        gauge(
+            "process_max_fds",
+            "Maximum number of open file descriptors.",
+            process.and_then(
+                |process| match process.limits().ok()?.max_open_files.soft_limit {
+                    LimitValue::Value(most) => Some(most),
+                    LimitValue::Unlimited => None,
+                },
+            ),
+        ),
+        gauge(
+            "process_open_fds",
+            "Number of open file descriptors.",
+            process.and_then(|process| Some(process.fd_count().ok()? as u64)),
+        ),
+        gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            stat.map(|stat| stat.rss * procfs::page_size()),
+        ),
+        gauge(
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            stat.and_then(|stat| Some(stat.starttime / ticks + procfs::boot_time_secs().ok()?)),
+        ),
+        gauge(
+            "process_threads",
+            "Number of OS threads in the process.",
+            stat.and_then(|stat| u64::try_from(stat.num_threads).ok()),
+        ),
+        gauge(
+            "process_virtual_memory_bytes",
+            "Virtual memory size in bytes.",
+            stat.map(|stat| stat.vsize),
+        ),
+    ]
+}
