@@ -71,7 +71,9 @@ impl Evidence<'_> {
         let errors = when(due.comparisons, || {
             extended_errors(target, client, deadline)
         });
-        let search = when(due.search, || client.search(&target.host, &known, deadline));
+        let search = when(due.search, || {
+            client.search(&target.host, &target.families, &known, deadline)
+        });
         let servers = when(times > 0, || client.each_server(target, times, deadline));
         let (answers, comparisons, errors, search, servers) =
             tokio::join!(trouble, comparisons, errors, search, servers);

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::observation::{
-    Address, AgentFault, NameEvidence, Query, QueryOutcome, Resolution, ZoneEvidence,
+    Address, AgentFault, NameEvidence, Query, QueryOutcome, Rcode, Resolution, ZoneEvidence,
 };
 use privatelink_verdict::sanitize::sentence;
 use tokio::time::Instant;
@@ -17,6 +17,9 @@ use tracing::field::{debug as debug_value, display as display_value};
 use super::exchange::{Exchange, ExchangeResult};
 use super::nameserver::Nameservers;
 use super::rate_limit::RateLimit;
+
+/// RFC 1035 section 4.1.1.
+const SERVFAIL: Rcode = Rcode(2);
 
 /// A resolver, ready to be asked.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +66,9 @@ impl ResolverClient<'_> {
         deadline: Instant,
     ) -> Result<Resolution, AgentFault> {
         let name = absolute(host)?;
-        let exchanges = families.iter().map(|family| {
-            let kind = match family {
-                Family::Ipv4 => RecordType::A,
-                Family::Ipv6 => RecordType::AAAA,
-            };
-            self.ask(&name, kind, edns, deadline)
-        });
+        let exchanges = families
+            .iter()
+            .map(|family| self.ask(&name, record_type(*family), edns, deadline));
         let exchanged = join_all(exchanges).await;
         // A family that could not be asked for want of a descriptor says nothing about its server.
         if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
@@ -129,16 +128,7 @@ impl ResolverClient<'_> {
         let exchanged = self
             .ask(&asked, RecordType::A, self.nameservers.edns, deadline)
             .await;
-        let addresses = exchanged
-            .reply
-            .map(|reply| reply.addresses)
-            .unwrap_or_default();
-        Some(NameEvidence {
-            name: name.to_owned(),
-            outcome: exchanged.outcome,
-            addresses: addresses.into_iter().map(|(ip, _)| ip).collect(),
-            checked_at: SystemTime::now(),
-        })
+        Some(name_evidence(name, exchanged))
     }
 
     /// What the relative name `host` leads to through the search list, where it leads elsewhere
@@ -147,6 +137,7 @@ impl ResolverClient<'_> {
     pub(super) async fn search(
         &self,
         host: &str,
+        families: &[Family],
         known: &[IpAddr],
         deadline: Instant,
     ) -> Option<Option<NameEvidence>> {
@@ -155,14 +146,27 @@ impl ResolverClient<'_> {
         }
         debug!("evidence: ask for the name completed from the search list");
         for domain in &self.nameservers.search {
-            let evidence = self.name(&format!("{host}.{domain}"), deadline).await?;
-            if !evidence.addresses.is_empty() {
-                let elsewhere = evidence.addresses.iter().any(|ip| !known.contains(ip));
-                return Some(elsewhere.then_some(evidence));
-            }
-            // The C library gives up the search on a server failure (it is no answer to skip).
-            if evidence.outcome.is_failure() {
-                return None;
+            let name = format!("{host}.{domain}");
+            let asked = absolute(&name).ok()?;
+            for family in families {
+                let kind = record_type(*family);
+                let exchanged = self
+                    .ask(&asked, kind, self.nameservers.edns, deadline)
+                    .await;
+                let rcode = exchanged.rcode;
+                let evidence = name_evidence(&name, exchanged);
+                if !evidence.addresses.is_empty() {
+                    let elsewhere = evidence.addresses.iter().any(|ip| !known.contains(ip));
+                    return Some(elsewhere.then_some(evidence));
+                }
+                match evidence.outcome {
+                    // glibc asks for the next domain then too (`__res_context_search`); musl gives up.
+                    QueryOutcome::ServerFailure if rcode == Some(SERVFAIL) => break,
+                    outcome if outcome.is_failure() => return None,
+                    // It denies the name, whatever the type (RFC 8020): the common case takes one message.
+                    QueryOutcome::Nxdomain => break,
+                    _ => {}
+                }
             }
         }
         Some(None)
@@ -218,6 +222,26 @@ pub(super) fn sorted_addresses(resolution: &Resolution) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
     addresses.sort_unstable();
     addresses
+}
+
+const fn record_type(family: Family) -> RecordType {
+    match family {
+        Family::Ipv4 => RecordType::A,
+        Family::Ipv6 => RecordType::AAAA,
+    }
+}
+
+fn name_evidence(name: &str, exchanged: ExchangeResult) -> NameEvidence {
+    let addresses = exchanged
+        .reply
+        .map(|reply| reply.addresses)
+        .unwrap_or_default();
+    NameEvidence {
+        name: name.to_owned(),
+        outcome: exchanged.outcome,
+        addresses: addresses.into_iter().map(|(ip, _)| ip).collect(),
+        checked_at: SystemTime::now(),
+    }
 }
 
 /// `host` as an absolute name: never subject to the search list.
@@ -303,7 +327,9 @@ mod tests {
         };
         let known = [IpAddr::from([127, 0, 1, 1])];
         let deadline = Instant::now() + Duration::from_secs(5);
-        client.search(HOST, &known, deadline).await.flatten()
+        let families = [Family::Ipv4, Family::Ipv6];
+        let found = client.search(HOST, &families, &known, deadline).await;
+        found.flatten()
     }
 
     #[tokio::test]
@@ -335,10 +361,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_search_list_whose_servers_fail_ends_the_search_as_in_the_c_library() {
-        let dns = "{records: [registry.example.com.corp.test A 127.0.2.1], \
-                    faults: [{name: '*.svc.test', then: servfail}]}";
-        assert_eq!(captured(dns, &["svc.test", "corp.test"], 5).await, None);
+    async fn a_search_domain_that_fails_is_passed_over_as_glibc_does() {
+        for (then, captures) in [("servfail", true), ("refused", false)] {
+            let dns = format!(
+                "{{records: [registry.example.com.corp.test A 127.0.2.1], \
+                  faults: [{{name: '*.svc.test', then: {then}}}]}}"
+            );
+            let found = captured(&dns, &["svc.test", "corp.test"], 5).await;
+            assert_eq!(found.is_some(), captures, "{then}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_address_alone_captures_too() {
+        let dns = "{records: [registry.example.com.svc.test AAAA fd00::99]}";
+        let evidence = captured(dns, &["svc.test", "corp.test"], 5).await;
+        let evidence = evidence.expect("a capture");
+        assert_eq!(
+            evidence.addresses,
+            ["fd00::99".parse::<IpAddr>().expect("an address")]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_search_domain_that_denies_the_name_is_asked_once() {
+        let world = start("{records: [registry.example.com.has.test TXT x]}").await;
+        let nameservers = nameservers(&world, &["a.test", "b.test", "has.test"]);
+        let client = ResolverClient {
+            resolver: "node",
+            nameservers: &nameservers,
+            rate_limit: &RateLimit::new(50),
+        };
+        let families = [Family::Ipv4, Family::Ipv6];
+        let deadline = Instant::now() + Duration::from_secs(5);
+        client.search(HOST, &families, &[], deadline).await;
+        // Two domains know no such name, one knows it and has neither kind of address.
+        assert_eq!(world.questions(), 4);
     }
 
     async fn asked_with_edns(dns: &str) -> Query {
