@@ -55,7 +55,7 @@ pub(super) struct DnsReply {
     pub chain: Vec<String>,
     /// The addresses of the last name, with their TTLs; at most [`MAX_ADDRESSES`].
     pub addresses: Vec<(IpAddr, u32)>,
-    /// Whose address records are ignored: the first owner that is not the chain's last name.
+    /// Whose address records are ignored: the first owner that is not the name to expect where they stand.
     pub ignored_owner: Option<String>,
     /// The smallest TTL of the answer.
     pub ttl: Option<u32>,
@@ -76,6 +76,9 @@ enum ChainError {
     Loop(String),
     #[error("the chain has more than {MAX_CHAIN} aliases")]
     TooLong,
+    /// RFC 2181 section 10.1. Of several, clients follow the first, the last, or all.
+    #[error("{0} has several CNAMEs, of which each client follows another")]
+    Several(String),
 }
 
 impl Question {
@@ -163,11 +166,12 @@ impl Question {
             Ok(chain) => {
                 let last = &chain[chain.len() - 1];
                 reply.chain = chain.iter().map(text).collect();
+                let read = read_in_order(question, &message.answers);
                 // Stub resolvers go by the RCODE: an address that comes with NXDOMAIN reaches no application.
                 if answered != QueryOutcome::Nxdomain {
-                    reply.addresses = addresses(last, question.query_type(), &message.answers);
+                    reply.addresses = read.addresses;
                 }
-                reply.ignored_owner = ignored_owner(last, question.query_type(), &message.answers);
+                reply.ignored_owner = read.ignored_owner;
                 let ttls = in_chain(&chain, &message.answers).map(|record| record.ttl);
                 reply.ttl = ttls.clone().min();
                 reply.longest_ttl = ttls.max();
@@ -194,11 +198,16 @@ fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, ChainError> {
     let mut chain = vec![first.clone()];
     loop {
         let last = &chain[chain.len() - 1];
-        let next = answers.iter().find_map(|record| match &record.data {
+        let mut targets = answers.iter().filter_map(|record| match &record.data {
             RData::CNAME(target) if record.name == *last => Some(&target.0),
             _ => None,
         });
-        let Some(next) = next else { return Ok(chain) };
+        let Some(next) = targets.next() else {
+            return Ok(chain);
+        };
+        if targets.any(|other| other != next) {
+            return Err(ChainError::Several(text(last)));
+        }
         if chain.contains(next) {
             return Err(ChainError::Loop(text(next)));
         }
@@ -209,34 +218,42 @@ fn walk(first: &Name, answers: &[Record]) -> Result<Vec<Name>, ChainError> {
     }
 }
 
-fn addresses(name: &Name, kind: RecordType, answers: &[Record]) -> Vec<(IpAddr, u32)> {
-    let mut found: Vec<(IpAddr, u32)> = Vec::new();
+/// The addresses of an answer, as stub resolvers read them.
+#[derive(Default)]
+struct ReadInOrder {
+    addresses: Vec<(IpAddr, u32)>,
+    ignored_owner: Option<String>,
+}
+
+/// Reads `answers` once, from the first record to the last, as glibc does (`getanswer_r`): each CNAME
+/// names the owner of what follows, and an address record of another owner is ignored. So it is where
+/// an address comes before the CNAME that leads to it. A CNAME of another owner, which glibc follows,
+/// is that of a rewrite without its answer half; resolvers that check owners do not.
+fn read_in_order(question: &Query, answers: &[Record]) -> ReadInOrder {
+    let mut read = ReadInOrder::default();
+    let mut expected = question.name();
     for record in answers {
-        if found.len() == MAX_ADDRESSES {
-            break;
-        }
-        let ip = match (&record.data, kind) {
+        let ip = match (&record.data, question.query_type()) {
+            (RData::CNAME(target), _) => {
+                if record.name == *expected {
+                    expected = &target.0;
+                }
+                continue;
+            }
             (RData::A(a), RecordType::A) => IpAddr::V4(a.0),
             (RData::AAAA(aaaa), RecordType::AAAA) => IpAddr::V6(aaaa.0),
             _ => continue,
         };
-        let ours = record.name == *name && record.dns_class == DNSClass::IN;
-        if ours && !found.iter().any(|(known, _)| *known == ip) {
-            found.push((ip, record.ttl));
+        if record.name != *expected {
+            read.ignored_owner.get_or_insert_with(|| text(&record.name));
+        } else if record.dns_class == DNSClass::IN
+            && read.addresses.len() < MAX_ADDRESSES
+            && !read.addresses.iter().any(|(known, _)| *known == ip)
+        {
+            read.addresses.push((ip, record.ttl));
         }
     }
-    found
-}
-
-/// The owner of the first address record that is not `name`: stub resolvers ignore such a record
-/// (glibc, `getanswer_r`).
-fn ignored_owner(name: &Name, kind: RecordType, answers: &[Record]) -> Option<String> {
-    let mut others = answers
-        .iter()
-        .filter(|record| record.record_type() == kind && record.name != *name);
-    others
-        .find(|record| matches!(record.data, RData::A(_) | RData::AAAA(_)))
-        .map(|record| text(&record.name))
+    read
 }
 
 fn in_chain<'a>(

@@ -84,6 +84,8 @@ pub(crate) enum Fault {
     /// The answer, in which the asked name's records are owned by this name: a rewrite that turns the
     /// question and not the answer.
     OwnedBy(String),
+    /// The answer, in which the aliases come after the addresses.
+    CnameLast,
     /// The answer, later.
     Delay(
         #[serde(
@@ -219,6 +221,9 @@ impl Fault {
                 answer = bare(answer, ResponseCode::NoError);
                 answer.answers = many_addresses(&asked(query), *count);
             }
+            Self::CnameLast => answer
+                .answers
+                .sort_by_key(|record| record.record_type() == RecordType::CNAME),
             Self::OwnedBy(owner) => {
                 let (asked, owner) = (asked(query), Name::from_ascii(owner).unwrap_or_default());
                 for record in &mut answer.answers {

@@ -74,7 +74,7 @@ pub struct QueryReport {
     /// Messages sent, retries over TCP and without EDNS not counted.
     pub tries: u32,
     /// The owner of address records that the answer holds and that stub resolvers ignore, because it is
-    /// not the last name of the chain.
+    /// not the last name of the chain, or because they come before the CNAME that leads to it.
     pub ignored_owner: Option<String>,
 }
 

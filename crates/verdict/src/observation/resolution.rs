@@ -173,8 +173,9 @@ pub struct Query {
     pub chain: Vec<String>,
     /// The addresses of the chain's last name, with their TTLs in seconds.
     pub addresses: Vec<(IpAddr, u32)>,
-    /// The owner of address records that the answer holds and that are ignored, since they are not the
-    /// chain's last name's: `invalid` where there are no others.
+    /// The owner of address records that the answer holds and that stub resolvers ignore: another name
+    /// than the chain's last, or that one, where they come before the CNAME that leads to it. `invalid`
+    /// where there are no others.
     pub ignored_owner: Option<String>,
     /// The smallest TTL of the whole answer, in seconds.
     pub ttl: Option<u32>,
