@@ -157,7 +157,7 @@ pub fn services() -> &'static [Service] {
 }
 
 /// What the catalogue knows of `host` (normalised): the row of the longest suffix it ends in, at
-/// least one label before it. Private zones count as suffixes, so that aliases are recognised.
+/// least one label before it, unless the suffix is a shared host itself. Private zones count as suffixes, so that aliases are recognised.
 ///
 /// Among equally long suffixes the one with fewer placeholders wins, then a public one over a
 /// private zone, then the row that is primary.
@@ -173,7 +173,7 @@ pub fn lookup(host: &str) -> Option<Match> {
         public
             .chain(private)
             .filter_map(move |(pattern, is_public, rank)| {
-                let suffix = ending(host, pattern)?;
+                let suffix = ending(host, pattern).or_else(|| service.is_itself(host, pattern))?;
                 let key = (specificity(pattern), is_public, rank, Reverse(row));
                 Some((key, service, suffix))
             })
@@ -356,6 +356,11 @@ impl Service {
     /// Whether a host that ends in one of the suffixes is this service.
     fn may_be(&self, host: &str) -> bool {
         self.only_hosts.is_empty() || self.only_hosts.contains(&host)
+    }
+
+    /// `host`, where a suffix is itself a host that many resources share: a portal.
+    fn is_itself<'a>(&self, host: &'a str, pattern: &str) -> Option<&'a str> {
+        (host == pattern && self.shared_hosts.contains(&pattern)).then_some(host)
     }
 
     /// How strong the row's claim to one of its suffixes is, among rows that share it.
