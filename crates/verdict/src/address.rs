@@ -5,7 +5,7 @@ mod rules;
 use std::fmt;
 use std::net::IpAddr;
 
-pub use self::rules::{Overrides, Rules, judged_as};
+pub use self::rules::{Overrides, Rules, judged_as, reserved_range};
 use crate::words::words;
 
 words! {

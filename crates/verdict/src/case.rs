@@ -1,8 +1,10 @@
 //! Case: a target and one observation of it, with what follows from both before any judgement: what
 //! the judge and the prose look at.
 
-use crate::alias::{alias, own_zone_of};
-use crate::observation::{Observation, Soa};
+use crate::address::Class;
+use crate::alias::{alias, is_privatelink_name, own_zone_of};
+use crate::catalogue;
+use crate::observation::{Comparison, Observation, Soa};
 use crate::target::{Expectation, Target};
 use crate::zone::{ZoneAuthority, zone_authority, zone_soa};
 
@@ -50,16 +52,56 @@ impl<'a> Case<'a> {
             .map_or(self.host(), String::as_str)
     }
 
-    /// The name of the resource itself: a failover group's name leads to that of the server that is
-    /// primary now, beside it in the same suffix.
+    /// The name of the resource itself: a domain of one's own leads to it, and a failover group's name
+    /// leads to that of the server that is primary now, beside it in the same suffix.
     pub(crate) fn resource(&self) -> &'a str {
-        let parent = |name: &'a str| name.split_once('.').map(|(_, parent)| parent);
-        let beside = parent(self.host());
-        let chain = self.observation.resolution.chain().iter().rev();
-        chain
-            .map(String::as_str)
-            .find(|name| parent(name) == beside)
-            .unwrap_or(self.host())
+        let chain = self.observation.resolution.chain().iter();
+        let chain = chain.map(String::as_str);
+        let names_resource = |name: &&str| {
+            !is_privatelink_name(self.target, name) && catalogue::lookup(name).is_some()
+        };
+        let mut names = std::iter::once(self.host()).chain(chain.clone());
+        let first = names.find(names_resource).unwrap_or(self.host());
+        let beside = parent(first);
+        let mut latest = chain.rev();
+        latest.find(|name| parent(name) == beside).unwrap_or(first)
+    }
+
+    /// Another resource's public name that the alias leads to, beside the host in the same suffix.
+    pub(crate) fn other_resource(&self) -> Option<&'a str> {
+        let chain = self.observation.resolution.chain().iter();
+        let mut names = chain.map(String::as_str);
+        names.find(|name| Some(*name) == self.alias)?;
+        let next = names.next()?;
+        (next != self.host() && parent(next) == parent(self.host())).then_some(next)
+    }
+
+    /// Another resolver to which the host is private: the zone is linked where it resolves.
+    pub(crate) fn private_elsewhere(&self) -> Option<&'a Comparison> {
+        let path = &self.observation.resolution.resolver;
+        let mut comparisons = self.observation.comparisons.iter();
+        comparisons.find(|other| {
+            let classes = other.resolution.classes();
+            other.resolution.resolver != *path
+                && !classes.is_empty()
+                && classes.iter().all(Class::is_private)
+        })
+    }
+
+    /// Whether the resource may as well be somebody else's: nobody wrote what is expected of it, and no
+    /// address of it was ever private.
+    pub(crate) fn may_be_somebody_elses(&self) -> bool {
+        self.target.expect == Expectation::Auto
+            && self.expect == Expectation::Public
+            && self.private_elsewhere().is_none()
+    }
+
+    /// Whether the configuration asks for a public address.
+    pub(crate) fn wants_public(&self) -> bool {
+        matches!(
+            self.target.expect,
+            Expectation::Public | Expectation::ServiceEndpoint
+        )
     }
 
     /// The private DNS zone that should hold the record: the one that answers, where a private one
@@ -78,4 +120,8 @@ impl<'a> Case<'a> {
             .into_iter()
             .find_map(|name| own_zone_of(self.target, name))
     }
+}
+
+fn parent(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, parent)| parent)
 }

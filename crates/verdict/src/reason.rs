@@ -101,15 +101,15 @@ reasons! {
         remedy "Allow TCP port 53 to the DNS server beside UDP, because this answer is too long for UDP.";
     /// The answer is unparsable, loops, or its chain is too long.
     DnsInvalidAnswer = "dns_invalid_answer", Dns, Fail,
-        means "The answer cannot be parsed, loops, or chains too many names.",
-        remedy "Ask the same server with dig, and repair the record that loops or the device that garbles the answer.";
+        means "The answer cannot be parsed, or its CNAMEs loop, are too many, or contradict each other.",
+        remedy "Ask the same server with dig, and repair the CNAMEs of the answer or the device that garbles it.";
     /// A CNAME without address or SOA: the server does not chase.
     DnsIncompleteAnswer = "dns_incomplete_answer", Dns, Fail,
         means "The server leaves a CNAME, or the whole way, for the client to follow, which clients do not do.",
         remedy "Make the DNS server follow CNAMEs itself, by recursion or by forwarding everything to one resolver that does.";
     /// The privatelink zone is linked here, but has no record for the host.
     DnsPrivateRecordMissing = "dns_private_record_missing", Dns, Fail,
-        means "The privatelink zone is visible here, but holds no record for this host.",
+        means "The private DNS zone is visible here, but holds no record for this host.",
         remedy "Create the missing record in the private DNS zone, best by attaching a DNS zone group to the private endpoint.";
     /// The alias leads nowhere: the resource is gone.
     DnsAliasDangling = "dns_alias_dangling", Dns, Fail,
@@ -121,7 +121,7 @@ reasons! {
         remedy "Link the private DNS zone of this name to the virtual network whose DNS answers here, or forward the zone to a resolver that sees it.";
     /// Somebody's private zone hides the service.
     DnsZoneShadows = "dns_zone_shadows", Dns, Fail,
-        means "A private DNS zone for the public suffix, or a parent of it, hides the public names below it.",
+        means "A private DNS zone for the host, its public suffix or a parent of it hides the public name.",
         remedy "Unlink the private DNS zone that hides the service, or add the missing record to it.";
     /// The name does not exist.
     DnsNameNotFound = "dns_name_not_found", Dns, Fail,
@@ -142,10 +142,10 @@ reasons! {
     /// An answer is reserved or denied.
     ReservedAddress = "reserved_address", Address, Fail,
         means "An answer is an address that no service has, or one that the configuration denies.",
-        remedy "Correct the record: it points at a loopback, link-local, platform or denied address.";
+        remedy "Correct the record: no service has the address that it holds, or the configuration denies it.";
     /// The answers change their class back and forth.
     AddressFlapping = "address_flapping", Address, Fail,
-        means "The answers change back and forth between private and public.",
+        means "The answers change back and forth between classes of addresses.",
         remedy "Make all DNS servers behind this resolver answer alike, because the name changes its address class between them.";
     /// Private and public in one answer.
     MixedAddresses = "mixed_addresses", Address, Fail,

@@ -63,7 +63,7 @@ fn a_public_fallback_shows_where_the_alias_leads() {
     ├─ fail public_fallback  high confidence
     │  means   …
     │  do      …
-    │  settle  $ az graph query --graph-query 'resources | where type =~ "microsoft.network/privatednszones/virtualnetworklinks" and id contains "/privatelink.vaultcore.azure.net/" | project name, resourceGroup, subscriptionId, network = properties.virtualNetwork.id' --output table
+    │  settle  $ az graph query --graph-query 'resources | where type =~ "microsoft.network/privatednszones/virtualnetworklinks" and id contains "/privatelink.vaultcore.azure.net/" | project name, resourceGroup, subscriptionId, network = properties.virtualNetwork.id, fallback = properties.resolutionPolicy' --query data --output table
     └─ warn resolver_disagreement: the path pod gives 52.168.109.101 (public), node gives 10.1.2.4 (private); the node resolves it privately, pods do not: applications will go public
        Another resolver gives another class of address, so pods and the node reach different places.
        $ dig kv-prod.vault.azure.net A @10.0.0.10
@@ -144,7 +144,7 @@ fn a_finding_says_what_it_means_how_sure_it_is_what_to_do_and_what_would_settle_
     for part in [
         "fail public_fallback  medium confidence\n",
         Reason::PublicFallback.meaning(),
-        Reason::PublicFallback.remedy(),
+        "do      Make the cluster's DNS resolve kv-prod.vault.azure.net as the node does",
         "settle  $ az graph query",
         "reach different places. (low confidence)\n   $ dig kv-prod.vault.azure.net A @10.0.0.10\n",
     ] {
@@ -182,7 +182,7 @@ fn on_a_terminal_text_keeps_to_its_width_and_its_branch() {
         text.contains("│  settle  command [1] below\n") && text.contains(below),
         "{text}"
     );
-    let stem = "│  do      Link the private DNS zone to the virtual";
+    let stem = "│  do      Make the cluster's DNS resolve";
     assert!(text.contains(stem), "{text}");
     let (_, rest) = text.split_once(stem).expect("it");
     let next = rest.lines().nth(1).expect("a line below");

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Class, Family};
 
@@ -55,7 +55,7 @@ impl Rules {
         match self.overridden(ip) {
             Some(Class::Private) | None if self.is_expected(ip) => Class::Expected,
             Some(class) => class,
-            None if is_reserved(ip) => Class::Reserved,
+            None if reserved_range(ip).is_some() => Class::Reserved,
             None if is_private(ip) => Class::Private,
             None => Class::Public,
         }
@@ -73,7 +73,7 @@ impl Rules {
     pub fn may_dial(&self, ip: IpAddr) -> bool {
         let judged = judged_as(ip);
         self.classify(ip) != Class::Reserved
-            && (self.overridden(judged).is_some() || !is_reserved(judged))
+            && (self.overridden(judged).is_some() || reserved_range(judged).is_none())
     }
 
     /// Whether `ip` is private, and outside the `expectedCidrs` that bind its family.
@@ -90,7 +90,8 @@ impl Rules {
         })
     }
 
-    fn overridden(&self, ip: IpAddr) -> Option<Class> {
+    /// The class that `classify` gives `ip`, which is as it is judged.
+    pub fn overridden(&self, ip: IpAddr) -> Option<Class> {
         self.target
             .class_of(ip)
             .or_else(|| self.global.class_of(ip))
@@ -143,23 +144,36 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-fn is_reserved(ip: IpAddr) -> bool {
+/// The reserved ranges of IPv4.
+const RESERVED_IPV4: [Ipv4Net; 8] = [
+    Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 8),
+    Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
+    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 0, 0), 24),
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15),
+    Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4),
+    Ipv4Net::new_assert(Ipv4Addr::new(240, 0, 0, 0), 4),
+    Ipv4Net::new_assert(AZURE_WIRE_SERVER, 32),
+];
+
+/// The reserved ranges of IPv6.
+const RESERVED_IPV6: [Ipv6Net; 4] = [
+    Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128),
+    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
+];
+
+/// The reserved range that `ip` lies in; `ip` is as it is judged.
+pub fn reserved_range(ip: IpAddr) -> Option<IpNet> {
     match ip {
-        IpAddr::V4(v4) => {
-            v4 == AZURE_WIRE_SERVER
-                || matches!(
-                    v4.octets(),
-                    [0 | 127 | 224..=255, ..]
-                        | [169, 254, ..]
-                        | [192, 0, 0, _]
-                        | [198, 18 | 19, ..]
-                )
+        IpAddr::V4(ip) => {
+            let range = RESERVED_IPV4.iter().find(|range| range.contains(&ip));
+            range.copied().map(IpNet::V4)
         }
-        IpAddr::V6(v6) => {
-            v6 == Ipv6Addr::UNSPECIFIED
-                || v6 == Ipv6Addr::LOCALHOST
-                || v6.is_unicast_link_local()
-                || v6.is_multicast()
+        IpAddr::V6(ip) => {
+            let range = RESERVED_IPV6.iter().find(|range| range.contains(&ip));
+            range.copied().map(IpNet::V6)
         }
     }
 }

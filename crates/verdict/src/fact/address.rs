@@ -55,7 +55,10 @@ pub enum AddressFact {
         ip: IpAddr,
     },
     /// The public address may be the private zone's own record.
-    NothingFollowsAlias,
+    NothingFollowsAlias {
+        /// Whether the address is public by `classify.public`.
+        by_configuration: bool,
+    },
     /// A private address outside the expected networks.
     OutsideExpected {
         /// The address.
@@ -102,14 +105,14 @@ pub enum Nature {
     Unspecified,
     /// A loopback address.
     Loopback,
-    /// A multicast address.
-    Multicast,
+    /// In this range of multicast addresses.
+    Multicast(IpNet),
     /// 168.63.129.16.
     Platform,
     /// 169.254.169.254.
     Metadata,
     /// Any other link-local address.
     LinkLocal,
-    /// Any other reserved address.
-    Reserved,
+    /// In this reserved range, which is none of the above.
+    Reserved(IpNet),
 }

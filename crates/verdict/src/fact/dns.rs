@@ -49,6 +49,13 @@ pub enum DnsFact {
         /// The owner of the records.
         owner: String,
     },
+    /// The addresses come before the CNAME that leads to their owner.
+    RecordsBeforeTheirAlias {
+        /// The families so answered.
+        families: Vec<Family>,
+        /// The owner: the chain's last name.
+        owner: String,
+    },
     /// One family is NXDOMAIN, although the other has addresses.
     FamilyDenied {
         /// The families denied.

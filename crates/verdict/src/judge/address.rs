@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Case, Findings, cache, servers};
-use crate::address::{Class, Family, judged_as};
+use crate::address::{Class, Family, judged_as, reserved_range};
 use crate::fact::{AddressFact, AddressList, AliasZone, DnsFact, Fact, Nature};
 use crate::history::{Answered, History};
 use crate::observation::{Address, NameEvidence};
@@ -46,7 +46,9 @@ fn first(addresses: &[Address]) -> Option<IpAddr> {
 fn reserved(case: &Case<'_>, findings: &mut Findings) {
     for Address { ip, class, .. } in addresses(case).iter().cloned() {
         let fact = if class == Class::Reserved {
-            let nature = nature(case, ip);
+            let Some(nature) = nature(case, ip) else {
+                continue;
+            };
             AddressFact::NotDialled { ip, nature }
         } else if !case.target.rules.may_dial(ip) {
             AddressFact::InReservedRange { ip }
@@ -58,24 +60,25 @@ fn reserved(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// What a reserved address is: it says how the address came into an answer.
-fn nature(case: &Case<'_>, ip: IpAddr) -> Nature {
+fn nature(case: &Case<'_>, ip: IpAddr) -> Option<Nature> {
     let judged = judged_as(ip);
     if let Some(net) = case.target.rules.denying(ip) {
-        return Nature::Denied(net);
+        return Some(Nature::Denied(net));
     }
-    match judged {
+    let range = reserved_range(judged)?;
+    Some(match judged {
         ip if ip.is_unspecified() => Nature::Unspecified,
         ip if ip.is_loopback() => Nature::Loopback,
-        ip if ip.is_multicast() => Nature::Multicast,
+        ip if ip.is_multicast() => Nature::Multicast(range),
         IpAddr::V4(ip) => match ip.octets() {
             [168, 63, 129, 16] => Nature::Platform,
             [169, 254, 169, 254] => Nature::Metadata,
             [169, 254, ..] => Nature::LinkLocal,
-            _ => Nature::Reserved,
+            _ => Nature::Reserved(range),
         },
         IpAddr::V6(ip) if ip.is_unicast_link_local() => Nature::LinkLocal,
-        IpAddr::V6(_) => Nature::Reserved,
-    }
+        IpAddr::V6(_) => Nature::Reserved(range),
+    })
 }
 
 fn flapping(case: &Case<'_>, history: &History, findings: &mut Findings) {
@@ -260,7 +263,12 @@ fn by_itself(case: &Case<'_>) -> Option<AddressFact> {
         return Some(AddressFact::AliasByItself { ip });
     }
     let ends = case.authority == ZoneAuthority::Private && case.alias == Some(case.last_name());
-    ends.then_some(AddressFact::NothingFollowsAlias)
+    ends.then(|| AddressFact::NothingFollowsAlias {
+        by_configuration: addresses(case).iter().any(|address| {
+            let class = case.target.rules.overridden(judged_as(address.ip));
+            class == Some(Class::Public)
+        }),
+    })
 }
 
 /// That the record exists, in the zone that people mistake for the right one.

@@ -65,23 +65,38 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
     };
     let queries = case.observation.resolution.queries.iter();
     let failed = || queries.clone().filter(|query| query.outcome == outcome);
-    let of_another = |query: &Query| {
-        let name = query.chain.last().map_or(case.host(), String::as_str);
-        let owner = query.ignored_owner.clone()?;
-        Some((query.family, (name.to_owned(), owner)))
-    };
-    for (families, (name, owner)) in by_family(failed().filter_map(of_another)) {
-        let fact = DnsFact::RecordsOfAnotherName {
-            families,
-            name,
-            owner,
-        };
+    for fact in ignored_records(case, failed()) {
         findings.add(reason, None, [fact]);
     }
     let failed = failed().filter(|query| query.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         findings.add(reason, None, [DnsFact::QueryFailed { families, query }]);
     }
+}
+
+/// Whose address records clients ignore, in those of `queries` that hold no others.
+fn ignored_records<'a>(
+    case: &Case<'_>,
+    queries: impl Iterator<Item = &'a Query>,
+) -> impl Iterator<Item = DnsFact> {
+    let ignored = queries.filter_map(|query| {
+        let name = query.chain.last().map_or(case.host(), String::as_str);
+        let owner = query.ignored_owner.clone()?;
+        Some((query.family, (name.to_owned(), owner)))
+    });
+    by_family(ignored)
+        .into_iter()
+        .map(|(families, (name, owner))| {
+            if name == owner {
+                DnsFact::RecordsBeforeTheirAlias { families, owner }
+            } else {
+                DnsFact::RecordsOfAnotherName {
+                    families,
+                    name,
+                    owner,
+                }
+            }
+        })
 }
 
 /// Every family was answered, and none has an address.
@@ -141,8 +156,8 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
     let private_name = case.alias.or(private_only.map(|(name, _)| name));
     match (private_name, case.alias, case.authority) {
         (_, Some(alias), ZoneAuthority::Public) => {
-            let (fact, confidence) = dangling(case, alias, negative);
-            return add(Reason::DnsAliasDangling, confidence, vec![fact]);
+            let (facts, confidence) = dangling(case, alias, negative);
+            return add(Reason::DnsAliasDangling, confidence, facts);
         }
         // Without an alias there is nothing that could dangle.
         (None, ..) | (_, None, ZoneAuthority::Public) => {}
@@ -160,9 +175,11 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         };
         return add(Reason::DnsZoneShadows, Confidence::High, vec![fact]);
     }
+    // A server that knows neither the name nor its zone may be lame, or filter.
+    let is_sure = negative == Negative::Nxdomain || queries.iter().any(|q| q.soa.is_some());
     add(
         Reason::DnsNameNotFound,
-        Confidence::High,
+        sure_if(is_sure),
         not_found(case, negative),
     );
 }
@@ -187,7 +204,7 @@ fn incomplete(case: &Case<'_>, findings: &mut Findings) {
     findings.add_as(reason, reason.severity(), sure_if(chaseable), None, facts);
 }
 
-fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (DnsFact, Confidence) {
+fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (Vec<DnsFact>, Confidence) {
     let last = case.last_name();
     let other_zone = case.soa.filter(|soa| shadows(case.target, soa));
     let dangling = DanglingAlias {
@@ -197,10 +214,10 @@ fn dangling(case: &Case<'_>, alias: &str, negative: Negative) -> (DnsFact, Confi
         other_zone: other_zone.cloned(),
         zone: case.zone().unwrap_or(alias).to_owned(),
     };
-    (
-        DnsFact::AliasDangles(dangling),
-        sure_if(other_zone.is_none()),
-    )
+    let mut facts = vec![DnsFact::AliasDangles(dangling)];
+    facts.extend(said_by_private_zone(case));
+    let is_sure = other_zone.is_none() && facts.len() == 1;
+    (facts, sure_if(is_sure))
 }
 
 fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<DnsFact> {
@@ -245,19 +262,29 @@ fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
             instead: doubt.instead().to_owned(),
         }),
     );
-    let mut soas = resolution.queries.iter().filter_map(|q| q.soa.as_ref());
-    let azure = soas.find(|soa: &&Soa| is_azure_private_dns(soa));
-    facts.extend(azure.map(|soa| DnsFact::SaidByPrivateZone {
-        owner: soa.owner.clone(),
-    }));
+    facts.extend(said_by_private_zone(case));
     facts
+}
+
+/// The private zone of Azure that the negative answer comes from.
+fn said_by_private_zone(case: &Case<'_>) -> Option<DnsFact> {
+    let queries = case.observation.resolution.queries.iter();
+    let mut soas = queries.filter_map(|query| query.soa.as_ref());
+    let azure = soas.find(|soa: &&Soa| is_azure_private_dns(soa))?;
+    Some(DnsFact::SaidByPrivateZone {
+        owner: azure.owner.clone(),
+    })
 }
 
 /// Answered, and not without loss: a warning of its own.
 fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let resolution = &case.observation.resolution;
     let queries = || resolution.queries.iter();
-    let failed = queries().filter(|query| query.outcome.is_failure() && resolution.answered());
+    let failed = || queries().filter(|query| query.outcome.is_failure() && resolution.answered());
+    for fact in ignored_records(case, failed()) {
+        findings.add(Reason::DnsDegraded, None, [fact]);
+    }
+    let failed = failed().filter(|query| query.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         let fact = DnsFact::FamilyFails { families, query };
         findings.add(Reason::DnsDegraded, None, [fact]);

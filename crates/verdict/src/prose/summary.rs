@@ -179,7 +179,9 @@ fn addresses(case: &Case<'_>) -> String {
 fn healthy(case: &Case<'_>) -> String {
     // Without a demand the address has no meaning: a host that may be public can be private too.
     let as_what = match case.expect {
-        Expectation::PrivateEndpoint => "its private endpoint, ",
+        Expectation::PrivateEndpoint if case.alias.is_some() => "its private endpoint, ",
+        // A server in a virtual network, or a split horizon.
+        Expectation::PrivateEndpoint => "a private address, ",
         Expectation::ServiceEndpoint => "its public address, as a service endpoint keeps it, ",
         Expectation::Public | Expectation::Auto => "",
     };

@@ -6,7 +6,7 @@ use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::{Confidence, Outcome};
 
 use crate::observed::{private_soa, public_soa};
-use crate::probe::{Probe, VAULT, VAULT_ALIAS, VAULT_ZONE, ip};
+use crate::probe::{Probe, VAULT, VAULT_ALIAS, VAULT_ZONE, ip, net};
 use Severity::{Fail, Info, Warn};
 
 #[test]
@@ -92,15 +92,15 @@ fn a_reserved_address_is_known_by_what_it_is() {
     for (address, nature) in [
         ("127.0.0.1", Nature::Loopback),
         ("::1", Nature::Loopback),
-        ("239.1.2.3", Nature::Multicast),
-        ("ff02::1", Nature::Multicast),
+        ("239.1.2.3", Nature::Multicast(net("224.0.0.0/4"))),
+        ("ff02::1", Nature::Multicast(net("ff00::/8"))),
         ("168.63.129.16", Nature::Platform),
         ("169.254.169.254", Nature::Metadata),
         ("64:ff9b::a9fe:a9fe", Nature::Metadata),
         ("169.254.10.10", Nature::LinkLocal),
         ("::ffff:169.254.10.10", Nature::LinkLocal),
         ("fe80::1", Nature::LinkLocal),
-        ("198.18.0.1", Nature::Reserved),
+        ("198.18.0.1", Nature::Reserved(net("198.18.0.0/15"))),
     ] {
         let probe = Probe::of(VAULT).resolves_to([address]);
         let ip = ip(address);

@@ -33,7 +33,8 @@ macro_rules! links_of {
              \"microsoft.network/privatednszones/virtualnetworklinks\" and id contains \"/",
             $zone,
             "/\" | project name, resourceGroup, subscriptionId, network = \
-             properties.virtualNetwork.id' --output table"
+             properties.virtualNetwork.id, fallback = properties.resolutionPolicy' --query data \
+             --output table"
         )
     };
 }
@@ -41,19 +42,25 @@ macro_rules! links_of {
 pub(crate) const LINKS: &str = links_of!("privatelink.vaultcore.azure.net");
 const ENDPOINTS: &str = "az graph query --graph-query 'resources | where type =~ \
                          \"microsoft.network/privateendpoints\" and tostring(properties) contains \
-                         \"kv-prod\" | project name, resourceGroup, subscriptionId' --output table";
+                         \"kv-prod\" | project name, resourceGroup, subscriptionId' --query data \
+                         --output table";
+const RESOURCE: &str = "az graph query --graph-query 'resources | where name =~ \"kv-prod\" | \
+                        project name, type, resourceGroup, subscriptionId' --query data --output \
+                        table";
 const OWNER: &str = "az graph query --graph-query 'resources | where type =~ \
                      \"microsoft.network/networkinterfaces\" | mv-expand config = \
                      properties.ipConfigurations | where config.properties.privateIPAddress == \
-                     \"10.1.2.3\" | project name, endpoint = properties.privateEndpoint.id' --output \
-                     table";
+                     \"10.1.2.3\" | project name, endpoint = properties.privateEndpoint.id' --query \
+                     data --output table";
 
-/// A record of a zone, in whatever subscription.
+/// A record of each linked zone of one name, in whatever subscription.
 fn record_of(name: &str, zone: &str) -> String {
     format!(
-        "az resource show --ids \"$(az graph query --graph-query 'resources | where type =~ \
-         \"microsoft.network/privatednszones\" and name =~ \"{zone}\"' --query 'data[0].id' --output \
-         tsv)/A/{name}\""
+        "az graph query --graph-query 'resources | where type =~ \
+         \"microsoft.network/privatednszones/virtualnetworklinks\" and id contains \"/{zone}/\" | \
+         project zone = extract(\"^(.*)/[^/]+/[^/]+$\", 1, id), network = \
+         properties.virtualNetwork.id' --query 'data[].[zone, network]' --output tsv | while read -r \
+         zone network; do echo \"$network\"; az resource show --ids \"$zone/A/{name}\"; done"
     )
 }
 
@@ -175,7 +182,7 @@ fn a_missing_record_is_settled_by_looking_at_it() {
     settles(
         &Probe::of("reg.weu.data.azurecr.io")
             .via(["reg.weu.data.privatelink.azurecr.io"])
-            .both(nxdomain()),
+            .both(nxdomain().with_soa(private_soa("privatelink.azurecr.io"))),
         Reason::DnsPrivateRecordMissing,
         &record_of("reg.weu.data", "privatelink.azurecr.io"),
     );
@@ -200,7 +207,7 @@ fn a_missing_endpoint_is_settled_by_the_resources_endpoints() {
             .via([VAULT_ALIAS])
             .both(nxdomain().with_soa(public_soa(VAULT_ZONE))),
         Reason::DnsAliasDangling,
-        ENDPOINTS,
+        RESOURCE,
     );
 }
 

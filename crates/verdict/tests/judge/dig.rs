@@ -4,7 +4,7 @@ use privatelink_verdict::observation::{Query, QueryOutcome};
 use privatelink_verdict::reason::Reason;
 
 use crate::command::{command, settles};
-use crate::observed::{QueryExt, failed, name, nodata, nxdomain, private_soa, servfail};
+use crate::observed::{QueryExt, failed, name, nodata, nxdomain, own_soa, servfail};
 use crate::probe::{Probe, VAULT, VAULT_ALIAS};
 
 #[test]
@@ -62,13 +62,32 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
     settles(
         &Probe::healthy_vault().after([&["10.1.2.3"], &["52.0.0.1"]]),
         Reason::AddressFlapping,
-        dig,
+        "for i in 1 2 3 4; do dig +short kv-prod.vault.azure.net A @10.0.0.10; done",
     );
     settles(
-        &Probe::of(VAULT).both(nxdomain().with_soa(private_soa("azure.net"))),
+        &Probe::of(VAULT).both(nxdomain().with_soa(own_soa("azure.net"))),
         Reason::DnsZoneShadows,
         "dig kv-prod.vault.azure.net SOA @10.0.0.10",
     );
+}
+
+#[test]
+fn a_family_that_fails_is_settled_by_asking_the_server_that_fails_it() {
+    let at_other = |query: Query| Query {
+        server: Some("10.0.0.11:53".parse().expect("a server")),
+        ..query
+    };
+    for (query, command) in [
+        (servfail(), "dig kv-prod.vault.azure.net AAAA @10.0.0.11"),
+        (nxdomain(), "dig kv-prod.vault.azure.net AAAA @10.0.0.11"),
+        (
+            failed(QueryOutcome::Truncated),
+            "dig +tcp kv-prod.vault.azure.net AAAA @10.0.0.11",
+        ),
+    ] {
+        let probe = Probe::healthy_vault().aaaa(at_other(query));
+        settles(&probe, Reason::DnsDegraded, command);
+    }
 }
 
 #[test]

@@ -44,7 +44,9 @@ fn public_evidence_adds_nothing_to_a_fallback() {
 
 #[test]
 fn an_alias_that_nothing_follows_may_be_a_public_record_of_the_zone() {
-    let nothing_follows = Fact::from(AddressFact::NothingFollowsAlias);
+    let nothing_follows = Fact::from(AddressFact::NothingFollowsAlias {
+        by_configuration: false,
+    });
     let probe = Probe::of(VAULT)
         .via([VAULT_ALIAS])
         .resolves_to(["52.168.109.101"])

@@ -389,7 +389,7 @@ pub(crate) fn ip(text: &str) -> IpAddr {
         .unwrap_or_else(|_| panic!("not an address: {text}"))
 }
 
-fn net(text: &str) -> IpNet {
+pub(crate) fn net(text: &str) -> IpNet {
     text.parse()
         .unwrap_or_else(|_| panic!("not a network: {text}"))
 }

@@ -48,10 +48,13 @@ pub(super) fn clause(fact: &AddressFact) -> String {
         AddressFact::AliasByItself { ip } => format!(
             "the alias asked by itself has {ip}: the DNS server sends the two names different ways"
         ),
-        AddressFact::NothingFollowsAlias => {
-            "nothing follows the alias: the address may be the zone's own record, of a range that \
-             classify.private lacks"
-                .to_owned()
+        AddressFact::NothingFollowsAlias { by_configuration } => {
+            let range = if *by_configuration {
+                "which classify.public makes public"
+            } else {
+                "of a range that classify.private lacks"
+            };
+            format!("nothing follows the alias: the address may be the zone's own record, {range}")
         }
         AddressFact::OutsideExpected { ip, expected } => {
             format!("{ip} is private, but outside {}", joined(expected, ", "))
@@ -82,10 +85,10 @@ fn nature(nature: Nature) -> Cow<'static, str> {
         Nature::Denied(net) => return format!("in the range {net} of deniedCidrs").into(),
         Nature::Unspecified => "the address that DNS filters give for what they block",
         Nature::Loopback => "a loopback address",
-        Nature::Multicast => "a multicast address",
+        Nature::Multicast(net) => return format!("in the multicast range {net}").into(),
         Nature::Platform => "Azure's own platform address",
         Nature::Metadata => "the instance metadata service",
         Nature::LinkLocal => "a link-local address",
-        Nature::Reserved => "in a reserved range",
+        Nature::Reserved(net) => return format!("in the reserved range {net}").into(),
     })
 }

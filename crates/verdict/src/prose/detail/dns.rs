@@ -38,6 +38,11 @@ pub(super) fn clause(fact: &DnsFact) -> String {
              ignore them, as where a rewrite turns {name} into {owner} and the answer is not turned back",
             by_type(families)
         ),
+        DnsFact::RecordsBeforeTheirAlias { families, owner } => format!(
+            "the answer to {} has the addresses of {owner} before the CNAME that leads to it: clients \
+             with glibc ignore them, others may not",
+            by_type(families)
+        ),
         DnsFact::FamilyDenied { families, server } => {
             let by = server.map(|server| format!(" by {server}"));
             format!(

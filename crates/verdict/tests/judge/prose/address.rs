@@ -26,8 +26,10 @@ fn addresses_that_are_not_dialled() {
             "192.0.2.1 is a loopback address, and was not dialled",
         ),
         (
-            is(Nature::Multicast),
-            "192.0.2.1 is a multicast address, and was not dialled",
+            is(Nature::Multicast(
+                "192.0.2.0/24".parse().expect("a network"),
+            )),
+            "192.0.2.1 is in the multicast range 192.0.2.0/24, and was not dialled",
         ),
         (
             is(Nature::Platform),
@@ -42,8 +44,8 @@ fn addresses_that_are_not_dialled() {
             "192.0.2.1 is a link-local address, and was not dialled",
         ),
         (
-            is(Nature::Reserved),
-            "192.0.2.1 is in a reserved range, and was not dialled",
+            is(Nature::Reserved("192.0.2.0/24".parse().expect("a network"))),
+            "192.0.2.1 is in the reserved range 192.0.2.0/24, and was not dialled",
         ),
         (
             AddressFact::InReservedRange {
@@ -125,7 +127,16 @@ fn addresses_that_are_not_what_they_should_be() {
              ways",
         ),
         (
-            AddressFact::NothingFollowsAlias,
+            AddressFact::NothingFollowsAlias {
+                by_configuration: true,
+            },
+            "nothing follows the alias: the address may be the zone's own record, which \
+             classify.public makes public",
+        ),
+        (
+            AddressFact::NothingFollowsAlias {
+                by_configuration: false,
+            },
             "nothing follows the alias: the address may be the zone's own record, of a range that \
              classify.private lacks",
         ),

@@ -70,6 +70,14 @@ fn queries_that_fail_or_come_late() {
             "A answered only at try 3: an earlier try was lost",
         ),
         (
+            DnsFact::RecordsBeforeTheirAlias {
+                families: both(),
+                owner: text("kv.pl.net"),
+            },
+            "the answer to A and AAAA has the addresses of kv.pl.net before the CNAME that leads to \
+             it: clients with glibc ignore them, others may not",
+        ),
+        (
             DnsFact::SearchListLeadsElsewhere {
                 name: text("kv.example.com"),
                 addresses: vec![ip("192.0.2.1"), ip("192.0.2.2")],

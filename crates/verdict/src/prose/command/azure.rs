@@ -1,0 +1,94 @@
+//! Azure: what Azure Resource Graph says of endpoints, zones and resources. It searches all
+//! subscriptions: a private zone is as a rule in that of a hub.
+
+use std::net::IpAddr;
+
+use crate::case::Case;
+use crate::catalogue;
+
+/// The private endpoints of the resource; `None` where no name of Azure's leads to it.
+pub(super) fn endpoints(case: &Case<'_>) -> Option<String> {
+    // The first label of a shared host names a region, and the group id of its service is what tells.
+    let wanted = match catalogue::sharing(case.resource()) {
+        Some(service) => service.subresources.first().copied().unwrap_or_default(),
+        None => label(case)?,
+    };
+    Some(table(&format!(
+        "resources | where type =~ \"microsoft.network/privateendpoints\" and tostring(properties) contains \"{wanted}\" | project name, resourceGroup, subscriptionId"
+    )))
+}
+
+/// The resource itself, by its name.
+pub(super) fn resource(case: &Case<'_>) -> Option<String> {
+    Some(table(&format!(
+        "resources | where name =~ \"{}\" | project name, type, resourceGroup, subscriptionId",
+        label(case)?
+    )))
+}
+
+/// The name of the resource: the first label of its public name.
+fn label<'a>(case: &Case<'a>) -> Option<&'a str> {
+    let resource = case.resource();
+    catalogue::lookup(resource)?;
+    let (label, _) = resource.split_once('.')?;
+    // The secondary of a storage account is the same resource.
+    Some(label.strip_suffix("-secondary").unwrap_or(label))
+}
+
+/// The network interface that has a private address, and its private endpoint.
+pub(super) fn owner_of(ip: IpAddr) -> String {
+    table(&format!(
+        "resources | where type =~ \"microsoft.network/networkinterfaces\" | mv-expand config = properties.ipConfigurations | where config.properties.privateIPAddress == \"{ip}\" | project name, endpoint = properties.privateEndpoint.id"
+    ))
+}
+
+/// Which networks see the zone, in whatever subscription it is, and whether it falls back to the
+/// internet there.
+pub(super) fn links(zone: &str) -> String {
+    table(&format!(
+        "{} | project name, resourceGroup, subscriptionId, network = properties.virtualNetwork.id, fallback = properties.resolutionPolicy",
+        links_of(zone)
+    ))
+}
+
+/// What each zone of the host's zone's name holds for the host, and for which network. There may be
+/// several of one name, and the one that is linked here is the question.
+pub(super) fn record(case: &Case<'_>, kind: &str) -> Option<String> {
+    let zone = case.zone()?;
+    let names = case
+        .alias
+        .into_iter()
+        .chain([case.last_name(), case.host()]);
+    let record = names
+        .filter_map(|name| name.strip_suffix(zone))
+        // A zone named like the one record that it holds has it at its apex.
+        .find_map(|rest| {
+            if rest.is_empty() {
+                Some("@")
+            } else {
+                rest.strip_suffix('.')
+            }
+        })?;
+    let links = query(&format!(
+        "{} | project zone = extract(\"^(.*)/[^/]+/[^/]+$\", 1, id), network = properties.virtualNetwork.id",
+        links_of(zone)
+    ));
+    Some(format!(
+        "{links} --query 'data[].[zone, network]' --output tsv | while read -r zone network; do echo \"$network\"; az resource show --ids \"$zone/{kind}/{record}\"; done"
+    ))
+}
+
+fn links_of(zone: &str) -> String {
+    format!(
+        "resources | where type =~ \"microsoft.network/privatednszones/virtualnetworklinks\" and id contains \"/{zone}/\""
+    )
+}
+
+fn query(query: &str) -> String {
+    format!("az graph query --graph-query '{query}'")
+}
+
+/// The rows of a query: the extension's answer has them beside their count (azure-cli-extensions 4101).
+fn table(of: &str) -> String {
+    format!("{} --query data --output table", query(of))
+}
