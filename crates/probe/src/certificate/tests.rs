@@ -158,4 +158,66 @@ mod made {
             assert_eq!(examined(&[leaf], &roots).trust, Trust::CaFile);
         }
     }
+
+    /// An authority of this name, and its certificate by one of another name.
+    fn authority(
+        name: &str,
+        by: Option<&Issuer<'_, KeyPair>>,
+    ) -> (Issuer<'static, KeyPair>, CertificateDer<'static>) {
+        let key = KeyPair::generate().expect("a key");
+        let mut made = params([]);
+        made.distinguished_name = rcgen::DistinguishedName::new();
+        made.distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        made.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let der = match by {
+            Some(by) => made.signed_by(&key, by),
+            None => made.self_signed(&key),
+        };
+        let der = der.expect("signed").der().clone();
+        (Issuer::new(made, key), der)
+    }
+
+    fn leaf(by: &Issuer<'_, KeyPair>) -> CertificateDer<'static> {
+        let key = KeyPair::generate().expect("a key");
+        let signed = params([HOST.to_owned()]).signed_by(&key, by);
+        signed.expect("signed").der().clone()
+    }
+
+    #[test]
+    fn of_certificates_that_may_all_have_issued_one_another_a_few_are_tried() {
+        let (mesh, first) = authority("Mesh", None);
+        let others = (1..40).map(|_| authority("Mesh", Some(&mesh)).1);
+        let chain: Vec<_> = [leaf(&mesh), first.clone()]
+            .into_iter()
+            .chain(others)
+            .collect();
+        let roots = Roots::new(&[]);
+        let (issuers, tried) = (40, MAX_ISSUERS);
+        let not_followed = Trust::NotFollowed { issuers, tried };
+        assert_eq!(examined(&chain, &roots).trust, not_followed);
+        // As many as are tried: the issuer is unknown, and that is certain.
+        let certain = examined(&chain[..=MAX_ISSUERS], &roots);
+        assert_eq!(certain.trust, Trust::UnknownIssuer);
+        // A path among those that are tried is good whatever else is sent.
+        let mut trusting = Roots::new(&[]);
+        trusting.ca_files.add(first).expect("a root");
+        assert_eq!(examined(&chain, &trusting).trust, Trust::CaFile);
+    }
+
+    #[test]
+    fn a_bundle_of_other_authorities_beside_the_chain_hides_nothing() {
+        let (root, root_der) = authority("Contoso Root", None);
+        let (issuing, issuing_der) = authority("Contoso Issuing", Some(&root));
+        let bundle = (0..150).map(|n| authority(&format!("Authority {n}"), None).1);
+        let chain: Vec<_> = [leaf(&issuing)]
+            .into_iter()
+            .chain(bundle)
+            .chain([issuing_der])
+            .collect();
+        let mut roots = Roots::new(&[]);
+        assert_eq!(examined(&chain, &roots).trust, Trust::UnknownIssuer);
+        roots.ca_files.add(root_der).expect("a root");
+        assert_eq!(examined(&chain, &roots).trust, Trust::CaFile);
+    }
 }

@@ -53,6 +53,16 @@ pub enum TlsFact {
         /// signed by itself.
         sent_alone: bool,
     },
+    /// The server sent so many certificates that may have issued one another that not every path was
+    /// tried.
+    ChainNotFollowed {
+        /// The address.
+        ip: IpAddr,
+        /// How many there are.
+        issuers: usize,
+        /// How many were tried.
+        tried: usize,
+    },
     /// The certificate cannot serve TLS.
     CannotServeTls {
         /// The address.

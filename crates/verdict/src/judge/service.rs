@@ -98,7 +98,12 @@ fn path_denied(
 /// Whether another device than the service presents the certificate of this address.
 fn is_inspected(case: &Case<'_>, connection: &Connection) -> bool {
     let certificate = connection.certificate.as_ref();
-    let foreign = |trust: &Trust| matches!(trust, Trust::CaFile | Trust::UnknownIssuer);
+    let foreign = |trust: &Trust| {
+        matches!(
+            trust,
+            Trust::CaFile | Trust::UnknownIssuer | Trust::NotFollowed { .. }
+        )
+    };
     case.target.service.is_some() && certificate.is_some_and(|c| foreign(&c.trust))
 }
 

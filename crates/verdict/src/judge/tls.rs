@@ -110,6 +110,15 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
 
 fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut Findings) {
     let (reason, fact) = match &certificate.trust {
+        Trust::NotFollowed { issuers, tried } => {
+            // Another client may go further, or give up earlier.
+            let (issuers, tried) = (*issuers, *tried);
+            let fact = TlsFact::ChainNotFollowed { ip, issuers, tried };
+            let reason = Reason::TlsUntrustedIssuer;
+            let severity = reason.severity();
+            findings.add_as(reason, severity, Confidence::Medium, Some(ip), [fact]);
+            return;
+        }
         Trust::UnknownIssuer => {
             let fact = TlsFact::UnknownIssuer {
                 ip,

@@ -40,6 +40,14 @@ pub enum Trust {
     UnknownIssuer,
     /// An issuer's certificate in the chain is outside its dates.
     ChainExpired,
+    /// In nothing we trust, as far as it was followed: the peer sent so many certificates that may have
+    /// issued one another that trying every path would take seconds.
+    NotFollowed {
+        /// How many of the certificates may be on a path from the leaf.
+        issuers: usize,
+        /// How many of them were tried.
+        tried: usize,
+    },
     /// The certificate cannot serve a TLS server, for the reason given.
     Invalid(String),
 }
@@ -59,7 +67,7 @@ impl Certificate {
     pub fn outcome(&self) -> TlsOutcome {
         if !self.covers_name {
             TlsOutcome::NameMismatch
-        } else if self.trust == Trust::UnknownIssuer {
+        } else if matches!(self.trust, Trust::UnknownIssuer | Trust::NotFollowed { .. }) {
             TlsOutcome::Untrusted
         } else if self.is_expired() || self.trust == Trust::ChainExpired {
             TlsOutcome::Expired

@@ -52,6 +52,11 @@ fn tls(fact: &TlsFact) -> Option<String> {
             "Make the server send the certificate of its issuer ({issuer}) along with its own; add a \
              root to tls.caFiles only where the chain really ends in one."
         )),
+        TlsFact::ChainNotFollowed { .. } => Some(
+            "Make the server send only the certificates from its own to the root, each once; clients \
+             that try more of them may accept it as it is."
+                .to_owned(),
+        ),
         TlsFact::OfferRefused => Some(
             "Try another client, such as openssl s_client: if it succeeds, allow AES-GCM cipher \
              suites at the server, else check that port and protocol belong together."

@@ -3,7 +3,7 @@
 use privatelink_verdict::fact::{Fact, TlsFact};
 use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust};
 use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::verdict::Outcome;
+use privatelink_verdict::verdict::{Confidence, Outcome};
 
 use crate::observed::{Change, DAY, NOW, certificate, certificate_of, refuses};
 use crate::probe::{Probe, VAULT, VAULT_ALIAS, ip};
@@ -344,6 +344,22 @@ fn one_word_tells_handshake_and_certificate_together() {
             c.handshake = Handshake::Failed;
         }),
         TlsOutcome::Expired
+    );
+}
+
+#[test]
+fn a_chain_that_is_not_followed_to_its_end_is_of_an_issuer_that_is_not_known_for_certain() {
+    let probe = Probe::healthy_vault().everywhere(|connection| {
+        let (issuers, tried) = (40, 6);
+        certificate_of(connection).trust = Trust::NotFollowed { issuers, tried };
+    });
+    assert_eq!(probe.findings(), [(Reason::TlsUntrustedIssuer, Fail)]);
+    let finding = probe.finding(Reason::TlsUntrustedIssuer);
+    assert_eq!(finding.confidence, Confidence::Medium);
+    assert!(
+        finding.detail.contains("sends 40 certificates"),
+        "{}",
+        finding.detail
     );
 }
 

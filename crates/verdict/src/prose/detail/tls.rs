@@ -56,6 +56,10 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             };
             format!("{ip} presents a certificate of an unknown issuer: {issuer}{hint}")
         }
+        TlsFact::ChainNotFollowed { ip, issuers, tried } => format!(
+            "{ip} sends {issuers} certificates that may have issued one another, and no path through the \
+             first {tried} leads to a trusted root"
+        ),
         TlsFact::CannotServeTls { ip, why } => {
             format!("{ip} presents a certificate that cannot serve TLS: {why}")
         }

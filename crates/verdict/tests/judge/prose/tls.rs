@@ -93,6 +93,15 @@ fn issuers_and_dates() {
              its own, which the ConfigMap kube-root-ca.crt holds",
         ),
         (
+            TlsFact::ChainNotFollowed {
+                ip,
+                issuers: 40,
+                tried: 6,
+            },
+            "10.1.2.3 sends 40 certificates that may have issued one another, and no path through the \
+             first 6 leads to a trusted root",
+        ),
+        (
             TlsFact::CannotServeTls {
                 ip,
                 why: text("no purpose"),
