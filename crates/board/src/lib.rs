@@ -28,6 +28,10 @@ use privatelink_config::plan::{Detail, Plan, Rejected};
 /// How many transitions of a target are kept.
 pub const TRANSITIONS: usize = 100;
 
+/// How many different summaries of a target's transitions are kept. Targets that flap go back and forth
+/// between a few; where each is another, those of older transitions are dropped.
+const SUMMARIES: usize = 8;
+
 /// Lines that are shown of why a configuration was refused.
 const ERROR_LINES: usize = 40;
 
@@ -112,8 +116,8 @@ pub struct Transition {
     /// The primary reason from then on.
     pub reason: Reason,
     /// The summary of that probe, in at most [`privatelink_verdict::sanitize::SENTENCE_BYTES`]: peers
-    /// choose parts of it.
-    pub summary: String,
+    /// choose parts of it. `None` where it was dropped.
+    pub summary: Option<Arc<str>>,
 }
 
 /// What was counted of one target. At a probe a second, a counter is full after 136 years.
@@ -352,18 +356,46 @@ impl Entry {
         }
         changes.verdict = self.verdicts.record(observation, verdict);
         if changes.verdict.is_some() {
-            if self.transitions.len() == TRANSITIONS {
-                self.transitions.pop_front();
-            }
-            self.transitions.push_back(Transition {
-                at: observation.checked_at,
-                outcome: verdict.outcome,
-                reason: verdict.reason,
-                summary: sentence(&probed.prose().summary()).into_owned(),
-            });
+            self.push_transition(probed);
         }
         self.latest = Some(Arc::clone(probed));
         changes
+    }
+}
+
+impl Entry {
+    fn push_transition(&mut self, probed: &Probed) {
+        let (observation, verdict) = (&probed.observation, &probed.verdict);
+        if self.transitions.len() == TRANSITIONS {
+            self.transitions.pop_front();
+        }
+        let summary = probed.prose().summary();
+        let summary = sentence(&summary);
+        let mut earlier = self
+            .transitions
+            .iter()
+            .filter_map(|one| one.summary.as_ref());
+        let same = earlier.find(|earlier| ***earlier == *summary).cloned();
+        self.transitions.push_back(Transition {
+            at: observation.checked_at,
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            summary: Some(same.unwrap_or_else(|| summary.into())),
+        });
+        let mut kept: Vec<Arc<str>> = Vec::with_capacity(SUMMARIES);
+        for transition in self.transitions.iter_mut().rev() {
+            let Some(summary) = &transition.summary else {
+                continue;
+            };
+            if kept.iter().any(|kept| Arc::ptr_eq(kept, summary)) {
+                continue;
+            }
+            if kept.len() == SUMMARIES {
+                transition.summary = None;
+            } else {
+                kept.push(Arc::clone(summary));
+            }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use privatelink_verdict::address::Family;
 use privatelink_verdict::target::Expectation;
 
@@ -214,6 +216,55 @@ fn a_transition_keeps_a_summary_of_bounded_length() {
     observe(&mut board, probed);
     let transition = only(&board).transitions.back().expect("a transition");
     assert_eq!(transition.reason, Reason::TlsNameMismatch);
-    let length = transition.summary.len();
-    assert!(length <= SENTENCE_BYTES, "{length} bytes");
+    let length = transition
+        .summary
+        .as_ref()
+        .map_or(0, |summary| summary.len());
+    assert!((1..=SENTENCE_BYTES).contains(&length), "{length} bytes");
+}
+
+/// A healthy probe or one with a wrong certificate, whose names begin with this number.
+fn back_and_forth(board: &mut Board, stories: impl IntoIterator<Item = usize>) {
+    for story in stories {
+        observe(board, fixtures::healthy());
+        let mut probed = fixtures::name_mismatch();
+        for connection in &mut probed.observation.connections {
+            if let Some(certificate) = &mut connection.certificate {
+                certificate.names = vec![format!("{story}-{}", "n".repeat(WIRE_BYTES - 10)); 5];
+            }
+        }
+        observe(board, probed);
+    }
+}
+
+/// The different texts that an entry holds.
+fn summaries(entry: &Entry) -> HashSet<*const u8> {
+    let kept = entry
+        .transitions
+        .iter()
+        .filter_map(|one| one.summary.as_ref());
+    kept.map(|summary| summary.as_ptr()).collect()
+}
+
+#[test]
+fn a_summary_that_comes_again_is_kept_once() {
+    let mut board = board_of(auto());
+    back_and_forth(&mut board, [7; 60]);
+    let entry = only(&board);
+    assert_eq!(entry.transitions.len(), TRANSITIONS);
+    assert!(entry.transitions.iter().all(|one| one.summary.is_some()));
+    assert_eq!(summaries(entry).len(), 2);
+}
+
+#[test]
+fn of_summaries_that_are_all_different_the_latest_are_kept() {
+    let mut board = board_of(auto());
+    back_and_forth(&mut board, 0..60);
+    let entry = only(&board);
+    assert_eq!(entry.transitions.len(), TRANSITIONS);
+    assert_eq!(summaries(entry).len(), SUMMARIES);
+    let mut latest = entry.transitions.iter().rev().take(SUMMARIES);
+    assert!(latest.all(|one| one.summary.is_some()));
+    let mut oldest = entry.transitions.iter().take(2);
+    assert!(oldest.any(|one| one.summary.is_none()));
 }

@@ -32,7 +32,8 @@ pub struct TransitionReport {
     pub outcome: Enum<Outcome>,
     /// The primary reason from then on.
     pub reason: Enum<Reason>,
-    /// The story in one sentence.
+    /// The story in one sentence. Of older changes only what the reason means, where the target had many
+    /// different stories since.
     pub summary: String,
 }
 
@@ -52,7 +53,10 @@ impl From<&Transition> for TransitionReport {
             at: millis_utc(transition.at),
             outcome: Enum(transition.outcome),
             reason: Enum(transition.reason),
-            summary: sentence(&transition.summary).into_owned(),
+            summary: match &transition.summary {
+                Some(summary) => sentence(summary).into_owned(),
+                None => transition.reason.meaning().to_owned(),
+            },
         }
     }
 }
