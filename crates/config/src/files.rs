@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{self, SHA256};
 use privatelink_machine::file::{read_bounded, standard_input};
+use privatelink_machine::is_out_of_descriptors;
 
 use crate::read::LARGEST_FILE;
 
@@ -67,7 +68,9 @@ impl Files {
     pub(crate) fn changed(&self) -> bool {
         self.read.iter().any(|(path, before)| {
             let content = read_bounded(path, LARGEST_FILE);
-            !is_out_of_descriptors(&content) && fingerprint(&content) != *before
+            // Want of a descriptor says nothing about the file.
+            let unknown = content.as_ref().is_err_and(is_out_of_descriptors);
+            !unknown && fingerprint(&content) != *before
         })
     }
 
@@ -83,13 +86,6 @@ impl Files {
             .iter()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
-}
-
-/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE): that says nothing
-/// about the file.
-fn is_out_of_descriptors(content: &io::Result<Vec<u8>>) -> bool {
-    let code = content.as_ref().err().and_then(io::Error::raw_os_error);
-    matches!(code, Some(23 | 24))
 }
 
 /// The content of a file as text.

@@ -118,6 +118,11 @@ const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 const ECONNREFUSED: i32 = 111;
 
+/// Whether the process, or the machine, can open no more files and sockets.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
 fn kernel_has_route(ip: IpAddr) -> bool {
     let any: SocketAddr = match ip {
         IpAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
@@ -134,7 +139,7 @@ fn kernel_has_route(ip: IpAddr) -> bool {
             ),
         },
         // The family is switched off (EAFNOSUPPORT, EADDRNOTAVAIL); out of descriptors is no answer.
-        Err(error) => ip.is_ipv4() || matches!(error.raw_os_error(), Some(EMFILE | ENFILE)),
+        Err(error) => ip.is_ipv4() || is_out_of_descriptors(&error),
     }
 }
 
