@@ -1,14 +1,8 @@
 //! Host: the DNS name of a target as it is written, and why it may be refused.
 
-use std::net::IpAddr;
-
-use privatelink_verdict::name::normalised;
+use privatelink_verdict::host::{self, BrokenLabel, LONGEST_LABEL, LONGEST_NAME, NotAHost};
 
 use crate::diagnostic::{Diagnostic, quoted};
-
-/// Longest name and label, without the trailing dot (RFC 1035 section 2.3.4).
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
 
 /// The pattern of a host, for the JSON schema: labels, each with a dot or the end after it. The dot
 /// is in brackets, since Helm shows backslashes doubled.
@@ -23,100 +17,53 @@ pub(crate) const ALLOWED_PATTERN: &str =
 
 /// Reads a host; the result is in lower case and has no trailing dot.
 pub fn parse(text: &str) -> Result<String, Diagnostic> {
-    if let Some(diagnostic) = not_a_host(text) {
-        return Err(diagnostic);
-    }
-    let host = normalised(text);
-    if host.len() > LONGEST_NAME {
-        return Err(Diagnostic::new(format!(
-            "the host name has {} characters; a DNS name has at most {LONGEST_NAME}",
-            host.len()
-        )));
-    }
-    for label in host.split('.') {
-        if let Some(what) = broken_label(label) {
-            return Err(Diagnostic::new(format!(
-                "{} is not a host name: {what}",
-                quoted(text)
-            )));
-        }
-    }
-    // RFC 1123 section 2.1: what ends in a number can only be an IPv4 address, here one with a typo.
-    let last = host.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Diagnostic::new(format!(
-            "{} is not a host name: it ends in a number",
-            quoted(text)
-        ))
-        .help("write the name that applications use"));
-    }
-    Ok(host)
+    host::parse(text).map_err(|why| diagnostic(text, &why))
 }
 
-/// Refuses other things that people write in the place of a host, such as a URL.
-fn not_a_host(text: &str) -> Option<Diagnostic> {
-    let diagnostic = Diagnostic::new(format!("{} is not a host name", quoted(text)));
-    if text.is_empty() || text == "." {
-        return Some(
-            Diagnostic::new("the host is empty").help("write the name that applications use"),
-        );
-    }
-    let address = text.trim_start_matches('[').trim_end_matches(']');
-    if address.parse::<IpAddr>().is_ok() {
-        return Some(
-            Diagnostic::new(format!("the host {} is an IP address", quoted(text))).help(
+fn diagnostic(text: &str, why: &NotAHost) -> Diagnostic {
+    let applications_name = "write the name that applications use";
+    let no_host =
+        |what: &str| Diagnostic::new(format!("{} is not a host name{what}", quoted(text)));
+    match why {
+        NotAHost::Empty => Diagnostic::new("the host is empty").help(applications_name),
+        NotAHost::Address => Diagnostic::new(format!("the host {} is an IP address", quoted(text)))
+            .help(
                 "write the name that applications use: the probe is about how it resolves \
                  and which certificate answers to it",
             ),
-        );
+        NotAHost::NotAscii => Diagnostic::new(format!(
+            "the host {} is not ASCII: DNS carries such names in punycode",
+            quoted(text)
+        ))
+        .help("write the form that starts with `xn--`, as applications send it"),
+        NotAHost::Url(host) => no_host("").help(format!("write the host alone: {}", quoted(host))),
+        NotAHost::WithPort(host, Some(port)) => no_host("").help(format!(
+            "write the host alone, {}, and `port: {port}`",
+            quoted(host)
+        )),
+        NotAHost::WithPort(host, None) => {
+            no_host("").help(format!("write the host alone: {}", quoted(host)))
+        }
+        NotAHost::Wildcard => {
+            no_host("").help("a wildcard cannot be resolved: write a name that exists below it")
+        }
+        NotAHost::TooLong(length) => Diagnostic::new(format!(
+            "the host name has {length} characters; a DNS name has at most {LONGEST_NAME}"
+        )),
+        NotAHost::Label(broken) => no_host(&match broken {
+            BrokenLabel::Empty => {
+                ": it has an empty label (two dots in a row, or a leading dot)".to_owned()
+            }
+            BrokenLabel::TooLong(length) => {
+                format!(": a label has {length} characters; DNS allows {LONGEST_LABEL}")
+            }
+            BrokenLabel::Character(odd) => {
+                format!(": {} is not allowed in it", quoted(&odd.to_string()))
+            }
+            BrokenLabel::Hyphen => ": a label starts or ends with a hyphen".to_owned(),
+        }),
+        NotAHost::EndsInNumber => no_host(": it ends in a number").help(applications_name),
     }
-    if !text.is_ascii() {
-        return Some(
-            Diagnostic::new(format!(
-                "the host {} is not ASCII: DNS carries such names in punycode",
-                quoted(text)
-            ))
-            .help("write the form that starts with `xn--`, as applications send it"),
-        );
-    }
-    if let Some((_, rest)) = text.split_once("://") {
-        let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
-        return Some(diagnostic.help(format!("write the host alone: {}", quoted(host))));
-    }
-    if let Some((host, _)) = text.split_once('/') {
-        return Some(diagnostic.help(format!("write the host alone: {}", quoted(host))));
-    }
-    if let Some((host, port)) = text.split_once(':') {
-        return Some(diagnostic.help(if port.parse::<u16>().is_ok() {
-            format!("write the host alone, {}, and `port: {port}`", quoted(host))
-        } else {
-            format!("write the host alone: {}", quoted(host))
-        }));
-    }
-    text.contains('*').then(|| {
-        diagnostic.help("a wildcard cannot be resolved: write a name that exists below it")
-    })
-}
-
-fn broken_label(label: &str) -> Option<String> {
-    if label.is_empty() {
-        return Some("it has an empty label (two dots in a row, or a leading dot)".to_owned());
-    }
-    if label.len() > LONGEST_LABEL {
-        return Some(format!(
-            "a label has {} characters; DNS allows {LONGEST_LABEL}",
-            label.len()
-        ));
-    }
-    // RFC 952 allows no underscore in a host name, but such names resolve and are in use.
-    if let Some(odd) = label
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
-    {
-        return Some(format!("{} is not allowed in it", quoted(&odd.to_string())));
-    }
-    (label.starts_with('-') || label.ends_with('-'))
-        .then(|| "a label starts or ends with a hyphen".to_owned())
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 //! and history always give the same verdict. The dependency list keeps it so.
 
 pub mod address;
+pub mod admission;
 pub mod alias;
 mod case;
 pub mod catalogue;
 pub mod fact;
 pub mod history;
+pub mod host;
 pub mod judge;
 pub mod name;
 pub mod observation;

@@ -1,6 +1,7 @@
 //! Words: closed sets of values, each with the contract's word for it and a sentence about it.
 
 /// Defines such a set: an enum with `ALL`, `as_str`, `ABOUT`, `description` and `Display`.
+#[macro_export]
 macro_rules! words {
     ($(#[doc = $about:literal])+ $name:ident {
         $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+

@@ -1,13 +1,12 @@
 //! Admit: which targets of the target files may be probed, and how often.
 //!
 //! A person who can create a `PrivateLinkTarget` or a pod must not be able to make every node dial
-//! hosts other than the catalogue's and `allowedHosts`, to shorten the interval, or to change the
+//! other hosts than `privatelink_verdict::admission` says, to shorten the interval, or to change the
 //! verdict of another person's target.
 
 use std::time::Duration;
 
-use privatelink_verdict::catalogue;
-use privatelink_verdict::name::is_within;
+use privatelink_verdict::admission::{self, Allowed, Refusal};
 use privatelink_verdict::target::Target;
 
 use crate::diagnostic::{Diagnostic, quoted};
@@ -17,24 +16,6 @@ use crate::problems::Problems;
 use crate::raw::RawTarget;
 use crate::spanned::{Location, Spanned};
 use crate::text::AllowedHostText;
-
-/// One entry of `allowedHosts`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Allowed {
-    /// This host.
-    Host(String),
-    /// Everything below this zone: `*.zone`.
-    Below(String),
-}
-
-impl Allowed {
-    fn covers(&self, host: &str) -> bool {
-        match self {
-            Self::Host(allowed) => allowed == host,
-            Self::Below(zone) => host != zone && is_within(host, zone),
-        }
-    }
-}
 
 pub(super) fn allowed(
     written: Option<&[Spanned<AllowedHostText>]>,
@@ -99,69 +80,21 @@ pub(super) fn pace(
 
 /// Whether a target file may name a target of this host and port.
 pub(super) fn target(target: &Target, allowed: &[Allowed]) -> Result<(), Diagnostic> {
-    let host = target.host.as_str();
-    if is_cluster_internal(host) {
-        return Err(Diagnostic::new(format!(
-            "the host {} is a name of the cluster itself",
-            quoted(host)
-        )));
-    }
-    if allowed.iter().any(|allowed| allowed.covers(host)) {
+    let host = quoted(&target.host);
+    let Err(refusal) = admission::admit(&target.host, Some(target.port), allowed) else {
         return Ok(());
-    }
-    let Some(known) = catalogue::lookup(host) else {
-        return Err(Diagnostic::new(format!(
-            "the host {} is neither in the catalogue nor in allowedHosts",
-            quoted(host)
-        )));
     };
-    let mut ports = known.service.ports.iter();
-    if ports.any(|port| port.number == target.port) {
-        return Ok(());
-    }
-    Err(Diagnostic::new(format!(
-        "the catalogue does not list the port {} for {}",
-        target.port,
-        quoted(host)
-    ))
-    .help("a host in allowedHosts may have any port"))
-}
-
-fn is_cluster_internal(host: &str) -> bool {
-    !host.contains('.')
-        || ["svc", "cluster.local", "localhost"]
-            .iter()
-            .any(|zone| is_within(host, zone))
-        || host.split('.').any(|label| label == "svc")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zone_allows_what_is_below_it_and_nothing_beside_it() {
-        let zone = Allowed::Below("example.com".to_owned());
-        assert!(zone.covers("a.example.com"));
-        assert!(zone.covers("a.b.example.com"));
-        assert!(!zone.covers("example.com"));
-        assert!(!zone.covers("badexample.com"));
-        let host = Allowed::Host("example.com".to_owned());
-        assert!(host.covers("example.com"));
-        assert!(!host.covers("a.example.com"));
-    }
-
-    #[test]
-    fn names_of_the_cluster_itself_are_recognised() {
-        for name in [
-            "kubernetes",
-            "api.default.svc",
-            "api.default.svc.cluster.local",
-            "api.default.svc.corp.example",
-            "x.localhost",
-        ] {
-            assert!(is_cluster_internal(name), "{name}");
+    Err(match refusal {
+        Refusal::ClusterInternal => {
+            Diagnostic::new(format!("the host {host} is a name of the cluster itself"))
         }
-        assert!(!is_cluster_internal("kv.vault.azure.net"));
-    }
+        Refusal::UnknownHost => Diagnostic::new(format!(
+            "the host {host} is neither in the catalogue nor in allowedHosts"
+        )),
+        Refusal::Port => Diagnostic::new(format!(
+            "the catalogue does not list the port {} for {host}",
+            target.port
+        ))
+        .help("a host in allowedHosts may have any port"),
+    })
 }

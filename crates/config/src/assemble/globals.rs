@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use privatelink_verdict::address::{Family, Overrides, Rules};
+use privatelink_verdict::admission::Allowed;
 use privatelink_verdict::target::Expectation;
 
-use crate::assemble::admit::{self, Allowed};
+use crate::assemble::admit;
 use crate::assemble::resolvers::Resolvers;
 use crate::assemble::values;
 use crate::diagnostic::Diagnostic;
