@@ -250,7 +250,10 @@ impl<P: Probe> Agent<P> {
         let mut cadences = Vec::with_capacity(plan.targets.len());
         for (index, target) in plan.targets.iter().enumerate() {
             let (slot, cadence) = match known.remove(&target.name) {
-                Some((slot, cadence)) if slot.target == *target => (slot, cadence),
+                Some((mut slot, cadence)) if slot.target.is_probed_like(target) => {
+                    slot.target = Arc::clone(target);
+                    (slot, cadence)
+                }
                 // Evidence about another host, or from another resolver, is not evidence here.
                 _ => (
                     Slot::new(Arc::clone(target)),

@@ -17,7 +17,7 @@ use privatelink_config::plan::{Detail, Limits, Plan, Rejected};
 use privatelink_verdict::resolver::{Resolver, Servers};
 
 use self::parts::{connection, observation, probed, query, resolution, unix_now};
-pub use self::parts::{now, servers_that_differ, target};
+pub use self::parts::{now, servers_that_differ, target, users};
 
 /// The same probe of a target of another name.
 pub fn named(name: &str, mut probed: Probed) -> Probed {

@@ -314,7 +314,7 @@ impl Entry {
     /// The same target under a new plan. Counters stay in any case.
     fn adopted(mut self, target: &Arc<Target>, now: SystemTime) -> Self {
         let old = std::mem::replace(&mut self.target, Arc::clone(target));
-        if old == *target {
+        if old.is_probed_like(target) {
             return self;
         }
         if old.host != target.host || old.port != target.port {

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use privatelink_verdict::address::Family;
-use privatelink_verdict::target::Expectation;
+use privatelink_verdict::target::{Expectation, Users};
 
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::sanitize::{SENTENCE_BYTES, WIRE_BYTES};
@@ -124,6 +124,26 @@ fn a_target_that_stays_as_it_was_keeps_everything() {
     assert!(after.latest.is_some());
     assert_eq!(after.verdicts, before.verdicts);
     assert_eq!(after.transitions, before.transitions);
+    assert_eq!(after.last_classes, before.last_classes);
+}
+
+#[test]
+fn other_users_change_nothing_but_the_users() {
+    let mut board = latched();
+    let before = only(&board).clone();
+    let users = Users {
+        workloads: 14,
+        ..Users::default()
+    };
+    let edited = Target {
+        users: Some(users.clone()),
+        ..auto()
+    };
+    adopt(&mut board, edited);
+    let after = only(&board);
+    assert_eq!(after.target.users, Some(users));
+    assert!(after.latest.is_some());
+    assert_eq!(after.verdicts, before.verdicts);
     assert_eq!(after.last_classes, before.last_classes);
 }
 

@@ -168,11 +168,13 @@ fn refused_configuration(board: &Board, now: SystemTime) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use privatelink_board::fixtures;
     use privatelink_verdict::fact::Fact;
     use privatelink_verdict::observation::{NoReply, ServiceReply};
+    use privatelink_verdict::target::Target;
 
     use super::*;
     use crate::events::ConfigRefused;
@@ -262,6 +264,25 @@ mod tests {
                 .count(),
             0
         );
+    }
+
+    #[test]
+    fn who_uses_a_target_is_shown_and_is_no_markup() {
+        let mut board = fixtures::board();
+        let mut used = fixtures::healthy();
+        let mut target = Target::clone(&used.target);
+        let mut users = fixtures::users();
+        users.examples[0] = "Pod a/<b>".to_owned();
+        target.users = Some(users);
+        used.target = target.into();
+        board.entries[0].target = Arc::clone(&used.target);
+        let name = used.target.name.clone();
+        let page = render(&board, Some(&name), fixtures::now());
+        assert!(
+            page.contains("image pulls of 14 workloads in 3 namespaces (Pod a/"),
+            "{page}"
+        );
+        assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"));
     }
 
     #[test]

@@ -61,9 +61,12 @@ fn target(probed: &Probed) -> Branch {
         let (operation, cause) = (from_wire(&fault.operation), from_wire(&fault.cause));
         Branch::new(format!("{operation}: {cause}"))
     });
-    Branch::new(headline(probed))
-        .line(sentence(&probed.prose().summary()).into_owned())
-        .with(fault)
+    let mut head =
+        Branch::new(headline(probed)).line(sentence(&probed.prose().summary()).into_owned());
+    if let Some(users) = &probed.target.users {
+        head = head.line(format!("used: {}", sentence(&users.to_string())));
+    }
+    head.with(fault)
         .with(dns::path(probed))
         .with(address::addresses(&probed.target, observation))
         .with(dns::comparisons(observation))

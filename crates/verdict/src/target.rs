@@ -1,9 +1,10 @@
 //! Target: one host and port to probe, with an expectation.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::address::{Family, Rules};
-use crate::catalogue::Service;
+use crate::catalogue::{Service, Usage};
 pub use crate::protocol::Protocol;
 use crate::service_evidence::ServiceEvidence;
 use crate::words::words;
@@ -50,6 +51,8 @@ pub struct Target {
     pub companions: Vec<String>,
     /// For routing alerts; a label of `target_info`.
     pub owner: Option<String>,
+    /// Who in the cluster uses it; `None` where that is not known.
+    pub users: Option<Users>,
 }
 
 impl Target {
@@ -71,6 +74,15 @@ impl Target {
         self.protocol == Protocol::Tls && (self.port == 1433 || speaks_tds)
     }
 
+    /// Whether `other` is probed and judged alike: at most who uses it differs.
+    pub fn is_probed_like(&self, other: &Self) -> bool {
+        let without_users = |target: &Self| Self {
+            users: None,
+            ..target.clone()
+        };
+        without_users(self) == without_users(other)
+    }
+
     /// Other ports that the catalogue lists for the service: what `port_blocked` compares with.
     pub fn other_ports(&self) -> impl Iterator<Item = u16> + '_ {
         let ports = self.service.map_or(&[][..], |service| &service.ports);
@@ -78,6 +90,47 @@ impl Target {
             .iter()
             .map(|port| port.number)
             .filter(|number| *number != self.port)
+    }
+}
+
+/// Who in the cluster uses a target: whom a failure hurts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// What they do with it, where that decides the path.
+    pub usage: Option<Usage>,
+    /// How many workloads use it. Pods count for the controllers that make them.
+    pub workloads: u64,
+    /// In how many namespaces they are.
+    pub namespaces: u64,
+    /// At most [`Users::MOST_EXAMPLES`] of them, such as `Deployment payments/api`. Where no workload is
+    /// known, the objects that name the target.
+    pub examples: Vec<String>,
+}
+
+impl Users {
+    /// How many examples are kept.
+    pub const MOST_EXAMPLES: usize = 3;
+}
+
+impl fmt::Display for Users {
+    /// `image pulls of 14 workloads in 3 namespaces`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.workloads == 0 {
+            return write!(f, "named by {}", self.examples.join(", "));
+        }
+        f.write_str(match self.usage {
+            Some(Usage::Registries) => "image pulls of ",
+            Some(Usage::Volumes) => "mounts of ",
+            None => "",
+        })?;
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let (workloads, namespaces) = (self.workloads, self.namespaces);
+        write!(
+            f,
+            "{workloads} workload{} in {namespaces} namespace{}",
+            plural(workloads),
+            plural(namespaces)
+        )
     }
 }
 

@@ -1,7 +1,9 @@
 //! Listed: reads one target of a target file.
 
 use privatelink_verdict::catalogue::Usage;
-use privatelink_verdict::target::Source;
+use privatelink_verdict::sanitize::from_wire;
+use privatelink_verdict::target::{Source, Users};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assemble::globals::Globals;
@@ -13,8 +15,8 @@ use crate::problems::Problems;
 use crate::read;
 use crate::spanned::Spanned;
 
-/// Reads one target. It has two keys beside those of a configured target: `source`, and for a
-/// discovered one `usage`. `None`: errors were added.
+/// Reads one target. Beside the keys of a configured target it has `source`, and a discovered one
+/// may have `usage` and `users`. `None`: errors were added.
 pub(super) fn read(
     item: Spanned<Value>,
     globals: &Globals,
@@ -24,12 +26,14 @@ pub(super) fn read(
         mut value,
         location,
     } = item;
-    let mut take = |key: &str| match value.as_object_mut()?.shift_remove(key)? {
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+    let mut take = |key: &str| value.as_object_mut()?.shift_remove(key);
+    let text = |value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
     };
-    let source = take("source");
-    let usage = take("usage");
+    let source = take("source").map(text);
+    let usage = take("usage").map(text);
+    let users = take("users");
     let sources = [
         (Source::Crd.as_str(), Source::Crd),
         (Source::Discovered.as_str(), Source::Discovered),
@@ -57,6 +61,7 @@ pub(super) fn read(
             problems,
         )
     });
+    let users = users.and_then(|users| read_users(users, usage));
     let raw = read::listed_target(value).and_then(|raw| admit::fields(&raw).map(|()| raw));
     let Some(value) = problems.check(location, raw) else {
         return (source, None);
@@ -74,7 +79,40 @@ pub(super) fn read(
                 .is_some()
         })
     });
-    (source, group.filter(|_| problems.errors.is_empty()))
+    let mut group = group.filter(|_| problems.errors.is_empty());
+    for (_, member) in group.iter_mut().flat_map(|group| &mut group.members) {
+        member.users.clone_from(&users);
+    }
+    (source, group)
+}
+
+/// Who uses a target, as the observer writes it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenUsers {
+    workloads: u64,
+    namespaces: u64,
+    examples: Vec<String>,
+}
+
+/// `None` where nobody does, or where it is not written as expected: that is no reason to refuse the
+/// target.
+fn read_users(written: Value, usage: Option<Usage>) -> Option<Users> {
+    let WrittenUsers {
+        workloads,
+        namespaces,
+        examples,
+    } = serde_json::from_value(written).unwrap_or_default();
+    let examples = examples.iter().take(Users::MOST_EXAMPLES);
+    let users = Users {
+        usage,
+        workloads,
+        namespaces,
+        examples: examples
+            .map(|example| from_wire(example).into_owned())
+            .collect(),
+    };
+    (users.workloads > 0 || !users.examples.is_empty()).then_some(users)
 }
 
 /// The name of a target in messages before it is read: its name, else its host.

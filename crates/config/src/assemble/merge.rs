@@ -40,7 +40,8 @@ pub(super) struct Merge<'a> {
     names: HashMap<String, Location>,
     /// The target names of each configured group.
     group_names: Vec<Vec<String>>,
-    endpoints: HashSet<(String, u16)>,
+    /// The index of each host and port in the list.
+    endpoints: HashMap<(String, u16), usize>,
 }
 
 /// The one list.
@@ -61,7 +62,7 @@ impl<'a> Merge<'a> {
             merged: Merged::default(),
             names: HashMap::new(),
             group_names: Vec::new(),
-            endpoints: HashSet::new(),
+            endpoints: HashMap::new(),
         }
     }
 
@@ -182,10 +183,14 @@ impl<'a> Merge<'a> {
             key(a).cmp(&key(b))
         });
         let mut repeated = repeated(groups.iter().map(|(_, group)| group));
-        repeated.extend(self.endpoints.iter().map(|(host, _)| host.clone()));
+        repeated.extend(self.endpoints.keys().map(|(host, _)| host.clone()));
         for (file, group) in groups {
             for (_, target) in named(group, &repeated) {
-                if self.endpoints.contains(&(target.host.clone(), target.port)) {
+                let endpoint = (target.host.clone(), target.port);
+                if let Some(index) = self.endpoints.get(&endpoint) {
+                    // It is the same target, and those are its users.
+                    let known = &mut self.merged.targets[*index];
+                    known.users = known.users.take().or(target.users);
                     continue;
                 }
                 let Err(why) = self.admit(&target) else {
@@ -231,7 +236,8 @@ impl<'a> Merge<'a> {
     }
 
     fn keep(&mut self, target: Target) {
-        self.endpoints.insert((target.host.clone(), target.port));
+        let endpoint = (target.host.clone(), target.port);
+        self.endpoints.insert(endpoint, self.merged.targets.len());
         self.merged.targets.push(target);
     }
 

@@ -121,6 +121,7 @@ pub(super) fn read(
             .map(|name| name.value.0.clone())
             .collect(),
         owner: owner(raw, problems),
+        users: None,
     };
     let mut members = vec![(None, target)];
     for region in raw.data_regions.iter().flatten() {

@@ -60,6 +60,43 @@ fn the_same_host_and_port_is_one_target_of_the_first_source() {
 }
 
 #[test]
+fn the_users_of_a_target_are_the_observers_to_tell_whatever_the_targets_source_is() {
+    let plan = merged(
+        "merging-users",
+        "targets:
+  - {source: discovered, host: kv.vault.azure.net, port: 443, users: {workloads: 2, namespaces: 1, examples: [Deployment a/b]}}
+  - {source: discovered, host: reg.azurecr.io, usage: registries, users: {workloads: 14, namespaces: 3, examples: [a, b, c, d]}}
+  - {source: discovered, host: lingers.azurecr.io}
+  - {source: discovered, host: odd.azurecr.io, users: none}
+  - {source: discovered, host: hostile.azurecr.io, users: {examples: [\"\\e[31mx\"]}}
+",
+    );
+    assert_eq!(plan.warnings, [""; 0]);
+    let users = |name: &str| target(&plan, name).users.as_ref();
+    let text = |name: &str| users(name).map(ToString::to_string);
+    assert_eq!(
+        text("my-vault").as_deref(),
+        Some("2 workloads in 1 namespace")
+    );
+    assert_eq!(
+        text("reg.azurecr.io").as_deref(),
+        Some("image pulls of 14 workloads in 3 namespaces")
+    );
+    let examples = users("reg.azurecr.io").map(|users| users.examples.join(" "));
+    assert_eq!(examples.as_deref(), Some("a b c"));
+    assert_eq!(text("lingers.azurecr.io"), None);
+    assert_eq!(
+        text("odd.azurecr.io"),
+        None,
+        "no reason to refuse the target"
+    );
+    assert_eq!(
+        text("hostile.azurecr.io").as_deref(),
+        Some("named by \\u{1b}[31mx")
+    );
+}
+
+#[test]
 fn a_bad_target_of_the_observer_is_refused_alone() {
     let plan = merged(
         "merging-bad",

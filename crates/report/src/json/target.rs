@@ -1,7 +1,7 @@
 //! Target: one target and its latest probe.
 
 use privatelink_verdict::reason::{Reason, Stage};
-use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
+use privatelink_verdict::target::{Expectation, Protocol, Source, Target, Users};
 use privatelink_verdict::verdict::Outcome;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +15,31 @@ use super::history::HistoryReport;
 use crate::time::{millis_utc, seconds};
 use privatelink_board::Probed;
 use privatelink_verdict::sanitize::sentence;
+
+/// Who in the cluster uses a target: whom a failure hurts.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsersReport {
+    /// The users in words: `image pulls of 14 workloads in 3 namespaces`.
+    pub summary: String,
+    /// How many workloads use it. Pods count for the controllers that make them.
+    pub workloads: u64,
+    /// In how many namespaces they are.
+    pub namespaces: u64,
+    /// At most three of them; where no workload is known, objects that name the target.
+    pub examples: Vec<String>,
+}
+
+impl From<&Users> for UsersReport {
+    fn from(users: &Users) -> Self {
+        Self {
+            summary: sentence(&users.to_string()).into_owned(),
+            workloads: users.workloads,
+            namespaces: users.namespaces,
+            examples: users.examples.clone(),
+        }
+    }
+}
 
 /// One target and its latest probe.
 ///
@@ -60,6 +85,8 @@ pub struct TargetReport {
     pub resolvers: Vec<ResolverReport>,
     /// One entry for every address of the answer.
     pub connections: Vec<ConnectionReport>,
+    /// Who in the cluster uses it. `null` where that is not known.
+    pub users: Option<UsersReport>,
     /// Only in `/api/v1/targets/{name}`.
     #[serde(flatten)]
     pub history: Option<HistoryReport>,
@@ -94,6 +121,7 @@ impl TargetReport {
             dns: None,
             resolvers: Vec::new(),
             connections: Vec::new(),
+            users: target.users.as_ref().map(UsersReport::from),
             history: None,
         };
         match probed {

@@ -1,5 +1,7 @@
 //! Reports field by field, as programs read them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use privatelink_board::fixtures;
@@ -15,6 +17,24 @@ fn as_json<T: Serialize>(value: &T) -> Value {
 fn keys(value: &Value) -> Vec<&str> {
     let object = value.as_object().expect("an object");
     object.keys().map(String::as_str).collect()
+}
+
+#[test]
+fn who_uses_a_target_is_in_the_report_in_words_and_numbers() {
+    let mut fallback = fixtures::public_fallback();
+    fallback.target = Arc::new(Target {
+        users: Some(fixtures::users()),
+        ..Target::clone(&fallback.target)
+    });
+    let report = as_json(&Report::of_check("aks-a-0", fixtures::now(), [&fallback]));
+    assert_eq!(
+        report["targets"][0]["users"],
+        json!({
+            "summary": "image pulls of 14 workloads in 3 namespaces",
+            "workloads": 14, "namespaces": 3,
+            "examples": ["Deployment payments/api", "CronJob billing/invoices", "Pod ops/debug"],
+        })
+    );
 }
 
 #[test]
@@ -34,7 +54,7 @@ fn a_report_has_the_contracts_fields_in_the_contracts_order() {
     let target = &report["targets"][0];
     let words = "target host port protocol service source expect expectEffective checkedAt \
                  durationSeconds outcome reason stage summary remedy findings dns resolvers \
-                 connections";
+                 connections users";
     assert_eq!(keys(target).join(" "), words);
     assert_eq!(
         keys(&target["findings"][0]).join(" "),

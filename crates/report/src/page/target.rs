@@ -25,6 +25,12 @@ pub(super) fn target(report: &TargetReport, history: &HistoryReport) -> Markup {
             " in " (milliseconds(report.duration_seconds)) " · "
             a href={"api/v1/targets/" (report.target)} { "JSON" }
         }
+        @if let Some(users) = &report.users {
+            p.facts {
+                "used: " (Breakable(&users.summary))
+                @if users.workloads > 0 { " (" (Breakable(&users.examples.join(", "))) ")" }
+            }
+        }
         (findings(&report.findings))
         @if let Some(answer) = &report.dns { (dns(answer, others_differ)) }
         (connections(&report.connections))

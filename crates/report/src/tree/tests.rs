@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use privatelink_board::fixtures;
 use privatelink_verdict::reason::Severity;
+use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::Confidence;
 
 use super::*;
@@ -44,6 +45,21 @@ fn a_healthy_target_is_a_short_tree() {
 
     1 target: 1 pass
     "#);
+}
+
+#[test]
+fn who_uses_a_target_stands_below_the_summary() {
+    let mut healthy = fixtures::healthy();
+    healthy.target = Arc::new(Target {
+        users: Some(fixtures::users()),
+        ..Target::clone(&healthy.target)
+    });
+    let tree = tree_of(&healthy);
+    let third = tree.lines().nth(2);
+    assert_eq!(
+        third,
+        Some("used: image pulls of 14 workloads in 3 namespaces")
+    );
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Probe {
                 expiry_warning: Duration::from_hours(336),
                 companions: Vec::new(),
                 owner: None,
+                users: None,
             },
             chain: Vec::new(),
             addresses: Vec::new(),
