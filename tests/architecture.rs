@@ -102,6 +102,16 @@ fn the_judging_crate_knows_no_runtime_no_dns_no_tls_and_no_cluster() {
     assert_eq!(crates, ["privatelink-verdict", "ipnet", "strsim"]);
 }
 
+#[test]
+fn the_discovering_crate_knows_no_runtime_and_no_cluster() {
+    let arguments = ["--package", "privatelink-discovery", "--edges", "normal"];
+    let tree = cargo(&[&["tree", "--offline", "--prefix", "none"][..], &arguments].concat());
+    for unwanted in ["kube", "k8s-openapi", "tokio", "hyper", "rustls"] {
+        let is_it = |line: &str| line.split(' ').next() == Some(unwanted);
+        assert!(!tree.lines().any(is_it), "{tree}");
+    }
+}
+
 /// Another resolver is there for the tests to compare with (docs/adr/0001), and for nothing else.
 #[test]
 fn the_binary_is_built_without_hickory_resolver() {

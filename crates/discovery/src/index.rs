@@ -1,0 +1,275 @@
+//! Index: what the objects of the cluster say, folded into a list of targets with their users.
+//!
+//! An object is kept as what it names and who uses that; whole objects never are. A list that is read
+//! again becomes a map beside the present one, and takes its place when it is complete, so that what was
+//! deleted unseen goes, and nothing goes before its time.
+
+mod aggregate;
+mod intern;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use privatelink_verdict::catalogue::Usage;
+use privatelink_verdict::target::Users;
+
+use self::aggregate::{Endpoint, aggregate};
+use self::intern::Interner;
+use crate::finder::{Found, Link, Use};
+use crate::omission::Omission;
+use crate::source::Source;
+use crate::user::User;
+
+/// How long a target stays after its last user.
+pub const LINGER: Duration = Duration::from_hours(1);
+
+/// How many hosts and ports are remembered at most; far more than any limit on targets.
+const MOST_REMEMBERED: usize = 20_000;
+
+/// What the API server says about the objects of a kind.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A list begins.
+    Init,
+    /// The list has this object.
+    InitApply(Key, Found),
+    /// The list is complete.
+    InitDone,
+    /// The object is new, or changed.
+    Apply(Key, Found),
+    /// The object is gone.
+    Delete(Key),
+}
+
+/// An object among those of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Its namespace; empty for objects of the whole cluster.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What the objects of the cluster say.
+#[derive(Debug, Default)]
+pub struct Index {
+    tables: BTreeMap<&'static str, Table>,
+    namespaces: Interner<str>,
+    users: Interner<User>,
+    uses: Interner<[Use]>,
+    seen: HashMap<Endpoint, Seen>,
+}
+
+/// The objects of a kind.
+#[derive(Debug, Default)]
+struct Table {
+    present: Entries,
+    /// The list that is being read.
+    next: Option<Entries>,
+    is_complete: bool,
+}
+
+/// By namespace and name.
+type Entries = HashMap<(Arc<str>, Box<str>), Entry>;
+
+/// What is kept of an object.
+#[derive(Debug)]
+struct Entry {
+    user: Option<Arc<User>>,
+    uses: Arc<[Use]>,
+    links: Box<[Link]>,
+    omissions: Box<[(Source, Omission)]>,
+}
+
+/// What is known of a target over time.
+#[derive(Clone, Debug)]
+struct Seen {
+    first: SystemTime,
+    last: SystemTime,
+    connect_only: bool,
+    usage: Option<Usage>,
+    sources: Vec<Source>,
+}
+
+/// The list, and what could not be put on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Discovered {
+    /// The targets, by host and port.
+    pub targets: Vec<Target>,
+    /// How many targets there was no room for.
+    pub left_out: usize,
+    /// What is used and is no target, by source and reason.
+    pub omitted: Vec<Omitted>,
+}
+
+/// A host and port that the cluster uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The host, normalised.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether no use of it needs more than a connection.
+    pub connect_only: bool,
+    /// Whose path it is judged on; `None` for that of pods, unless the catalogue says otherwise.
+    pub usage: Option<Usage>,
+    /// Where it is named.
+    pub sources: Vec<Source>,
+    /// Who uses it. `None`: nobody does any more, and it stays for [`LINGER`].
+    pub users: Option<Users>,
+    /// When it was seen first.
+    pub first_seen: SystemTime,
+}
+
+/// What is used and is no target, for one source and reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Omitted {
+    /// Where.
+    pub source: Source,
+    /// Why.
+    pub omission: Omission,
+    /// Of how many objects.
+    pub objects: usize,
+    /// Some of them.
+    pub examples: Vec<String>,
+}
+
+impl Index {
+    /// Takes what the API server says about the objects of `kind` (a name of [`crate::KINDS`]).
+    pub fn take(&mut self, kind: &'static str, event: Event) {
+        match event {
+            Event::Init => self.table(kind).next = Some(Entries::new()),
+            Event::InitApply(key, found) => {
+                let (key, entry) = (self.key(key), self.entry(kind, found));
+                let entries = self.table(kind).next.get_or_insert_default();
+                set(entries, key, entry);
+            }
+            Event::InitDone => {
+                let table = self.table(kind);
+                if let Some(next) = table.next.take() {
+                    table.present = next;
+                    table.present.shrink_to_fit();
+                    table.is_complete = true;
+                }
+                self.namespaces.purge();
+                self.users.purge();
+                self.uses.purge();
+            }
+            Event::Apply(key, found) => {
+                let (key, entry) = (self.key(key), self.entry(kind, found));
+                set(&mut self.table(kind).present, key, entry);
+            }
+            Event::Delete(key) => {
+                let key = self.key(key);
+                self.table(kind).present.remove(&key);
+            }
+        }
+    }
+
+    /// Whether the objects of `kind` were listed completely at least once.
+    pub fn is_complete(&self, kind: &str) -> bool {
+        self.tables.get(kind).is_some_and(|table| table.is_complete)
+    }
+
+    /// The list at `now`, with at most `most` targets: those in use before those that stay for a while,
+    /// and those that were seen first before later ones, so that new ones never drive out others.
+    pub fn discovered(&mut self, now: SystemTime, most: usize) -> Discovered {
+        let Self { tables, seen, .. } = self;
+        let mut found = aggregate(tables);
+        for (endpoint, uses) in &found.endpoints {
+            let known = Seen {
+                first: now,
+                last: now,
+                connect_only: uses.connect_only,
+                usage: uses.usage,
+                sources: uses.sources.clone(),
+            };
+            let first = seen.get(endpoint).map_or(now, |before| before.first);
+            seen.insert(endpoint.clone(), Seen { first, ..known });
+        }
+        // A clock that was set back makes an age negative: such a target is as good as seen now.
+        let age = |seen: &Seen| now.duration_since(seen.last).unwrap_or_default();
+        seen.retain(|_, seen| age(seen) < LINGER);
+
+        let mut order: Vec<_> = seen
+            .iter()
+            .map(|(endpoint, seen)| {
+                (
+                    !found.endpoints.contains_key(endpoint),
+                    seen.first,
+                    endpoint.clone(),
+                )
+            })
+            .collect();
+        order.sort_unstable();
+        let left_out = order.len().saturating_sub(most);
+        for (_, _, forgotten) in order.drain(order.len().min(MOST_REMEMBERED)..) {
+            seen.remove(&forgotten);
+        }
+        order.truncate(most);
+        let mut targets: Vec<_> = order
+            .into_iter()
+            .filter_map(|(_, _, endpoint)| {
+                let known = seen.get(&endpoint)?.clone();
+                let uses = found.endpoints.remove(&endpoint);
+                Some(Target {
+                    host: endpoint.host,
+                    port: endpoint.port,
+                    connect_only: known.connect_only,
+                    usage: known.usage,
+                    sources: known.sources,
+                    users: uses.map(|uses| uses.users),
+                    first_seen: known.first,
+                })
+            })
+            .collect();
+        targets.sort_by(|a, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
+        Discovered {
+            targets,
+            left_out,
+            omitted: found.omitted,
+        }
+    }
+
+    fn table(&mut self, kind: &'static str) -> &mut Table {
+        self.tables.entry(kind).or_default()
+    }
+
+    fn key(&mut self, key: Key) -> (Arc<str>, Box<str>) {
+        (
+            self.namespaces.intern(key.namespace.into()),
+            key.name.into(),
+        )
+    }
+
+    /// `None` for an object that says nothing.
+    fn entry(&mut self, kind: &str, found: Found) -> Option<Entry> {
+        let Found {
+            user,
+            uses,
+            links,
+            omissions,
+        } = found;
+        // The pods of a Job name the Job, and only the Job names its CronJob.
+        let is_job = kind == crate::user::JOB && user.is_some();
+        let says_something =
+            !uses.is_empty() || !links.is_empty() || !omissions.is_empty() || is_job;
+        says_something.then(|| Entry {
+            user: user.map(|user| self.users.intern(user.into())),
+            uses: self.uses.intern(uses.into()),
+            links: links.into(),
+            omissions: omissions.into(),
+        })
+    }
+}
+
+fn set(entries: &mut Entries, key: (Arc<str>, Box<str>), entry: Option<Entry>) {
+    match entry {
+        Some(entry) => entries.insert(key, entry),
+        None => entries.remove(&key),
+    };
+}
+
+#[cfg(test)]
+mod tests;
