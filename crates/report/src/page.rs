@@ -277,7 +277,7 @@ mod tests {
         used.target = target.into();
         board.entries[0].target = Arc::clone(&used.target);
         let name = used.target.name.clone();
-        let page = render(&board, Some(&name), fixtures::now());
+        let page = render(&SharedBoard::new(board), Some(&name), fixtures::now());
         assert!(
             page.contains("image pulls of 14 workloads in 3 namespaces (Pod a/"),
             "{page}"

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use privatelink_board::fixtures;
 use privatelink_verdict::observation::Comparison;
+use privatelink_verdict::target::Target;
 
 use super::bounds::NAMES;
 use super::*;
