@@ -116,7 +116,7 @@ pub struct Target {
     pub usage: Option<Usage>,
     /// Where it is named.
     pub sources: Vec<Source>,
-    /// Who uses it. `None`: nobody does any more, and it stays for [`LINGER`].
+    /// Who uses it. `None`: no object does any more, and it stays for [`LINGER`].
     pub users: Option<Users>,
     /// When it was seen first.
     pub first_seen: SystemTime,

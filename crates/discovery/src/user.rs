@@ -57,16 +57,21 @@ impl User {
 
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            namespace,
-            kind,
-            name,
-        } = self;
-        if namespace.is_empty() {
-            write!(f, "{kind} {name}")
-        } else {
-            write!(f, "{kind} {namespace}/{name}")
-        }
+        write(f, &self.namespace, &self.kind, &self.name)
+    }
+}
+
+/// `Deployment payments/api`.
+pub(crate) fn write(
+    f: &mut fmt::Formatter<'_>,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+) -> fmt::Result {
+    if namespace.is_empty() {
+        write!(f, "{kind} {name}")
+    } else {
+        write!(f, "{kind} {namespace}/{name}")
     }
 }
 

@@ -92,7 +92,7 @@ record! {
         driver: String = "driver",
         /// How the driver calls the volume; only of persistent ones.
         handle: String = "volumeHandle",
-        /// What the driver is told.
+        /// The driver's settings for it.
         attributes: Texts = "volumeAttributes",
         /// The secret of a persistent volume.
         stage_secret: Present = "nodeStageSecretRef",
@@ -149,7 +149,7 @@ pub(crate) struct Workload<'a> {
 impl Workload<'_> {
     fn find(&self, finder: &mut Finder<'_>) {
         finder.used_by(match self.kind {
-            // What other controllers make names them, whoever made the controllers.
+            // The pods of other controllers name the controller, so its own owner must not count beside it.
             "Pod" | JOB => User::maker(self.kind, self.metadata),
             kind => User::itself(kind, self.metadata),
         });

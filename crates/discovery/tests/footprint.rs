@@ -14,8 +14,8 @@ use privatelink_discovery::{
 };
 use serde_json::Value;
 
-/// Without optimisation a tenth has to do.
-const SCALE: usize = if cfg!(debug_assertions) { 10 } else { 1 };
+/// Without optimisation a part has to do.
+const SCALE: usize = if cfg!(debug_assertions) { 20 } else { 1 };
 
 const PODS: usize = 22_000 / SCALE;
 const WORKLOADS: usize = 2_000 / SCALE;

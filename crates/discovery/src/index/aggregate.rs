@@ -13,7 +13,7 @@ use crate::omission::Omission;
 use crate::source::Source;
 use crate::sources::secret_provider_class::SecretProviderClass;
 use crate::sources::volumes::PersistentVolume;
-use crate::user::JOB;
+use crate::user::{self, JOB};
 
 const CLASS: &str = SecretProviderClass::RESOURCE.kind;
 const VOLUME: &str = PersistentVolume::RESOURCE.kind;
@@ -52,11 +52,7 @@ struct UserRef<'a> {
 
 impl fmt::Display for UserRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() {
-            write!(f, "{} {}", self.kind, self.name)
-        } else {
-            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
-        }
+        user::write(f, self.namespace, self.kind, self.name)
     }
 }
 
@@ -238,7 +234,7 @@ impl<'a> Collector<'a> {
 impl Collected<'_> {
     fn finish(self) -> Uses {
         let usages = self.uses.iter().map(|(_, usage)| *usage);
-        // Where the node uses it too, the node's path is the one that is less often looked at.
+        // What a node uses is judged on the node's path, also where pods use it; their path is compared.
         let usage = usages.max().flatten();
         let mut sources: Vec<_> = self.uses.iter().map(|(source, _)| *source).collect();
         sources.dedup();

@@ -165,7 +165,7 @@ fn new_targets_never_drive_out_others_and_what_has_no_room_is_counted() {
     apply(&mut index, "b/flood", &["a", "b", "c", "z"]);
     let later = START + MINUTE;
     assert_eq!(names(index.discovered(later, 3)), ("a m n".to_owned(), 3));
-    // One that nobody uses any more makes room for one that somebody does.
+    // One that no object uses any more makes room for one that is in use.
     apply(&mut index, "a/x", &["m"]);
     let later = later + MINUTE;
     assert_eq!(names(index.discovered(later, 3)), ("a b m".to_owned(), 3));

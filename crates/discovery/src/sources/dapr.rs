@@ -43,13 +43,13 @@ record! {
     pub(crate) Spec {
         /// `state.azure.blobstorage`.
         kind: String = "type",
-        /// What it is told.
+        /// Its settings.
         metadata: Vec<Item> = "metadata",
     }
 }
 
 record! {
-    /// Something that a component is told.
+    /// A setting of a component.
     pub(crate) Item {
         /// What.
         name: String = "name",

@@ -23,7 +23,7 @@ record! {
     pub(crate) Trigger {
         /// The scaler.
         scaler: String = "type",
-        /// What it is told.
+        /// Its settings.
         metadata: Texts = "metadata",
     }
 }

@@ -143,7 +143,7 @@ record! {
     pub(crate) StorageClass {
         /// By which driver.
         provisioner: String = "provisioner",
-        /// What the driver is told.
+        /// The driver's settings.
         parameters: Texts = "parameters",
     }
 }
