@@ -243,7 +243,7 @@ fn target(target: &Target) -> Value {
         "intervalSeconds": target.interval.as_secs_f64(),
         "timeoutSeconds": target.timeout.as_secs_f64(),
         "serverName": target.server_name,
-        "http": target.http,
+        "http": target.is_asked(),
         "dnsOnly": target.dns_only,
         "privateZone": target.private_zone,
         "expectedCidrs": target.rules.expected.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -255,7 +255,7 @@ fn target(target: &Target) -> Value {
 fn spoken(target: &Target) -> &'static str {
     match target.protocol {
         _ if target.dns_only => "DNS alone",
-        Protocol::Tls if target.http => "tls, http",
+        Protocol::Tls if target.is_asked() => "tls, http",
         protocol => protocol.as_str(),
     }
 }

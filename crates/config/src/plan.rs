@@ -105,7 +105,7 @@ impl Plan {
             if !target.dns_only {
                 demand.connections += probes;
             }
-            if target.http {
+            if target.is_asked() {
                 demand.service_requests += 1.0 / self.http_interval.as_secs_f64();
             }
         }

@@ -111,8 +111,8 @@ impl Connector<'_> {
         connection.handshake_elapsed = Some(attempt.elapsed);
         connection.handshake_detail = attempt.detail;
         connection.client_certificate_required = attempt.client_certificate_required;
-        connection.offer_refused = attempt.offer_refused;
-        connection.refusal = attempt.refusal;
+        connection.no_handshake = attempt.no_handshake;
+        connection.refused = attempt.refused;
         connection.certificate = attempt.certificate;
         if let Some(mut stream) = attempt.stream {
             if let Some(evidence) = target.evidence().filter(|_| self.asks_service) {
@@ -222,8 +222,8 @@ fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         handshake_elapsed: None,
         handshake_detail: None,
         client_certificate_required: false,
-        offer_refused: false,
-        refusal: None,
+        no_handshake: None,
+        refused: None,
         certificate: None,
         service: None,
         service_elapsed: None,

@@ -61,6 +61,8 @@ pub(super) struct ExchangeResult {
     pub tries: u32,
     /// Whether it was answered only after a try was lost, or without EDNS.
     pub degraded: bool,
+    /// The server of the first try that was lost before the answer.
+    pub lost_at: Option<SocketAddr>,
     /// From the first try to the outcome.
     pub elapsed: Duration,
     /// What went wrong, in words.
@@ -145,7 +147,8 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
     // A try that failed by a fault of ours says nothing about the server.
     let mut failed = failed.iter().filter(|attempt| !attempt.is_fault());
     let is_first = failed.clone().next().is_none();
-    let lost = failed.next().and_then(Attempt::failure);
+    let lost = failed.next();
+    let lost_at = lost.map(|attempt| attempt.server);
     let reply = attempt.result.ok();
     ExchangeResult {
         outcome: reply
@@ -156,8 +159,9 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
         transport: attempt.transport,
         tries,
         degraded: !is_first || attempt.without_edns,
+        lost_at,
         elapsed: started.elapsed(),
-        detail: lost.or_else(|| {
+        detail: lost.and_then(Attempt::failure).or_else(|| {
             attempt
                 .without_edns
                 .then(|| "the server refuses EDNS".to_owned())
@@ -200,6 +204,7 @@ fn unanswered(
         transport,
         tries,
         degraded: false,
+        lost_at: None,
         elapsed: started.elapsed(),
         fault: failure
             .fault

@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::observation::{Certificate, Handshake, Refusal};
+use privatelink_verdict::observation::{Certificate, Handshake, NoHandshake, Refused};
 use privatelink_verdict::target::{Protocol, Target};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
@@ -51,10 +51,10 @@ pub(super) struct TlsAttempt {
     pub detail: Option<String>,
     /// Whether the peer ended the connection for want of a client certificate.
     pub client_certificate_required: bool,
-    /// Whether the peer refused what was offered.
-    pub offer_refused: bool,
-    /// By which rule the peer refused this host before TLS.
-    pub refusal: Option<Refusal>,
+    /// Why it was not completed, where that is known.
+    pub no_handshake: Option<NoHandshake>,
+    /// How the peer refused this host before TLS.
+    pub refused: Option<Refused>,
     /// The leaf certificate, if one was received.
     pub certificate: Option<Certificate>,
 }
@@ -105,8 +105,8 @@ impl TlsDialer {
             elapsed,
             detail: None,
             client_certificate_required: false,
-            offer_refused: false,
-            refusal: None,
+            no_handshake: None,
+            refused: None,
             certificate,
         };
         match result {
@@ -131,8 +131,12 @@ impl TlsDialer {
                 let caveat = error.caveat.filter(|_| chain.is_empty());
                 attempt.outcome = caveat.map_or(error.outcome, |_| Handshake::Failed);
                 attempt.detail = caveat.map(str::to_owned).or(error.detail);
-                attempt.offer_refused = error.offer_refused && chain.is_empty();
-                attempt.refusal = error.refusal;
+                // What comes after the certificate is about the client, not about what was offered.
+                attempt.no_handshake = match caveat {
+                    Some(_) => Some(NoHandshake::NoTls),
+                    None => error.no_handshake.filter(|_| chain.is_empty()),
+                };
+                attempt.refused = error.refused;
             }
         }
         attempt
@@ -150,8 +154,13 @@ impl TlsDialer {
             let missing = starttls::missing(target.protocol).to_owned();
             return Err(HandshakeError::of(Handshake::Timeout, Some(missing)));
         };
-        let Started { channel, caveat } = started.map_err(|error| HandshakeError {
-            refusal: error.refusal,
+        let Started {
+            channel,
+            caveat,
+            consent,
+        } = started.map_err(|error| HandshakeError {
+            no_handshake: error.no_handshake,
+            refused: error.refused,
             ..HandshakeError::of(error.outcome, Some(error.detail))
         })?;
         let (connector, name) = self
@@ -173,10 +182,10 @@ impl TlsDialer {
                     let soon = deadline.min(Instant::now() + Duration::from_millis(50));
                     let _ = timeout_at(soon, channel.read(&mut [0; 512])).await;
                 }
-                let failure = failure(&error, channel.recorded());
+                let failure = failure(&error, consent, channel.recorded());
                 HandshakeError {
                     wants_client_certificate: failure.wants_client_certificate,
-                    offer_refused: failure.offer_refused,
+                    no_handshake: failure.no_handshake,
                     ..HandshakeError::of(failure.outcome, Some(failure.detail))
                 }
             }
@@ -240,9 +249,8 @@ struct HandshakeError {
     detail: Option<String>,
     /// Whether the end is what a server does that got no client certificate.
     wants_client_certificate: bool,
-    /// Whether the peer refused what was offered.
-    offer_refused: bool,
-    refusal: Option<Refusal>,
+    no_handshake: Option<NoHandshake>,
+    refused: Option<Refused>,
     /// What the protocol's start left open, where that explains the end.
     caveat: Option<&'static str>,
 }
@@ -253,8 +261,8 @@ impl HandshakeError {
             outcome,
             detail,
             wants_client_certificate: false,
-            offer_refused: false,
-            refusal: None,
+            no_handshake: None,
+            refused: None,
             caveat: None,
         }
     }

@@ -266,6 +266,7 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
         elapsed: exchanged.elapsed,
         tries: exchanged.tries,
         degraded: exchanged.degraded,
+        lost_at: exchanged.lost_at,
         chain: reply
             .as_ref()
             .map_or_else(|| vec![host.to_owned()], |reply| reply.chain.clone()),

@@ -19,6 +19,9 @@ pub(super) struct Started {
     pub channel: Box<dyn Channel>,
     /// What the server said that explains it, should no handshake follow.
     pub caveat: Option<&'static str>,
+    /// What was read for the server's consent, and is the beginning of what a peer says that speaks another
+    /// protocol.
+    pub consent: &'static [u8],
 }
 
 /// Says what has to be said before TLS.
@@ -28,19 +31,28 @@ pub(super) async fn start<C: Channel + 'static>(
 ) -> Result<Started, StarttlsError> {
     match protocol {
         Protocol::Tls | Protocol::Tcp => {}
-        Protocol::Postgres => postgres::start(&mut channel).await?,
+        Protocol::Postgres => {
+            postgres::start(&mut channel).await?;
+            return Ok(Started {
+                channel: Box::new(channel),
+                caveat: None,
+                consent: &[postgres::TLS_FOLLOWS],
+            });
+        }
         Protocol::Mysql => mysql::start(&mut channel).await?,
         Protocol::Tds => {
             let caveat = tds::start(&mut channel).await?;
             return Ok(Started {
                 channel: Box::new(tds::Packets::new(channel)),
                 caveat,
+                consent: &[],
             });
         }
     }
     Ok(Started {
         channel: Box::new(channel),
         caveat: None,
+        consent: &[],
     })
 }
 

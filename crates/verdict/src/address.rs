@@ -3,7 +3,7 @@
 mod rules;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub use self::rules::{Overrides, Rules, judged_as, reserved_range};
 use crate::words::words;
@@ -27,6 +27,23 @@ impl Class {
     pub const fn is_private(self) -> bool {
         matches!(self, Self::Expected | Self::Private)
     }
+}
+
+/// The first address that a text from outside names, such as the client's in a denial.
+///
+/// ```
+/// use privatelink_verdict::address::first_in;
+/// let said = "Client with IP address '20.50.1.2' is not allowed to access the server.";
+/// assert_eq!(first_in(said), Some([20, 50, 1, 2].into()));
+/// ```
+pub fn first_in(text: &str) -> Option<IpAddr> {
+    let words = text.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')));
+    // A full stop or a colon after it, and a port, are the sentence's.
+    words.into_iter().find_map(|word| {
+        let word = word.trim_end_matches(['.', ':']);
+        let with_port = || word.parse::<SocketAddr>().map(|at| at.ip());
+        word.parse().or_else(|_| with_port()).ok()
+    })
 }
 
 /// The classes of one answer, as a set.

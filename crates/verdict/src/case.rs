@@ -88,6 +88,12 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether its private addresses may be those of private endpoints: it is a service of Azure, or the
+    /// answer's chain has an alias.
+    pub(crate) fn may_be_endpoint(&self) -> bool {
+        self.target.service.is_some() || self.alias.is_some()
+    }
+
     /// Whether the resource may as well be somebody else's: nobody wrote what is expected of it, and no
     /// address of it was ever private.
     pub(crate) fn may_be_somebody_elses(&self) -> bool {

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 pub use self::certificate::{Certificate, Trust};
 pub use self::connection::{
-    Connection, Handshake, NoReply, Refusal, ServiceReply, Skip, TcpOutcome, TlsOutcome,
+    Connection, Handshake, NoHandshake, NoReply, Refusal, Refused, ServiceReply, Skip, TcpOutcome,
+    TlsOutcome,
 };
 pub use self::resolution::{
     Address, Comparison, Flags, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,

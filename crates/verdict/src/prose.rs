@@ -41,7 +41,7 @@ impl<'a> Prose<'a> {
 
     /// What a finding means, in one sentence.
     pub fn meaning(&self, finding: &Finding) -> &'static str {
-        advice_by_facts::meaning(finding)
+        advice_by_facts::meaning(&self.case, finding)
     }
 
     /// What to do about a finding, in one sentence.

@@ -202,7 +202,7 @@ reasons! {
     /// Some addresses connect, some do not.
     PartiallyReachable = "partially_reachable", Connect, Fail,
         means "Some addresses of the answer connect and some do not.",
-        remedy "Remove the records of addresses that no longer answer, as a private endpoint that was deleted and made again leaves behind.";
+        remedy "Look up which network interface has the address that fails: if none has, remove its record, left behind by a deleted private endpoint; if one has, repair the path to it.";
     /// The host is a privatelink name, which no certificate covers.
     PrivatelinkHostUsed = "privatelink_host_used", Tls, Fail,
         means "The host is a privatelink alias, and certificates cover only the public name.",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::observation::{Observation, TcpOutcome};
+use crate::observation::{Connection, Observation, TcpOutcome};
 use crate::reason::Reason;
 use crate::target::Target;
 use crate::verdict::{Outcome, Verdict};
@@ -38,7 +38,7 @@ pub struct Companion {
 pub struct Neighbour {
     /// Its address.
     pub ip: IpAddr,
-    /// Whether it was connected to when last dialled.
+    /// Whether a packet came back from it when it was last dialled, were it a refusal.
     pub answers: bool,
 }
 
@@ -49,7 +49,11 @@ impl Surroundings {
         observation: &Observation,
         others: impl Iterator<Item = (&'a Target, &'a Observation, &'a Verdict)>,
     ) -> Self {
-        let own: Vec<IpAddr> = observation.connections.iter().map(|c| c.ip).collect();
+        let dialled = observation.connections.iter().map(|c| c.ip);
+        // A subnet of ours is private: public addresses near each other are nobody's subnet here.
+        let own: Vec<IpAddr> = dialled
+            .filter(|ip| target.rules.classify(*ip).is_private())
+            .collect();
         let takes_neighbours = Self::takes_neighbours(observation);
         let mut surroundings = Self::default();
         for (other, seen, verdict) in others {
@@ -64,7 +68,7 @@ impl Surroundings {
                 });
             }
             if takes_neighbours {
-                surroundings.add_neighbours(&own, seen);
+                surroundings.add_neighbours(&own, other, seen);
             }
         }
         surroundings
@@ -77,16 +81,22 @@ impl Surroundings {
         connections.any(|connection| connection.tcp == TcpOutcome::Timeout)
     }
 
-    fn add_neighbours(&mut self, own: &[IpAddr], seen: &Observation) {
+    fn add_neighbours(&mut self, own: &[IpAddr], other: &Target, seen: &Observation) {
         for connection in seen.connections.iter().filter(|c| c.was_dialled()) {
             let ip = connection.ip;
+            if !other.rules.classify(ip).is_private() {
+                continue;
+            }
             let near = own
                 .iter()
                 .any(|mine| subnet(*mine).is_some_and(|net| net.contains(&ip)));
-            let known = self.neighbours.iter().any(|neighbour| neighbour.ip == ip);
-            if near && !known && !own.contains(&ip) {
-                let answers = connection.tcp == TcpOutcome::Ok;
-                self.neighbours.push(Neighbour { ip, answers });
+            if !near || own.contains(&ip) {
+                continue;
+            }
+            let answers = came_back(connection);
+            match self.neighbours.iter_mut().find(|known| known.ip == ip) {
+                Some(known) => known.answers |= answers,
+                None => self.neighbours.push(Neighbour { ip, answers }),
             }
         }
     }
@@ -101,6 +111,17 @@ impl Surroundings {
             .collect();
         (!beside.is_empty()).then_some((net, beside))
     }
+}
+
+/// Whether a packet came back, from any port.
+fn came_back(connection: &Connection) -> bool {
+    let other_port = connection.other_port.is_some_and(|(_, opened)| opened);
+    let outcome = connection.tcp;
+    other_port
+        || matches!(
+            outcome,
+            TcpOutcome::Ok | TcpOutcome::Refused | TcpOutcome::Reset
+        )
 }
 
 fn subnet(ip: IpAddr) -> Option<IpNet> {

@@ -66,6 +66,11 @@ impl Target {
         self.service?.evidence
     }
 
+    /// Whether the service is ever asked: it is wanted, there is something to ask, and TLS to ask it over.
+    pub fn is_asked(&self) -> bool {
+        self.http && self.evidence().is_some() && self.protocol != Protocol::Tcp
+    }
+
     /// Whether it is SQL Server asked for strict encryption (TDS 8): TLS from the first byte, at the
     /// registered port or for a service that the catalogue knows to speak TDS.
     pub fn is_strict_tds(&self) -> bool {

@@ -123,6 +123,11 @@ pub(super) fn read(
         owner: owner(raw, problems),
         users: None,
     };
+    if let Some(written) = raw.http.as_ref().filter(|http| http.value)
+        && !target.is_asked()
+    {
+        problems.warning(written.location, nothing_to_ask(&target));
+    }
     let mut members = vec![(None, target)];
     for region in raw.data_regions.iter().flatten() {
         if let Some(endpoint) =
@@ -137,6 +142,17 @@ pub(super) fn read(
         location,
         members,
     })
+}
+
+fn nothing_to_ask(target: &Target) -> Diagnostic {
+    let why = match target.evidence() {
+        Some(_) => "`protocol: tcp` has no TLS to ask over",
+        None => "the catalogue knows nothing that it answers before login",
+    };
+    Diagnostic::new(format!(
+        "`http: true` does nothing for {}: {why}",
+        target.host
+    ))
 }
 
 /// Port and protocol: what is written, else what the catalogue says of the host.

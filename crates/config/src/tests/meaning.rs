@@ -255,6 +255,26 @@ targets:
 }
 
 #[test]
+fn where_nothing_is_to_be_asked_a_wish_to_ask_is_a_warning_and_no_load() {
+    let plan = plan(concat!(
+        "targets:\n",
+        "  - {host: app.azurewebsites.net, http: true}\n",
+        "  - {host: b.example.com, http: true}\n",
+        "  - {host: kv.vault.azure.net, protocol: tcp, http: true}\n",
+        "  - {host: contoso.azurecr.io, http: true}\n",
+    ));
+    assert_eq!(plan.warnings.len(), 3, "{:?}", plan.warnings);
+    let is_of = |index: usize, text: &str| plan.warnings[index].contains(text);
+    assert!(is_of(
+        0,
+        "`http: true` does nothing for app.azurewebsites.net"
+    ));
+    assert!(is_of(2, "`protocol: tcp` has no TLS"));
+    let once = 1.0 / plan.http_interval.as_secs_f64();
+    assert!((plan.demand().service_requests - once).abs() < 1e-9);
+}
+
+#[test]
 fn a_reserved_network_that_is_also_classified_is_no_warning() {
     let plan = plan(
         "classify: {private: [127.0.1.0/24]}

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use privatelink_verdict::observation::Handshake;
+use privatelink_verdict::observation::{Handshake, NoHandshake};
 use privatelink_verdict::sanitize::from_wire;
 use rustls::{AlertDescription, Error, InvalidMessage};
 
@@ -16,12 +16,12 @@ pub(super) struct HandshakeFailure {
     pub(super) detail: String,
     /// It is what a server does that asked for a client certificate and got none.
     pub(super) wants_client_certificate: bool,
-    /// The peer has no version or cipher suite in common with what was offered.
-    pub(super) offer_refused: bool,
+    /// What the peer's alert or bytes say of it.
+    pub(super) no_handshake: Option<NoHandshake>,
 }
 
-/// What `error` means, after the peer sent `received`.
-pub(super) fn failure(error: &io::Error, received: &[u8]) -> HandshakeFailure {
+/// What `error` means, after the peer sent `consent` to its protocol's start and then `received`.
+pub(super) fn failure(error: &io::Error, consent: &[u8], received: &[u8]) -> HandshakeFailure {
     let inner = error.get_ref();
     let tls = inner.and_then(|inner| inner.downcast_ref::<Error>());
     let alert = match tls {
@@ -30,8 +30,8 @@ pub(super) fn failure(error: &io::Error, received: &[u8]) -> HandshakeFailure {
         None => last_alert(received),
     };
     let (outcome, detail) = match (tls, alert) {
-        (_, Some(alert)) => by_tls(&Error::AlertReceived(alert), received),
-        (Some(tls), None) => by_tls(tls, received),
+        (_, Some(alert)) => by_tls(&Error::AlertReceived(alert), consent, received),
+        (Some(tls), None) => by_tls(tls, consent, received),
         (None, None) => by_network(error),
     };
     HandshakeFailure {
@@ -40,10 +40,28 @@ pub(super) fn failure(error: &io::Error, received: &[u8]) -> HandshakeFailure {
         wants_client_certificate: alert.map_or(outcome == Handshake::Interrupted, |alert| {
             refuses_client(alert)
         }),
-        offer_refused: matches!(
-            alert,
-            Some(AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity)
-        ) || matches!(tls, Some(Error::PeerIncompatible(_))),
+        no_handshake: match (tls, alert) {
+            (_, Some(alert)) => no_handshake(alert),
+            (Some(Error::PeerIncompatible(_)), None) => Some(NoHandshake::NothingInCommon),
+            (Some(Error::InvalidMessage(_)), None) if !speaks_tls(received) => {
+                Some(NoHandshake::OtherProtocol)
+            }
+            _ => None,
+        },
+    }
+}
+
+/// What `alert` says of why there is no handshake, before any certificate (RFC 8446 section 6.2, RFC 6066
+/// section 3).
+fn no_handshake(alert: AlertDescription) -> Option<NoHandshake> {
+    match alert {
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+            Some(NoHandshake::NothingInCommon)
+        }
+        AlertDescription::UnrecognisedName => Some(NoHandshake::UnknownName),
+        AlertDescription::InternalError => Some(NoHandshake::PeerTrouble),
+        alert if refuses_client(alert) => Some(NoHandshake::ClientRefused),
+        _ => None,
     }
 }
 
@@ -83,7 +101,7 @@ fn by_network(error: &io::Error) -> (Handshake, String) {
     (outcome, detail)
 }
 
-fn by_tls(error: &Error, received: &[u8]) -> (Handshake, String) {
+fn by_tls(error: &Error, consent: &[u8], received: &[u8]) -> (Handshake, String) {
     let detail = match error {
         Error::InvalidCertificate(why) => {
             let detail = format!("the peer's certificate cannot be used: {why:?}");
@@ -101,7 +119,7 @@ fn by_tls(error: &Error, received: &[u8]) -> (Handshake, String) {
         }
         Error::InvalidMessage(_) => format!(
             "the peer does not speak TLS on this port: it begins with `{}`",
-            beginning(received)
+            beginning(&[consent, received].concat())
         ),
         Error::AlertReceived(alert) => {
             format!("the peer refuses the handshake: {}", described(*alert))
@@ -150,6 +168,8 @@ fn described(alert: AlertDescription) -> String {
         AlertDescription::InternalError => ("internal_error", ""),
         AlertDescription::AccessDenied => ("access_denied", ""),
         AlertDescription::BadCertificate => ("bad_certificate", ""),
+        AlertDescription::CertificateUnknown => ("certificate_unknown", ""),
+        AlertDescription::UnknownCA => ("unknown_ca", ""),
         AlertDescription::CertificateRequired => ("certificate_required", ""),
         AlertDescription::NoApplicationProtocol => ("no_application_protocol", ""),
         AlertDescription::IllegalParameter => ("illegal_parameter", ""),
@@ -165,7 +185,12 @@ mod tests {
     use super::*;
 
     fn detail_of(error: Error, received: &[u8]) -> String {
-        failure(&io::Error::new(io::ErrorKind::InvalidData, error), received).detail
+        failure(
+            &io::Error::new(io::ErrorKind::InvalidData, error),
+            b"",
+            received,
+        )
+        .detail
     }
 
     #[test]
@@ -191,6 +216,13 @@ mod tests {
                 format!("the peer does not speak TLS on this port: it begins with {quoted}");
             assert_eq!(detail, expected);
         }
+        let error = io::Error::new(io::ErrorKind::InvalidData, foreign());
+        let ssh = failure(&error, b"S", b"SH-2.0-OpenSSH_9.6\r\n");
+        assert!(
+            ssh.detail.ends_with("`SSH-2.0-OpenSSH_9.6`"),
+            "{}",
+            ssh.detail
+        );
         assert_eq!(
             detail_of(foreign(), b"\x16\x03\x03\xff\xff"),
             "the peer's TLS cannot be read: InvalidContentType"
@@ -200,10 +232,10 @@ mod tests {
     #[test]
     fn an_alert_outlives_the_connection() {
         let reset = io::Error::from(io::ErrorKind::BrokenPipe);
-        let alerted = failure(&reset, b"\x16\x03\x03\x15\x03\x03\0\x02\x02\x28");
+        let alerted = failure(&reset, b"", b"\x16\x03\x03\x15\x03\x03\0\x02\x02\x28");
         assert_eq!(alerted.outcome, Handshake::Failed);
         assert!(alerted.detail.ends_with("(handshake_failure)"));
-        let silent = failure(&reset, b"\x16\x03\x03");
+        let silent = failure(&reset, b"", b"\x16\x03\x03");
         assert_eq!(silent.outcome, Handshake::Interrupted);
         assert_eq!(
             silent.detail,

@@ -57,6 +57,7 @@ fn resolution(ip: Option<[u8; 4]>) -> Resolution {
         elapsed: Duration::ZERO,
         tries: 1,
         degraded: false,
+        lost_at: None,
         chain: Vec::new(),
         addresses: Vec::new(),
         ignored_owner: None,

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::io;
 
-use privatelink_verdict::observation::{Handshake, Refusal};
+use privatelink_verdict::observation::{Handshake, NoHandshake, Refused};
 use privatelink_verdict::sanitize::from_wire;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -36,8 +36,10 @@ pub(crate) struct StarttlsError {
     pub outcome: Handshake,
     /// What the peer said or did.
     pub detail: String,
-    /// By which rule it refused this host, where it named one.
-    pub refusal: Option<Refusal>,
+    /// Why, in a word, where that is known.
+    pub no_handshake: Option<NoHandshake>,
+    /// How it refused this host, where it named a rule.
+    pub refused: Option<Refused>,
 }
 
 impl StarttlsError {
@@ -45,16 +47,37 @@ impl StarttlsError {
         Self {
             outcome: Handshake::Failed,
             detail: detail.into(),
-            refusal: None,
+            no_handshake: None,
+            refused: None,
+        }
+    }
+
+    /// The server offers no TLS, which `detail` says in its protocol's terms.
+    pub(super) fn no_tls(detail: &str) -> Self {
+        Self {
+            no_handshake: Some(NoHandshake::NoTls),
+            ..Self::failed(detail)
+        }
+    }
+
+    /// The server answers with an error, which `detail` quotes.
+    pub(super) fn error(no_handshake: NoHandshake, detail: String) -> Self {
+        Self {
+            no_handshake: Some(no_handshake),
+            ..Self::failed(detail)
         }
     }
 
     /// The peer speaks something else than `protocol`: `bytes` are its first.
     pub(super) fn foreign(protocol: &str, bytes: &[u8]) -> Self {
-        Self::failed(format!(
+        let detail = format!(
             "the peer does not speak {protocol}: it begins with `{}`",
             bytes.escape_ascii()
-        ))
+        );
+        Self {
+            no_handshake: Some(NoHandshake::OtherProtocol),
+            ..Self::failed(detail)
+        }
     }
 
     /// The connection ended before `awaited`.
@@ -73,7 +96,9 @@ impl StarttlsError {
         Self {
             outcome,
             detail: format!("{how} the connection before {awaited}"),
-            refusal: None,
+            no_handshake: (outcome == Handshake::Interrupted)
+                .then_some(NoHandshake::EndedBeforeTls),
+            refused: None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `MySQL`: the server's greeting, then `SSLRequest` (MySQL Source Code Documentation, "Connection
 //! Phase": `Protocol::HandshakeV10`, `Protocol::SSLRequest`, `ERR_Packet`). `MariaDB` speaks the same.
 
-use privatelink_verdict::observation::{Handshake, Refusal};
+use privatelink_verdict::address::first_in;
+use privatelink_verdict::observation::{NoHandshake, Refusal, Refused};
 use privatelink_verdict::sanitize::from_wire;
 
 use super::channel::{Channel, MAX_MESSAGE, StarttlsError, receive, receive_message, send};
@@ -29,7 +30,7 @@ pub(super) async fn start(channel: &mut impl Channel) -> Result<(), StarttlsErro
         Some((10, rest)) => match capabilities(rest) {
             Some(capabilities) if capabilities & TLS != 0 => {}
             Some(_) => {
-                return Err(StarttlsError::failed(
+                return Err(StarttlsError::no_tls(
                     "the server offers no TLS: its MySQL greeting lacks CLIENT_SSL",
                 ));
             }
@@ -65,15 +66,27 @@ fn refused(error: &[u8]) -> StarttlsError {
         words => words,
     };
     let words = from_wire(&String::from_utf8_lossy(words)).into_owned();
+    let refusal = match code {
+        1129 => Some(Refusal::HostBlocked),
+        1130 => Some(Refusal::HostNotAllowed),
+        // Azure Database for MySQL, "Troubleshoot connection issues".
+        9000 => Some(Refusal::NoFirewallRule),
+        _ => None,
+    };
+    let no_handshake = match code {
+        // ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS.
+        1040 | 1203 => NoHandshake::ServerFull,
+        _ => NoHandshake::ServerError,
+    };
     StarttlsError {
-        outcome: Handshake::Failed,
-        detail: format!("the server refuses with MySQL error {code}: {words}"),
-        refusal: match code {
-            1129 => Some(Refusal::HostBlocked),
-            // 9000 is Azure's own firewall (Azure Database for MySQL, "Troubleshoot connection issues").
-            1130 | 9000 => Some(Refusal::HostNotAllowed),
-            _ => None,
-        },
+        refused: refusal.map(|by| Refused {
+            by,
+            seen_from: first_in(&words),
+        }),
+        ..StarttlsError::error(
+            no_handshake,
+            format!("the server refuses with MySQL error {code}: {words}"),
+        )
     }
 }
 
@@ -164,7 +177,7 @@ mod tests {
                 9000,
                 "#28000Client with IP address '10.1.2.3' is not allowed to connect",
                 "Client with IP address '10.1.2.3' is not allowed to connect",
-                Some(Refusal::HostNotAllowed),
+                Some(Refusal::NoFirewallRule),
             ),
             (
                 1040,
@@ -184,7 +197,9 @@ mod tests {
                 error.detail,
                 format!("the server refuses with MySQL error {code}: {text}")
             );
-            assert_eq!(error.refusal, refusal);
+            let refused = error.refused.map(|refused| (refused.by, refused.seen_from));
+            let from = "10.1.2.3".parse().expect("an address");
+            assert_eq!(refused, refusal.map(|refusal| (refusal, Some(from))));
         }
         let text = failure(Protocol::Mysql, &mysql(&[0xff, 1])).await;
         assert!(text.ends_with("cut short"), "{text}");

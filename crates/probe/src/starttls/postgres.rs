@@ -1,6 +1,7 @@
 //! `PostgreSQL`: `SSLRequest`, answered by a single byte (protocol 3.0, "SSL Session Encryption" and
 //! "Message Formats" of the manual's chapter Frontend/Backend Protocol).
 
+use privatelink_verdict::observation::NoHandshake;
 use privatelink_verdict::sanitize::from_wire;
 
 use super::channel::{Channel, MAX_MESSAGE, StarttlsError, receive, receive_error, send};
@@ -8,45 +9,56 @@ use super::channel::{Channel, MAX_MESSAGE, StarttlsError, receive, receive_error
 /// Length 8, then 80877103, which no protocol version will ever be.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
+/// The answer that agrees.
+pub(super) const TLS_FOLLOWS: u8 = b'S';
+
 /// Asks for TLS.
 pub(super) async fn start(channel: &mut impl Channel) -> Result<(), StarttlsError> {
     let awaited = "it answered PostgreSQL's SSLRequest";
     send(channel, &SSL_REQUEST, awaited).await?;
     // One byte and no more: what follows it is the handshake, and comes from TLS alone.
     match receive::<1>(channel, awaited).await? {
-        [b'S'] => Ok(()),
-        [b'N'] => Err(StarttlsError::failed(
+        [TLS_FOLLOWS] => Ok(()),
+        [b'N'] => Err(StarttlsError::no_tls(
             "the server offers no TLS: it answers PostgreSQL's SSLRequest with `N`",
         )),
         [b'E'] => {
-            let words = error(channel).await;
-            Err(StarttlsError::failed(format!(
-                "the server answers PostgreSQL's SSLRequest with an error: {words}"
-            )))
+            let (code, words) = error(channel).await;
+            let no_handshake = match code.as_str() {
+                // too_many_connections (PostgreSQL manual, "PostgreSQL Error Codes").
+                "53300" => NoHandshake::ServerFull,
+                _ => NoHandshake::ServerError,
+            };
+            let detail =
+                format!("the server answers PostgreSQL's SSLRequest with an error: {words}");
+            Err(StarttlsError::error(no_handshake, detail))
         }
         other => Err(StarttlsError::foreign("PostgreSQL", &other)),
     }
 }
 
-/// The words of an error, after its first byte `E`.
+/// The code and the words of an error, after its first byte `E`.
 ///
 /// Where the server cannot even start a process for us it falls back to the format of protocol 2, a
 /// text without length or fields.
-async fn error(channel: &mut impl Channel) -> String {
+async fn error(channel: &mut impl Channel) -> (String, String) {
     let message = receive_error(channel, |so_far| match announced(so_far) {
         _ if so_far.len() < 4 => false,
         Some(length) => so_far.len() >= length,
         None => so_far.contains(&0),
     })
     .await;
-    let text = match announced(&message) {
-        Some(length) => fields(&message[4..length.min(message.len())]),
-        None => lossy(message.split(|byte| *byte == 0).next().unwrap_or_default()),
+    let (code, text) = if let Some(length) = announced(&message) {
+        fields(&message[4..length.min(message.len())])
+    } else {
+        let text = message.split(|byte| *byte == 0).next();
+        (String::new(), lossy(text.unwrap_or_default()))
     };
-    match from_wire(text.trim_end()).into_owned() {
+    let words = match from_wire(text.trim_end()).into_owned() {
         text if text.is_empty() => "without a word".to_owned(),
         text => text,
-    }
+    };
+    (code, words)
 }
 
 /// The length of the whole message, itself included, where it can be one.
@@ -56,14 +68,16 @@ fn announced(message: &[u8]) -> Option<usize> {
     (5..=MAX_MESSAGE).contains(&length).then_some(length)
 }
 
-/// `FATAL 53300: sorry, too many clients already`, of the fields severity, code and message.
-fn fields(body: &[u8]) -> String {
+/// The code, and `FATAL 53300: sorry, too many clients already`, of the fields severity, code and message.
+fn fields(body: &[u8]) -> (String, String) {
     let field = |kind| {
         let mut fields = body.split(|byte| *byte == 0);
         fields.find_map(|field| field.strip_prefix(&[kind]).map(lossy))
     };
+    let code = field(b'C').unwrap_or_default();
     let parts = [field(b'S'), field(b'C').map(|code| code + ":"), field(b'M')];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = parts.into_iter().flatten().collect();
+    (code, words.join(" "))
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -3,7 +3,8 @@
 
 mod packets;
 
-use privatelink_verdict::observation::Refusal;
+use privatelink_verdict::address::first_in;
+use privatelink_verdict::observation::{NoHandshake, Refusal, Refused};
 use privatelink_verdict::sanitize::from_wire;
 
 pub(super) use self::packets::Packets;
@@ -19,10 +20,6 @@ const ENCRYPT_NOT_SUP: u8 = 0x02;
 
 /// An ERROR token in place of PRELOGIN (MS-TDS 2.2.7.10).
 const ERROR: u8 = 0xaa;
-
-/// What is to be done about a server that wants TLS first (TDS 8, MS-TDS 3.3.5: TLS Negotiation).
-const STRICT: &str = "a server that demands strict encryption (TDS 8) does so, and is probed with \
-                      `protocol: tls`";
 
 /// What `ENCRYPT_OFF` means, to a client that asked for `ENCRYPT_ON`.
 const OFF: &str = "the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_OFF, and no \
@@ -49,30 +46,43 @@ const REQUEST: [u8; 47] = [
 pub(super) async fn start(
     channel: &mut impl Channel,
 ) -> Result<Option<&'static str>, StarttlsError> {
-    let awaited = format!("it answered PRELOGIN (TDS): {STRICT}");
-    send(channel, &REQUEST, &awaited).await?;
-    let start: [u8; 2] = receive(channel, &awaited).await?;
-    // A TLS alert or handshake record, version 3.x (RFC 8446 section 5.1): shorter than a header.
+    let awaited = "it answered PRELOGIN (TDS)";
+    send(channel, &REQUEST, awaited).await?;
+    let start: [u8; 2] = receive(channel, awaited).await?;
+    // A TLS alert or handshake record, version 3.x (RFC 8446 section 5.1): shorter than a header. It wants
+    // TLS first (TDS 8, MS-TDS 3.3.5: TLS Negotiation).
     if let [0x15 | 0x16, 3] = start {
-        return Err(StarttlsError::failed(format!(
-            "the server answers PRELOGIN (TDS) with TLS: {STRICT}"
-        )));
+        let detail = "the server answers PRELOGIN (TDS) with TLS".to_owned();
+        return Err(StarttlsError::error(NoHandshake::TlsFirst, detail));
     }
     let answer = receive_answer(channel, start).await?;
     match encryption(&answer) {
-        Some(ENCRYPT_NOT_SUP) => Err(StarttlsError::failed(
+        Some(ENCRYPT_NOT_SUP) => Err(StarttlsError::no_tls(
             "the server offers no TLS: it answers PRELOGIN (TDS) with ENCRYPT_NOT_SUP",
         )),
         // It should have agreed with ENCRYPT_ON. Some begin TLS all the same, as for the login alone.
         Some(ENCRYPT_OFF) => Ok(Some(OFF)),
         Some(_) => Ok(None),
         None => Err(match error(&answer) {
-            Some((number, words)) => StarttlsError {
-                refusal: refusal(number),
-                ..StarttlsError::failed(format!(
-                    "the server answers PRELOGIN (TDS) with an error: {number}: {words}"
-                ))
-            },
+            Some((number, words)) => {
+                let no_handshake = match number {
+                    // Azure SQL, "Troubleshooting common connection issues".
+                    40532 => NoHandshake::UnknownName,
+                    _ => NoHandshake::ServerError,
+                };
+                StarttlsError {
+                    refused: refusal(number).map(|by| Refused {
+                        by,
+                        seen_from: first_in(&words),
+                    }),
+                    ..StarttlsError::error(
+                        no_handshake,
+                        format!(
+                            "the server answers PRELOGIN (TDS) with an error: {number}: {words}"
+                        ),
+                    )
+                }
+            }
             None => StarttlsError::failed(
                 "the server's answer to PRELOGIN (TDS) says nothing of encryption",
             ),
@@ -144,8 +154,13 @@ fn error(answer: &[u8]) -> Option<(i32, String)> {
 /// The errors that refuse a client because of its address: server firewall, virtual network rule,
 /// public access denied (Azure SQL, "Troubleshooting common connection issues" and "Connectivity
 /// settings").
-fn refusal(number: i32) -> Option<Refusal> {
-    matches!(number, 40615 | 40914 | 47073).then_some(Refusal::HostNotAllowed)
+const fn refusal(number: i32) -> Option<Refusal> {
+    match number {
+        40615 => Some(Refusal::NoFirewallRule),
+        40914 => Some(Refusal::NoSubnetRule),
+        47073 => Some(Refusal::PublicAccessOff),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -250,9 +265,9 @@ mod tests {
     #[tokio::test]
     async fn a_sql_servers_firewall_is_a_rule_that_turns_us_away() {
         for (number, refusal) in [
-            (40_615_i32, Some(Refusal::HostNotAllowed)),
-            (40_914, Some(Refusal::HostNotAllowed)),
-            (47_073, Some(Refusal::HostNotAllowed)),
+            (40_615_i32, Some(Refusal::NoFirewallRule)),
+            (40_914, Some(Refusal::NoSubnetRule)),
+            (47_073, Some(Refusal::PublicAccessOff)),
             (17_809, None),
         ] {
             let number = number.to_le_bytes();
@@ -261,18 +276,21 @@ mod tests {
                 .await
                 .0
                 .expect_err("no TLS");
-            assert_eq!(error.refusal, refusal, "{}", error.detail);
+            let refused = error.refused.map(|refused| refused.by);
+            assert_eq!(refused, refusal, "{}", error.detail);
         }
     }
 
     #[tokio::test]
-    async fn a_sql_server_that_wants_tls_first_is_told_how_to_be_probed() {
+    async fn a_sql_server_that_wants_tls_first_is_told_from_one_that_goes_away() {
         let alert = [0x15, 3, 1, 0, 2, 2, 70];
-        for (sent, outcome) in [(&alert[..], "failed"), (b"", "interrupted")] {
-            let text = failure(Protocol::Tds, sent).await;
-            assert!(text.starts_with(outcome), "{text}");
-            assert!(text.contains("TDS 8"), "{text}");
-            assert!(text.contains("`protocol: tls`"), "{text}");
+        for (sent, no_handshake) in [
+            (&alert[..], NoHandshake::TlsFirst),
+            (b"", NoHandshake::EndedBeforeTls),
+        ] {
+            let (result, _) = started(Protocol::Tds, sent).await;
+            let error = result.expect_err("no TLS");
+            assert_eq!(error.no_handshake, Some(no_handshake), "{}", error.detail);
         }
     }
 

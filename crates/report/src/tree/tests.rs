@@ -137,13 +137,13 @@ fn a_foreign_certificate_is_shown_without_its_escapes() {
     ├─ fail tls_name_mismatch  high confidence
     │  means   …
     │  do      …
-    │  settle  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
+    │  settle  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null | openssl x509 -noout -subject -issuer -dates -ext subjectAltName
     ├─ fail tls_untrusted_issuer: 10.1.2.7 presents a certificate of an unknown issuer: CN=<script>alert(1)</script>\u{1b}[31m
     │  The certificate's chain ends in no root that the agent trusts.
-    │  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
+    │  $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null | openssl x509 -noout -subject -issuer -dates -ext subjectAltName
     └─ warn tls_certificate_expiring: the certificate of 10.1.2.7 ends in 3 days
        The certificate ends soon.
-       $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null
+       $ openssl s_client -connect 10.1.2.7:443 -servername kv-tls.vault.azure.net </dev/null | openssl x509 -noout -subject -issuer -dates -ext subjectAltName
 
     1 target: 1 fail
     "#);

@@ -59,6 +59,8 @@ pub enum AddressFact {
         /// Whether the address is public by `classify.public`.
         by_configuration: bool,
     },
+    /// It was private before, and that is what it is held to.
+    WasPrivate,
     /// A private address outside the expected networks.
     OutsideExpected {
         /// The address.

@@ -16,8 +16,13 @@ pub enum ConnectFact {
         /// Of how many that were dialled.
         dialled: usize,
     },
-    /// The addresses that do not connect, and how each attempt ended.
-    ConnectFailed(Vec<(SocketAddr, TcpOutcome)>),
+    /// The addresses that do not connect.
+    ConnectFailed {
+        /// The first ones, and how each attempt ended.
+        first: Vec<(SocketAddr, TcpOutcome)>,
+        /// How many there are besides.
+        more: usize,
+    },
     /// The pod has no route to any address.
     NoRouteAtAll,
     /// Another port of the service opens at the same address.

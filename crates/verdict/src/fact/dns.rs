@@ -30,6 +30,8 @@ pub enum DnsFact {
         at_try: u32,
         /// What was lost, where that is known.
         lost: Option<String>,
+        /// The server that lost it, where it is not the one that answered in the end.
+        lost_at: Option<SocketAddr>,
     },
     /// The relative name leads elsewhere through the search list.
     SearchListLeadsElsewhere {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observation::{NoReply, Refusal};
+use crate::observation::{NoReply, Refused};
 
 /// What the reply of the service, or its refusal, says.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,8 @@ pub enum ServiceFact {
     RefusedByProtocol {
         /// The address.
         ip: IpAddr,
-        /// By which rule.
-        refusal: Refusal,
+        /// How.
+        refused: Refused,
         /// The server's words.
         said: Option<String>,
     },

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::observation::Handshake;
+use crate::observation::{Handshake, NoHandshake};
 
 /// How the handshake ended, and what the certificate is.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,18 +13,25 @@ pub enum TlsFact {
         ip: IpAddr,
         /// How it ended.
         handshake: Handshake,
+        /// Why, where that is known.
+        no_handshake: Option<NoHandshake>,
         /// What the peer or the library said.
         said: Option<String>,
     },
     /// The server refused every version and cipher suite that the agent offers.
     OfferRefused,
+    /// What happened is what a SQL Server does that demands strict encryption (TDS 8).
+    StrictEncryption,
     /// The certificate is right, and the server demands one of the client.
     ClientCertificateRequired {
         /// The address.
         ip: IpAddr,
     },
-    /// The host is a privatelink name, and the certificate covers none.
+    /// The host is a privatelink name, and the certificate does not cover it.
     PrivatelinkName {
+        /// Whether the resource has no other name, as a private cluster's API server: its own certificate
+        /// covers this one.
+        is_only_name: bool,
         /// The name that was wanted.
         wanted: String,
         /// The address.
@@ -49,6 +56,8 @@ pub enum TlsFact {
         issuer: String,
         /// Whether each instance of the service has a CA of its own.
         own_ca: bool,
+        /// Whether it names itself as its issuer.
+        self_signed: bool,
         /// Whether the server sent no issuer's certificate, although it has to: the certificate is not
         /// signed by itself.
         sent_alone: bool,

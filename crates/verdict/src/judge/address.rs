@@ -207,6 +207,9 @@ fn public_instead(
         }
     };
     let mut facts = vec![Fact::from(fact)];
+    let was_private =
+        case.target.expect == Expectation::Auto && case.expect == Expectation::PrivateEndpoint;
+    facts.extend(was_private.then(|| Fact::from(AddressFact::WasPrivate)));
     facts.extend(by_itself(case).map(Fact::from));
     facts.extend(in_the_wrong_zone(case).map(Fact::from));
     facts.extend(cache::on_path(case, history).into_iter().map(Fact::from));

@@ -91,7 +91,10 @@ fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mu
 
 fn attempts(failed: &[&Connection]) -> ConnectFact {
     let attempt = |c: &&Connection| (SocketAddr::new(c.ip, c.port), c.tcp);
-    ConnectFact::ConnectFailed(failed.iter().take(LISTED).map(attempt).collect())
+    ConnectFact::ConnectFailed {
+        first: failed.iter().take(LISTED).map(attempt).collect(),
+        more: failed.len().saturating_sub(LISTED),
+    }
 }
 
 /// What the other endpoints of the subnet do: it tells a dead endpoint from a blocked subnet.

@@ -298,12 +298,17 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     }
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
     // The retry without EDNS is not counted as a try.
-    let late = late.map(|query| (query.family, (query.tries.max(1), query.detail.clone())));
-    for (families, (at_try, lost)) in by_family(late) {
+    let late = late.map(|query| {
+        let lost_at = query.lost_at.filter(|server| Some(*server) != query.server);
+        let late = (query.tries.max(1), query.detail.clone(), lost_at);
+        (query.family, late)
+    });
+    for (families, (at_try, lost, lost_at)) in by_family(late) {
         let fact = DnsFact::AnsweredLate {
             families,
             at_try,
             lost,
+            lost_at,
         };
         findings.add(Reason::DnsDegraded, None, [fact]);
     }

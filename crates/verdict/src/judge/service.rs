@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Case, Findings};
 use crate::address::Class;
 use crate::fact::ServiceFact;
-use crate::observation::{Connection, Handshake, ServiceReply, TcpOutcome, Trust};
+use crate::observation::{Connection, Handshake, Refused, ServiceReply, TcpOutcome, Trust};
 use crate::reason::Reason;
 use crate::service_evidence::{PUBLIC_ACCESS_OFF, Proof, ReplyOutcome};
 use crate::target::Expectation;
@@ -13,14 +13,11 @@ use crate::verdict::Confidence;
 
 pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     for connection in &case.observation.connections {
-        let ip = connection.ip;
         if let Some(reply) = &connection.service {
             judge(case, connection, reply, findings);
         }
-        if let Some(refusal) = connection.refusal {
-            let said = connection.handshake_detail.clone();
-            let fact = ServiceFact::RefusedByProtocol { ip, refusal, said };
-            findings.add(Reason::AccessDenied, Some(ip), [fact]);
+        if let Some(refused) = connection.refused {
+            by_protocol(case, connection, refused, findings);
         }
     }
     unverified(case, findings);
@@ -70,6 +67,27 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         ),
         ReplyOutcome::Arrived | ReplyOutcome::NoReply => {}
     }
+}
+
+/// The server itself refuses this host. At a private address it cannot have seen a public one, unless the
+/// path turns public on the way.
+fn by_protocol(
+    case: &Case<'_>,
+    connection: &Connection,
+    refused: Refused,
+    findings: &mut Findings,
+) {
+    let ip = connection.ip;
+    let said = connection.handshake_detail.clone();
+    let is_private = case.target.rules.classify(ip).is_private();
+    let is_public = |from: &IpAddr| case.target.rules.classify(*from) == Class::Public;
+    if let Some(from) = refused.seen_from.filter(is_public).filter(|_| is_private) {
+        let evidence = said.clone().unwrap_or_default();
+        let fact = ServiceFact::SeenFrom { ip, from, evidence };
+        findings.add(Reason::PublicPathSeen, Some(ip), [fact]);
+    }
+    let fact = ServiceFact::RefusedByProtocol { ip, refused, said };
+    findings.add(Reason::AccessDenied, Some(ip), [fact]);
 }
 
 /// A denial at a private address. Where it names a public one, or TLS is inspected, two readings fit.

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use super::{Case, Findings};
 use crate::alias::is_privatelink_name;
-use crate::catalogue::Issuer;
+use crate::catalogue::{Issuer, private_only_zone};
 use crate::fact::{Presented, TlsFact};
-use crate::observation::{Certificate, Handshake, TlsOutcome, Trust};
+use crate::observation::{Certificate, Connection, Handshake, NoHandshake, TlsOutcome, Trust};
 use crate::reason::Reason;
+use crate::target::Protocol;
 use crate::verdict::Confidence;
 
 /// Names of a certificate that a fact lists.
@@ -25,7 +26,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
                 findings.add(Reason::TlsClientCertificateRequired, Some(ip), [fact]);
             }
         }
-        if connection.refusal.is_some() {
+        if connection.refused.is_some() {
             // The server refused this host before TLS began: `service` says why.
             continue;
         }
@@ -39,18 +40,34 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         let fact = TlsFact::HandshakeFailed {
             ip,
             handshake: connection.handshake,
+            no_handshake: connection.no_handshake,
             said: connection.handshake_detail.clone(),
         };
+        let reading = reading(case, connection);
         // What is offered leaves out what some servers have alone.
-        let (confidence, refused) = if connection.offer_refused {
-            (Confidence::Medium, Some(TlsFact::OfferRefused))
-        } else {
-            (Confidence::High, None)
+        let confidence = match reading {
+            Some(TlsFact::OfferRefused) => Confidence::Medium,
+            _ => Confidence::High,
         };
-        let facts = [fact].into_iter().chain(refused);
+        let facts = [fact].into_iter().chain(reading);
         findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);
     }
     private_root(case, findings);
+}
+
+/// What may explain a handshake that failed, although the peer does not say so.
+fn reading(case: &Case<'_>, connection: &Connection) -> Option<TlsFact> {
+    match connection.no_handshake? {
+        NoHandshake::NothingInCommon => Some(TlsFact::OfferRefused),
+        NoHandshake::TlsFirst => Some(TlsFact::StrictEncryption),
+        // Azure's own servers accept PRELOGIN too (Microsoft Learn, "TDS 8.0").
+        NoHandshake::EndedBeforeTls
+            if case.target.protocol == Protocol::Tds && case.target.service.is_none() =>
+        {
+            Some(TlsFact::StrictEncryption)
+        }
+        _ => None,
+    }
 }
 
 /// Whether each instance of the target's service has a CA of its own.
@@ -92,6 +109,7 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
         .all(|name| is_privatelink_name(case.target, name));
     let (reason, fact) = if is_alias {
         let fact = TlsFact::PrivatelinkName {
+            is_only_name: private_only_zone(&wanted).is_some(),
             wanted,
             ip,
             presented,
@@ -124,6 +142,7 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
                 ip,
                 issuer: certificate.issuer.clone(),
                 own_ca: has_own_ca(case),
+                self_signed: certificate.issuer == certificate.subject,
                 sent_alone: certificate.sent_alone,
             };
             (Reason::TlsUntrustedIssuer, fact)

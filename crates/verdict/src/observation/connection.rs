@@ -68,6 +68,47 @@ words! {
         HostBlocked = "host_blocked",
         /// `MySQL` error 1130: no account may log in from this host.
         HostNotAllowed = "host_not_allowed",
+        /// No firewall rule admits the client's address: Azure SQL error 40615, Azure `MySQL` error 9000.
+        NoFirewallRule = "no_firewall_rule",
+        /// No virtual network rule admits the client's subnet: Azure SQL error 40914.
+        NoSubnetRule = "no_subnet_rule",
+        /// Public access is off, so that no rule helps: Azure SQL error 47073.
+        PublicAccessOff = "public_access_off",
+    }
+}
+
+/// How a server turned us away before TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// By which rule.
+    pub by: Refusal,
+    /// The address that the server says it was asked from, where it says one.
+    pub seen_from: Option<IpAddr>,
+}
+
+words! {
+    /// Why a handshake was not completed, where the peer's words or deeds tell.
+    NoHandshake {
+        /// The peer has no version or cipher suite in common with what was offered.
+        NothingInCommon = "nothing_in_common",
+        /// The server offers no TLS.
+        NoTls = "no_tls",
+        /// The server takes no more connections: `PostgreSQL` error 53300, `MySQL` error 1040.
+        ServerFull = "server_full",
+        /// The server answers with another error of its own protocol before TLS.
+        ServerError = "server_error",
+        /// The peer speaks another protocol.
+        OtherProtocol = "other_protocol",
+        /// The peer serves no such name: TLS alert 112, Azure SQL error 40532.
+        UnknownName = "unknown_name",
+        /// The peer does not let this client in: a TLS alert about the client's certificate or rights.
+        ClientRefused = "client_refused",
+        /// The peer has trouble of its own: TLS alert 80.
+        PeerTrouble = "peer_trouble",
+        /// The peer ended the connection before TLS could begin.
+        EndedBeforeTls = "ended_before_tls",
+        /// A SQL Server demands TLS before anything else (TDS 8).
+        TlsFirst = "tls_first",
     }
 }
 
@@ -97,10 +138,10 @@ pub struct Connection {
     /// Whether the server ended the connection because it got no client certificate, after it had
     /// presented its own: the handshake then counts as completed.
     pub client_certificate_required: bool,
-    /// Whether the server refused what the client offers: no version or cipher suite in common.
-    pub offer_refused: bool,
-    /// By which rule the server turned us away before TLS, in the words of `handshake_detail`.
-    pub refusal: Option<Refusal>,
+    /// Why the handshake was not completed, where that is known.
+    pub no_handshake: Option<NoHandshake>,
+    /// How the server turned us away before TLS, in the words of `handshake_detail`.
+    pub refused: Option<Refused>,
     /// The leaf certificate, if one was received, whether or not it was any good.
     pub certificate: Option<Certificate>,
     /// What the service itself replied, as last asked.

@@ -169,6 +169,8 @@ pub struct Query {
     pub tries: u32,
     /// Whether it was answered only after a try was lost, or without EDNS.
     pub degraded: bool,
+    /// The server of the first try that was lost before the answer.
+    pub lost_at: Option<SocketAddr>,
     /// The names of the answer, the host first, each the CNAME of the one before it.
     pub chain: Vec<String>,
     /// The addresses of the chain's last name, with their TTLs in seconds.

@@ -2,31 +2,33 @@
 //! unless a fact or the expectation makes them wrong or useless.
 
 mod address;
+pub(super) mod connect;
+mod denial;
 mod dns;
 mod missing_record;
+mod refusal;
+mod tls;
 
 use std::borrow::Cow;
 
 use crate::case::Case;
-use crate::fact::{DnsFact, Fact, ServiceFact, TlsFact};
-use crate::observation::Refusal;
+use crate::fact::{DnsFact, Fact, ServiceFact};
 use crate::verdict::Finding;
 
 /// What a finding means.
-pub(super) fn meaning(finding: &Finding) -> &'static str {
+pub(super) fn meaning(case: &Case<'_>, finding: &Finding) -> &'static str {
     let special = finding.facts.iter().find_map(|fact| match fact {
         Fact::Dns(fact) => dns::meaning(finding.reason, fact),
-        Fact::Address(fact) => address::meaning(fact),
-        Fact::Service(ServiceFact::RefusedByProtocol { refusal, .. }) => Some(match refusal {
-            Refusal::HostBlocked => {
-                "The server blocks this address, because too many connections from it ended before \
-                 a login."
-            }
-            Refusal::HostNotAllowed => "No account of the server may log in from this address.",
-        }),
+        Fact::Address(fact) => address::meaning(case, fact),
+        Fact::Tls(fact) => tls::meaning(fact),
+        Fact::Service(ServiceFact::RefusedByProtocol { refused, .. }) => {
+            Some(refusal::meaning(refused.by))
+        }
         _ => None,
     });
-    special.unwrap_or(finding.reason.meaning())
+    special
+        .or_else(|| connect::meaning(finding))
+        .unwrap_or(finding.reason.meaning())
 }
 
 /// What to do about a finding.
@@ -34,53 +36,21 @@ pub(super) fn remedy(case: &Case<'_>, finding: &Finding) -> Cow<'static, str> {
     let special = finding.facts.iter().find_map(|fact| match fact {
         Fact::Dns(fact) => dns::remedy(case, finding, fact),
         Fact::Address(fact) => address::remedy(case, finding, fact),
-        Fact::Tls(fact) => tls(fact),
+        Fact::Tls(fact) => tls::remedy(case, fact),
         Fact::Service(fact) => service(case, fact),
         _ => None,
     });
-    special.map_or(Cow::Borrowed(finding.reason.remedy()), Cow::Owned)
-}
-
-fn tls(fact: &TlsFact) -> Option<String> {
-    match fact {
-        TlsFact::UnknownIssuer {
-            sent_alone: true,
-            own_ca: false,
-            issuer,
-            ..
-        } => Some(format!(
-            "Make the server send the certificate of its issuer ({issuer}) along with its own; add a \
-             root to tls.caFiles only where the chain really ends in one."
-        )),
-        TlsFact::ChainNotFollowed { .. } => Some(
-            "Make the server send only the certificates from its own to the root, each once; clients \
-             that try more of them may accept it as it is."
-                .to_owned(),
-        ),
-        TlsFact::OfferRefused => Some(
-            "Try another client, such as openssl s_client: if it succeeds, allow AES-GCM cipher \
-             suites at the server, else check that port and protocol belong together."
-                .to_owned(),
-        ),
-        _ => None,
-    }
+    special
+        .or_else(|| connect::remedy(case, finding))
+        .or_else(|| denial::remedy(case, finding))
+        .map_or(Cow::Borrowed(finding.reason.remedy()), Cow::Owned)
 }
 
 fn service(case: &Case<'_>, fact: &ServiceFact) -> Option<String> {
     match fact {
-        ServiceFact::RefusedByProtocol { refusal, .. } => Some(match refusal {
-            Refusal::HostBlocked => {
-                "Unblock the node on the server (TRUNCATE TABLE performance_schema.host_cache, or \
-                 mysqladmin flush-hosts), and find what connects from it without a login: a health \
-                 check, a monitor, or this agent with a short interval."
-                    .to_owned()
-            }
-            Refusal::HostNotAllowed => {
-                "Let an account of the server log in from this address: its host part has to match \
-                 the addresses of the cluster, as in user@'10.1.%'."
-                    .to_owned()
-            }
-        }),
+        ServiceFact::RefusedByProtocol { ip, refused, .. } => {
+            Some(refusal::remedy(case, *ip, *refused))
+        }
         ServiceFact::PublicAccessOff => Some(format!(
             "Make {} resolve to its private endpoint here: public access is off, so no network rule \
              lets this path in.",

@@ -5,6 +5,7 @@ mod resolution;
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::advice_by_facts::connect;
 use crate::case::Case;
 use crate::fact::{Fact, ServiceFact, TlsFact};
 use crate::observation::Refusal;
@@ -42,15 +43,9 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
         Stage::Agent | Stage::None => None,
         Stage::Dns => resolution::about_dns(case, finding),
         Stage::Address => resolution::about_address(case, finding),
-        Stage::Connect => Some(format!(
-            "nc -vz -w 5 {} {}",
-            finding.address?, case.target.port
-        )),
+        Stage::Connect => about_connection(case, finding),
         Stage::Tls => handshake(case, finding),
-        Stage::Http if is_host_blocked(finding) => Some(format!(
-            "mysql --host {} --user ADMIN --password --execute 'SELECT ip, host, count_host_blocked_errors FROM performance_schema.host_cache'",
-            case.host()
-        )),
+        Stage::Http if finding.reason == Reason::AccessDenied => access_rules(case, finding),
         Stage::Http if finding.reason == Reason::WrongPrivateEndpoint => {
             Some(azure::owner_of(finding.address?))
         }
@@ -58,15 +53,38 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     }
 }
 
-fn is_host_blocked(finding: &Finding) -> bool {
-    finding.facts.iter().any(|fact| {
-        matches!(
-            fact,
-            Fact::Service(ServiceFact::RefusedByProtocol {
-                refusal: Refusal::HostBlocked,
-                ..
-            })
-        )
+/// What shows why access is denied.
+fn access_rules(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let ip = finding.address?;
+    let mut facts = finding.facts.iter();
+    let refused = facts.find_map(|fact| match fact {
+        Fact::Service(ServiceFact::RefusedByProtocol { refused, .. }) => Some(refused.by),
+        _ => None,
+    });
+    match refused {
+        Some(Refusal::HostBlocked) => Some(format!(
+            "mysql --host {} --user ADMIN --password --execute 'SELECT ip, host, count_host_blocked_errors FROM performance_schema.host_cache'",
+            case.host()
+        )),
+        Some(Refusal::HostNotAllowed) => None,
+        Some(_) if case.target.rules.classify(ip).is_private() => Some(azure::owner_of(ip)),
+        Some(_) | None => azure::network_rules(case),
+    }
+}
+
+/// Whose address it is, where a record may have outlived its endpoint; else another attempt.
+fn about_connection(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let ip = finding.address?;
+    let is_endpoint = case.may_be_endpoint() && case.target.rules.classify(ip).is_private();
+    let asks_whose = match finding.reason {
+        Reason::ConnectRefused | Reason::PartiallyReachable => true,
+        Reason::ConnectTimeout => connect::neighbour_answers(finding),
+        _ => false,
+    };
+    Some(if is_endpoint && asks_whose {
+        azure::owner_of(ip)
+    } else {
+        format!("nc -vz -w 5 {ip} {}", case.target.port)
     })
 }
 
@@ -79,19 +97,30 @@ fn handshake(case: &Case<'_>, finding: &Finding) -> Option<String> {
             target.port
         ));
     };
-    let is_sent_alone = finding.facts.iter().any(|fact| {
+    let shows_chain = finding.facts.iter().any(|fact| {
         matches!(
             fact,
-            Fact::Tls(TlsFact::UnknownIssuer {
-                sent_alone: true,
-                ..
-            })
+            Fact::Tls(
+                TlsFact::UnknownIssuer {
+                    sent_alone: true,
+                    ..
+                } | TlsFact::IssuerExpired { .. }
+                    | TlsFact::ChainNotFollowed { .. }
+            )
         )
     });
-    let chain = if is_sent_alone { " -showcerts" } else { "" };
+    let (chain, then) = match finding.reason {
+        _ if shows_chain => (" -showcerts", ""),
+        Reason::TlsTimeout | Reason::TlsInterrupted | Reason::TlsHandshakeFailed => ("", ""),
+        // s_client alone shows neither the names nor, before OpenSSL 3, the dates.
+        _ => (
+            "",
+            " | openssl x509 -noout -subject -issuer -dates -ext subjectAltName",
+        ),
+    };
     // Without an end of its input it would wait for what to send.
     Some(format!(
-        "openssl s_client -connect {} -servername {}{start}{chain} </dev/null",
+        "openssl s_client -connect {} -servername {}{start}{chain} </dev/null{then}",
         quoted(&SocketAddr::new(ip, target.port).to_string()),
         target.server_name
     ))

@@ -5,7 +5,7 @@ use crate::address::Class;
 use crate::case::Case;
 use crate::fact::{AddressList, DnsFact, Fact, ResolverFact, TlsFact};
 use crate::observation::{Connection, TcpOutcome, TlsOutcome};
-use crate::reason::{Reason, Severity};
+use crate::reason::{Reason, Severity, Stage};
 use crate::service_evidence::ReplyOutcome;
 use crate::target::{Expectation, Protocol};
 use crate::verdict::{Finding, Verdict};
@@ -17,12 +17,27 @@ pub(super) fn summary(case: &Case<'_>, verdict: &Verdict) -> String {
     };
     // What a library or a peer said may end its own sentence.
     let mut summary = story.trim_end_matches('.').to_owned();
+    if let Some(fact) = fails_besides(verdict) {
+        summary.push_str("; besides, ");
+        summary.push_str(clause(fact).trim_end_matches('.'));
+    }
     for fact in &verdict.context {
         summary.push_str("; ");
         summary.push_str(&clause(fact));
     }
     summary.push('.');
     summary
+}
+
+/// What fails in the handshake besides the primary finding of an earlier stage, unless that one's story
+/// tells of the certificate.
+fn fails_besides(verdict: &Verdict) -> Option<&Fact> {
+    let primary = verdict.primary()?;
+    let mut others = verdict.findings.iter();
+    let other = others
+        .find(|other| other.severity == Severity::Fail && other.reason.stage() == Stage::Tls)?;
+    let is_told = primary.reason == Reason::NoPrivateEndpoint;
+    (primary.reason.stage() < Stage::Tls && !is_told).then_some(other.facts.first())?
 }
 
 /// The primary finding as a sentence about the host, without a full stop.
@@ -73,10 +88,13 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
         }
         Reason::TlsNameMismatch => {
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));
-            format!(
-                "{host} gets a certificate for other names: {}",
-                joined(facts, "; ")
-            )
+            let server_name = &case.target.server_name;
+            let which = if server_name == host {
+                "for other names".to_owned()
+            } else {
+                format!("that does not cover its serverName {server_name}")
+            };
+            format!("{host} gets a certificate {which}: {}", joined(facts, "; "))
         }
         Reason::AccessDenied if past_its_endpoint(case) => format!(
             "{host} resolves to its public address, past its private endpoint's alias, and there {}",
@@ -124,7 +142,7 @@ fn about_host(host: &str, fact: &Fact) -> String {
 
 /// Whether the finding's first fact is a sentence that begins with the host.
 fn is_about(host: &str, finding: &Finding) -> bool {
-    matches!(finding.facts.first(), Some(Fact::Tls(TlsFact::PrivatelinkName { wanted, .. })) if wanted == host)
+    matches!(finding.facts.first(), Some(Fact::Tls(TlsFact::PrivatelinkName { is_only_name: false, wanted, .. })) if wanted == host)
 }
 
 /// Whether there is an alias, and the addresses are public all the same.
@@ -140,7 +158,7 @@ fn at_the_public_address(case: &Case<'_>) -> &'static str {
     let denies = |connection: &Connection| {
         let reply = connection.service.as_ref();
         let proof = reply.and_then(|reply| reply.proof(evidence));
-        connection.refusal.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
+        connection.refused.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
     };
     if connections.any(denies) {
         ", where the service denies access"

@@ -93,11 +93,9 @@ fn an_unlinked_zone_is_settled_by_its_links() {
 }
 
 #[test]
-fn what_a_service_says_is_settled_by_the_same_request() {
+fn what_a_service_says_is_settled_by_its_rules_or_the_same_request() {
     let denies: Change = |c| says(c, reply(403, "ForbiddenByConnection"));
     let is_a_page: Change = |c| says(c, reply(200, "<html>"));
-    let ask = "curl -sSi --max-time 10 --resolve kv-prod.vault.azure.net:443:";
-    let path = " 'https://kv-prod.vault.azure.net/healthstatus'";
     settles(
         &Probe::healthy_vault().everywhere(denies),
         Reason::WrongPrivateEndpoint,
@@ -106,7 +104,11 @@ fn what_a_service_says_is_settled_by_the_same_request() {
     settles(
         &Probe::public_vault().everywhere(denies),
         Reason::AccessDenied,
-        &format!("{ask}52.168.109.101{path}"),
+        "az graph query --graph-query 'resources | where type =~ \"microsoft.keyvault/vaults\" and name \
+         =~ \"kv-prod\" | project id, publicNetworkAccess = properties.publicNetworkAccess, networkAcls \
+         = properties.networkAcls, networkRuleSet = properties.networkRuleSet, ipRules = \
+         properties.ipRules, virtualNetworkRules = properties.virtualNetworkRules' --query data \
+         --output jsonc",
     );
     settles(
         &Probe::of(VAULT)
@@ -222,22 +224,44 @@ fn a_strange_private_address_is_settled_by_who_owns_it() {
 
 #[test]
 fn a_connection_is_settled_by_opening_one() {
-    for (change, reason) in [
-        (times_out as Change, Reason::ConnectTimeout),
-        (refuses, Reason::ConnectRefused),
-    ] {
-        settles(
-            &Probe::healthy_vault().everywhere(change),
-            reason,
-            "nc -vz -w 5 10.1.2.3 443",
-        );
-    }
     settles(
-        &Probe::healthy_vault()
-            .resolves_to(["10.1.2.3", "10.1.2.4"])
-            .at("10.1.2.4", times_out),
+        &Probe::healthy_vault().everywhere(times_out),
+        Reason::ConnectTimeout,
+        "nc -vz -w 5 10.1.2.3 443",
+    );
+    let own = Probe::of("orders.example.com").resolves_to(["10.1.2.3", "10.1.2.4"]);
+    settles(
+        &own.clone().at("10.1.2.4", times_out),
         Reason::PartiallyReachable,
         "nc -vz -w 5 10.1.2.4 443",
+    );
+    settles(
+        &own.everywhere(refuses),
+        Reason::ConnectRefused,
+        "nc -vz -w 5 10.1.2.3 443",
+    );
+}
+
+#[test]
+fn an_endpoint_that_may_be_gone_is_settled_by_who_has_its_address() {
+    settles(
+        &Probe::healthy_vault().everywhere(refuses),
+        Reason::ConnectRefused,
+        OWNER,
+    );
+    settles(
+        &Probe::healthy_vault()
+            .resolves_to(["10.1.2.4", "10.1.2.3"])
+            .at("10.1.2.3", times_out),
+        Reason::PartiallyReachable,
+        OWNER,
+    );
+    settles(
+        &Probe::healthy_vault()
+            .everywhere(times_out)
+            .beside_endpoint("10.1.2.4", true),
+        Reason::ConnectTimeout,
+        OWNER,
     );
 }
 
@@ -246,7 +270,8 @@ fn a_handshake_is_settled_by_making_one_with_the_servers_name() {
     settles(
         &Probe::healthy_vault().everywhere(|c| certificate_of(c).covers_name = false),
         Reason::TlsNameMismatch,
-        "openssl s_client -connect 10.1.2.3:443 -servername kv-prod.vault.azure.net </dev/null",
+        "openssl s_client -connect 10.1.2.3:443 -servername kv-prod.vault.azure.net </dev/null | openssl \
+         x509 -noout -subject -issuer -dates -ext subjectAltName",
     );
     settles(
         &Probe::of("orders.example.com")
@@ -294,5 +319,6 @@ fn a_command_asks_of_the_address_its_finding_concerns() {
         .resolves_to(["10.1.2.3", "fd00::7"])
         .at("10.1.2.3", has_no_route)
         .at("fd00::7", refuses);
-    settles(&probe, Reason::ConnectRefused, "nc -vz -w 5 fd00::7 443");
+    let asked = command(&probe, Reason::ConnectRefused).expect("a command");
+    assert!(asked.contains("\"fd00::7\""), "{asked}");
 }

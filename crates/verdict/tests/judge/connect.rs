@@ -74,7 +74,8 @@ fn at_most_four_addresses_are_told() {
         .everywhere(refuses);
     assert_eq!(
         probe.finding(Reason::ConnectRefused).detail,
-        "10.0.0.1:443 refused, 10.0.0.2:443 refused, 10.0.0.3:443 refused, 10.0.0.4:443 refused"
+        "10.0.0.1:443 refused, 10.0.0.2:443 refused, 10.0.0.3:443 refused, 10.0.0.4:443 refused and 1 \
+         more"
     );
 }
 

@@ -4,7 +4,7 @@ use privatelink_verdict::observation::{Query, QueryOutcome};
 use privatelink_verdict::reason::Reason;
 
 use crate::command::{command, settles};
-use crate::observed::{QueryExt, failed, name, nodata, nxdomain, own_soa, servfail};
+use crate::observed::{QueryExt, answer, failed, name, nodata, nxdomain, own_soa, servfail};
 use crate::probe::{Probe, VAULT, VAULT_ALIAS};
 
 #[test]
@@ -43,6 +43,14 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
         &Probe::healthy_vault().aaaa(servfail()),
         Reason::DnsDegraded,
         "dig kv-prod.vault.azure.net AAAA @10.0.0.10",
+    );
+    // The server that lost the try, not the one that made up for it.
+    let mut late = answer().after_tries(2);
+    late.lost_at = Some(([10, 0, 0, 9], 53).into());
+    settles(
+        &Probe::healthy_vault().a(late),
+        Reason::DnsDegraded,
+        "dig kv-prod.vault.azure.net A @10.0.0.9",
     );
     settles(
         &Probe::healthy_vault().resolves_to(["10.1.2.3", "2603:1030::5"]),

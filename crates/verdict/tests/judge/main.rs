@@ -1,6 +1,7 @@
 //! The judge's verdicts on facts given in words: what every reason needs, and what comes near it.
 
 mod address;
+mod advice;
 mod cache;
 mod command;
 mod connect;

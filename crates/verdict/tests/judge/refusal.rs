@@ -1,10 +1,10 @@
 //! What a server says by its own protocol before TLS: a ban is a denial, anything else no handshake.
 
-use privatelink_verdict::observation::{Connection, Handshake, Refusal};
+use privatelink_verdict::observation::{Connection, Handshake, Refusal, Refused};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::reason::Severity::Fail;
 use privatelink_verdict::reason::Stage;
-use privatelink_verdict::target::Protocol;
+use privatelink_verdict::target::{Expectation, Protocol};
 
 use crate::observed::Change;
 use crate::probe::{Probe, VAULT};
@@ -21,9 +21,16 @@ fn mysql(address: &str, change: Change) -> Probe {
         .everywhere(change)
 }
 
+fn by(by: Refusal) -> Refused {
+    Refused {
+        by,
+        seen_from: None,
+    }
+}
+
 fn is_blocked(connection: &mut Connection) {
     fails(connection);
-    connection.refusal = Some(Refusal::HostBlocked);
+    connection.refused = Some(by(Refusal::HostBlocked));
 }
 
 fn fails(connection: &mut Connection) {
@@ -49,7 +56,7 @@ fn a_blocked_host_is_denied_and_nothing_is_wrong_with_tls() {
 fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
     let probe = mysql("10.1.2.3", |c| {
         is_blocked(c);
-        c.refusal = Some(Refusal::HostNotAllowed);
+        c.refused = Some(by(Refusal::HostNotAllowed));
         c.handshake_detail = None;
     });
     let finding = probe.finding(Reason::AccessDenied);
@@ -70,6 +77,81 @@ fn a_public_address_outranks_what_the_server_says_there() {
     let probe = mysql("52.1.2.3", is_blocked);
     let reasons: Vec<Reason> = probe.findings().iter().map(|(reason, _)| *reason).collect();
     assert_eq!(reasons, [Reason::NoPrivateEndpoint, Reason::AccessDenied]);
+}
+
+fn sql(address: &str, change: Change) -> Probe {
+    Probe::of("sql-prod.database.windows.net")
+        .resolves_to([address])
+        .everywhere(change)
+}
+
+/// A server refuses a client that it says has this address.
+fn is_refused(connection: &mut Connection, by: Refusal, seen_from: [u8; 4]) {
+    fails(connection);
+    connection.refused = Some(Refused {
+        by,
+        seen_from: Some(seen_from.into()),
+    });
+}
+
+#[test]
+fn a_network_rule_of_the_server_is_advised_for_as_the_expectation_is() {
+    use Expectation::{PrivateEndpoint, Public, ServiceEndpoint};
+    let firewall: Change = |c| is_refused(c, Refusal::NoFirewallRule, [20, 50, 1, 2]);
+    let subnet: Change = |c| is_refused(c, Refusal::NoSubnetRule, [20, 50, 1, 2]);
+    let off: Change = |c| is_refused(c, Refusal::PublicAccessOff, [20, 50, 1, 2]);
+    for (expect, refused, advice) in [
+        (
+            Public,
+            firewall,
+            "a firewall rule for the outbound address 20.50.1.2",
+        ),
+        (Public, subnet, "a virtual network rule for that subnet"),
+        (
+            ServiceEndpoint,
+            firewall,
+            "Enable the service endpoint on the nodes' subnet",
+        ),
+        (PrivateEndpoint, firewall, "resolve to its private endpoint"),
+        (Public, off, "so no rule lets this path in"),
+    ] {
+        let probe = sql("52.1.2.3", refused).expecting(expect);
+        let finding = probe.finding(Reason::AccessDenied);
+        assert!(finding.remedy.contains(advice), "{}", finding.remedy);
+        let command = finding.command.expect("a command");
+        assert!(command.contains("\"microsoft.sql/servers\""), "{command}");
+    }
+}
+
+#[test]
+fn a_public_address_that_is_seen_behind_a_private_one_is_a_path_that_turns_public() {
+    let probe = sql("10.1.2.3", |c| {
+        is_refused(c, Refusal::NoFirewallRule, [20, 50, 1, 2]);
+    });
+    let reasons: Vec<Reason> = probe.findings().iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(reasons, [Reason::AccessDenied, Reason::PublicPathSeen]);
+    let finding = probe.finding(Reason::AccessDenied);
+    assert!(
+        finding.remedy.contains("since the server saw 20.50.1.2"),
+        "{}",
+        finding.remedy
+    );
+    let probe = sql("10.1.2.3", |c| {
+        is_refused(c, Refusal::NoFirewallRule, [10, 9, 9, 9]);
+    });
+    assert_eq!(probe.findings(), [(Reason::AccessDenied, Fail)]);
+    let finding = probe.finding(Reason::AccessDenied);
+    assert!(
+        finding.remedy.starts_with("Check the private endpoint"),
+        "{}",
+        finding.remedy
+    );
+    assert!(
+        finding
+            .command
+            .expect("a command")
+            .contains("privateIPAddress == \"10.1.2.3\"")
+    );
 }
 
 #[test]
@@ -116,10 +198,10 @@ fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
     let blocked: Change = |c| {
         c.handshake = Handshake::Failed;
         c.certificate = None;
-        c.refusal = Some(Refusal::HostBlocked);
+        c.refused = Some(by(Refusal::HostBlocked));
     };
     let words: Change = |c| {
-        c.refusal = Some(Refusal::HostNotAllowed);
+        c.refused = Some(by(Refusal::HostNotAllowed));
         c.handshake_detail = Some("error 1130: no entry for this host".to_owned());
     };
     for probe in [

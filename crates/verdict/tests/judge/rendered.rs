@@ -34,6 +34,8 @@ pub(crate) fn rendered(target: &Target, observation: &Observation, verdict: &Ver
         address: finding.address,
         confidence: finding.confidence,
         detail: prose.detail(finding),
+        meaning: prose.meaning(finding),
+        remedy: prose.remedy(finding).into_owned(),
         command: prose.command(finding),
     };
     Rendered {
@@ -60,5 +62,7 @@ pub(crate) struct RenderedFinding {
     pub(crate) address: Option<IpAddr>,
     pub(crate) confidence: Confidence,
     pub(crate) detail: String,
+    pub(crate) meaning: &'static str,
+    pub(crate) remedy: String,
     pub(crate) command: Option<String>,
 }

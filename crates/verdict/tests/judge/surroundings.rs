@@ -76,6 +76,40 @@ fn neighbours_say_nothing_of_a_closed_port() {
 }
 
 #[test]
+fn a_neighbour_answers_by_any_packet_and_only_private_addresses_are_neighbours() {
+    let gathered = |probe: &Probe, other: Probe| {
+        let mut other = other;
+        other.target.name = "other".to_owned();
+        let (observation, verdict) = (other.observation(), other.verdict());
+        let others = [(&other.target, &observation, verdict)];
+        let others = others.iter().map(|(t, o, v)| (*t, *o, v));
+        let around = Surroundings::of(&probe.target, &probe.observation(), others);
+        around
+            .neighbours
+            .iter()
+            .map(|n| n.answers)
+            .collect::<Vec<_>>()
+    };
+    let silent = Probe::healthy_vault().everywhere(times_out);
+    let near = || Probe::healthy_vault().resolves_to(["10.1.2.9"]);
+    assert_eq!(gathered(&silent, near().everywhere(refuses)), [true]);
+    assert_eq!(gathered(&silent, near().everywhere(times_out)), [false]);
+    let behind_a_rule = near().everywhere(|c| {
+        times_out(c);
+        c.other_port = Some((443, true));
+    });
+    assert_eq!(gathered(&silent, behind_a_rule), [true]);
+    let public = |address| Probe::healthy_vault().resolves_to([address]);
+    assert_eq!(
+        gathered(
+            &public("52.1.2.3").everywhere(times_out),
+            public("52.1.2.4").everywhere(times_out)
+        ),
+        []
+    );
+}
+
+#[test]
 fn companions_and_neighbours_are_gathered_from_the_other_targets_alone() {
     let mut registry = Probe::healthy_vault().everywhere(times_out);
     registry.target.companions = vec!["data".to_owned()];

@@ -9,8 +9,15 @@ use crate::reason::Reason;
 use crate::target::Expectation;
 use crate::verdict::Finding;
 
-pub(super) fn meaning(fact: &AddressFact) -> Option<&'static str> {
+pub(super) fn meaning(case: &Case<'_>, fact: &AddressFact) -> Option<&'static str> {
     match fact {
+        AddressFact::AliasEndsAt { .. } if case.may_be_somebody_elses() => Some(
+            "The host has a privatelink alias and resolves to a public address, as somebody else's \
+             private endpoint does that is reached publicly as meant.",
+        ),
+        AddressFact::NoAlias { .. } if is_of_ones_own(case) => {
+            Some("The host resolves to a public address, and nothing leads to a private one.")
+        }
         AddressFact::PrivateForServiceEndpoint { .. } => {
             Some("The address is private, and a service endpoint works over the public one alone.")
         }
@@ -45,6 +52,11 @@ pub(super) fn remedy(case: &Case<'_>, finding: &Finding, fact: &AddressFact) -> 
             _ => fallback(case, finding, alias),
         },
         AddressFact::NoAlias { .. } => without_endpoint(case),
+        AddressFact::ProxySet { .. } if case.expect == Expectation::Public => Some(
+            "Change nothing if applications are meant to reach this public host through the proxy: what \
+             is probed here is the direct path. Else let NO_PROXY cover it."
+                .to_owned(),
+        ),
         AddressFact::PrivateForServiceEndpoint { .. } => Some(
             "Take the private answer away from this network, by unlinking the zone or removing the \
              record, or change the target's expectation to privateEndpoint."
@@ -102,6 +114,9 @@ fn bypassed(
     alias: &str,
     zone: Option<&AliasZone>,
 ) -> Option<String> {
+    if let Some(advice) = endpoint_of_secondary(case) {
+        return Some(advice);
+    }
     let mut facts = finding.facts.iter();
     let special = facts.find_map(|fact| match fact {
         Fact::Address(AddressFact::AliasByItself { ip }) => Some(format!(
@@ -157,10 +172,13 @@ fn bypassed(
 
 fn without_endpoint(case: &Case<'_>) -> Option<String> {
     let host = case.host();
-    if let Some(subresource) = secondary(case) {
+    if let Some(advice) = endpoint_of_secondary(case) {
+        return Some(advice);
+    }
+    if is_of_ones_own(case) {
         return Some(format!(
-            "Create or approve a private endpoint with the sub-resource {subresource}: {host} is \
-             the read-only secondary, which the endpoint of the primary does not serve."
+            "Make {host} resolve to its internal address here, as by forwarding its zone to the servers \
+             that hold it, or change the target's expectation if public access is meant."
         ));
     }
     let service = catalogue::sharing(host)?;
@@ -176,6 +194,24 @@ fn without_endpoint(case: &Case<'_>) -> Option<String> {
              share, or change the target's expectation if public access is meant."
         )
     })
+}
+
+/// Whether no name of Azure's leads to the host's resource.
+fn is_of_ones_own(case: &Case<'_>) -> bool {
+    let resource = case.resource();
+    case.target.service.is_none()
+        && catalogue::lookup(resource).is_none()
+        && catalogue::sharing(resource).is_none()
+}
+
+/// The secondary of a storage account needs a private endpoint of its own.
+pub(super) fn endpoint_of_secondary(case: &Case<'_>) -> Option<String> {
+    let subresource = secondary(case)?;
+    Some(format!(
+        "Create or approve a private endpoint with the sub-resource {subresource}: {} is the read-only \
+         secondary, which the endpoint of the primary does not serve.",
+        case.host()
+    ))
 }
 
 /// The sub-resource of a storage account's secondary endpoint (azure-docs, "Use private endpoints for

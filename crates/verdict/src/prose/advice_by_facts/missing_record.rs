@@ -1,6 +1,7 @@
 //! Missing record: what to do where a private zone has no address for the host. It depends on who
 //! answers for the zone, who writes its records, and what is expected.
 
+use super::address::endpoint_of_secondary;
 use super::in_other_zone;
 use crate::case::Case;
 use crate::catalogue::{private_only_zone, privatelink_zone};
@@ -106,6 +107,15 @@ fn in_linked_zone(case: &Case<'_>, finding: &Finding, zone: &str, name: &str) ->
              led to."
         ));
     }
+    if let Some(advice) = endpoint_of_secondary(case) {
+        return Some(advice);
+    }
+    if has_regional_names(case) && !case.may_be_somebody_elses() {
+        return Some(format!(
+            "Create the record {name} in the private DNS zone, best by attaching a DNS zone group to the \
+             private endpoint, which also adds the names of a region that joins later."
+        ));
+    }
     case.may_be_somebody_elses().then(|| {
         format!(
             "If the resource is yours, create the record {name} in the zone {zone}, best by a DNS zone \
@@ -113,6 +123,13 @@ fn in_linked_zone(case: &Case<'_>, finding: &Finding, zone: &str, name: &str) ->
              (NxDomainRedirect) at the zone's link."
         )
     })
+}
+
+/// Whether the resource has a name for each of its regions, and one endpoint for all of them
+/// (azure-docs, "Azure Private Endpoint private DNS zone values").
+fn has_regional_names(case: &Case<'_>) -> bool {
+    let slug = case.target.service_slug();
+    slug.starts_with("cosmos-db") || slug == "container-registry-data"
 }
 
 fn on_own_server(case: &Case<'_>, zone: &str, name: &str, mname: &str) -> String {

@@ -35,6 +35,18 @@ fn label<'a>(case: &Case<'a>) -> Option<&'a str> {
     Some(label.strip_suffix("-secondary").unwrap_or(label))
 }
 
+/// The network rules of the resource, under the names that the resource providers have for them.
+pub(super) fn network_rules(case: &Case<'_>) -> Option<String> {
+    let resource_type = case.target.service?.resource_type.to_ascii_lowercase();
+    let name = label(case)?;
+    Some(format!(
+        "{} --query data --output jsonc",
+        query(&format!(
+            "resources | where type =~ \"{resource_type}\" and name =~ \"{name}\" | project id, publicNetworkAccess = properties.publicNetworkAccess, networkAcls = properties.networkAcls, networkRuleSet = properties.networkRuleSet, ipRules = properties.ipRules, virtualNetworkRules = properties.virtualNetworkRules"
+        ))
+    ))
+}
+
 /// The network interface that has a private address, and its private endpoint.
 pub(super) fn owner_of(ip: IpAddr) -> String {
     table(&format!(

@@ -47,6 +47,15 @@ fn by_fact(case: &Case<'_>, finding: &Finding, fact: &DnsFact) -> Option<String>
             ..
         } => Some(azure::links(owner)),
         DnsFact::ZoneShadows { .. } => Some(dig(&format!("{host} SOA"), server)),
+        // That the other server answers would settle nothing.
+        DnsFact::AnsweredLate {
+            families,
+            lost_at: Some(lost_at),
+            ..
+        } => {
+            let question = format!("{host} {}", families.first()?.record_type());
+            Some(dig(&question, Some(*lost_at)))
+        }
         // The server to ask is the one that fails, not the one that answers for the other family.
         DnsFact::FamilyFails { families, .. } | DnsFact::FamilyDenied { families, .. } => {
             let family = *families.first()?;

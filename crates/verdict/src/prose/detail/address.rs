@@ -48,6 +48,9 @@ pub(super) fn clause(fact: &AddressFact) -> String {
         AddressFact::AliasByItself { ip } => format!(
             "the alias asked by itself has {ip}: the DNS server sends the two names different ways"
         ),
+        AddressFact::WasPrivate => {
+            "it was private before, which `expect: auto` then holds it to".to_owned()
+        }
         AddressFact::NothingFollowsAlias { by_configuration } => {
             let range = if *by_configuration {
                 "which classify.public makes public"

@@ -21,6 +21,7 @@ pub(super) fn clause(fact: &DnsFact) -> String {
             families,
             at_try,
             lost,
+            ..
         } => answered_late(families, *at_try, lost.as_deref()),
         DnsFact::SearchListLeadsElsewhere { name, addresses } => format!(
             "the search list turns the name into {name} = {}",

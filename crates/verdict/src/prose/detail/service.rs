@@ -26,10 +26,13 @@ pub(super) fn clause(fact: &ServiceFact) -> String {
         ServiceFact::PublicAccessOff => {
             "public access is off altogether, so no rule helps".to_owned()
         }
-        ServiceFact::RefusedByProtocol { ip, refusal, said } => {
-            let said = said.as_deref().unwrap_or(match refusal {
+        ServiceFact::RefusedByProtocol { ip, refused, said } => {
+            let said = said.as_deref().unwrap_or(match refused.by {
                 Refusal::HostBlocked => "the server has blocked this host",
                 Refusal::HostNotAllowed => "no account of the server may log in from this host",
+                Refusal::NoFirewallRule => "no firewall rule of the server admits this host",
+                Refusal::NoSubnetRule => "no network rule of the server admits this subnet",
+                Refusal::PublicAccessOff => "public access to the server is off",
             });
             format!("{ip}: {said}")
         }

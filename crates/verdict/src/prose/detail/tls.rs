@@ -11,6 +11,7 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             ip,
             handshake,
             said,
+            ..
         } => {
             let said = said.as_deref().unwrap_or(match handshake {
                 Handshake::Timeout => "no answer to the handshake in time",
@@ -24,11 +25,17 @@ pub(super) fn clause(fact: &TlsFact) -> String {
                                   may succeed"
                 .to_owned()
         }
+        TlsFact::StrictEncryption => {
+            "a SQL Server that demands strict encryption (TDS 8) does so, \
+                                      and is probed with `protocol: tls`"
+                .to_owned()
+        }
         TlsFact::ClientCertificateRequired { ip } => format!(
             "{ip} presents the right certificate and then demands one of the client, which the agent \
              does not have"
         ),
         TlsFact::PrivatelinkName {
+            is_only_name: false,
             wanted,
             ip,
             presented,
@@ -36,7 +43,13 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             "{wanted} is a privatelink name, which no certificate covers; {ip} presents {}",
             certificate(presented)
         ),
-        TlsFact::OtherNames {
+        TlsFact::PrivatelinkName {
+            wanted,
+            ip,
+            presented,
+            ..
+        }
+        | TlsFact::OtherNames {
             wanted,
             ip,
             presented,
@@ -45,6 +58,7 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             ip,
             issuer,
             own_ca,
+            self_signed,
             sent_alone,
         } => {
             let hint = if *sent_alone {
@@ -54,6 +68,15 @@ pub(super) fn clause(fact: &TlsFact) -> String {
             } else {
                 ""
             };
+            if *self_signed {
+                let named = match issuer.as_str() {
+                    "" => String::new(),
+                    name => format!(" ({name})"),
+                };
+                return format!(
+                    "{ip} presents a certificate that is signed by itself{named}{hint}"
+                );
+            }
             format!("{ip} presents a certificate of an unknown issuer: {issuer}{hint}")
         }
         TlsFact::ChainNotFollowed { ip, issuers, tried } => format!(

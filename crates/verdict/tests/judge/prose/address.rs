@@ -159,3 +159,11 @@ fn addresses_that_are_not_what_they_should_be() {
         ),
     ]);
 }
+
+#[test]
+fn an_address_that_was_private_before() {
+    reads([(
+        AddressFact::WasPrivate,
+        "it was private before, which `expect: auto` then holds it to",
+    )]);
+}

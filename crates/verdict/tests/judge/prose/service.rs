@@ -1,7 +1,7 @@
 //! Service facts in words.
 
 use privatelink_verdict::fact::ServiceFact;
-use privatelink_verdict::observation::{NoReply, Refusal};
+use privatelink_verdict::observation::{NoReply, Refusal, Refused};
 
 use super::{reads, text};
 use crate::probe::ip;
@@ -10,7 +10,14 @@ use crate::probe::ip;
 fn what_services_reply() {
     let ip = ip("10.1.2.3");
     let evidence = || text("ForbiddenByFirewall");
-    let refused = |refusal, said| ServiceFact::RefusedByProtocol { ip, refusal, said };
+    let refused = |by, said| ServiceFact::RefusedByProtocol {
+        ip,
+        refused: Refused {
+            by,
+            seen_from: None,
+        },
+        said,
+    };
     let from = crate::probe::ip("20.1.2.3");
     reads([
         (

@@ -18,6 +18,7 @@ fn handshakes_and_names() {
     let fails = |handshake, said| TlsFact::HandshakeFailed {
         ip,
         handshake,
+        no_handshake: None,
         said,
     };
     let other = |presented| TlsFact::OtherNames {
@@ -40,12 +41,22 @@ fn handshakes_and_names() {
         ),
         (
             TlsFact::PrivatelinkName {
+                is_only_name: false,
                 wanted: wanted(),
                 ip,
                 presented: presented(&["*.net"], 0, ""),
             },
             "kv.net is a privatelink name, which no certificate covers; 10.1.2.3 presents a \
              certificate for *.net",
+        ),
+        (
+            TlsFact::PrivatelinkName {
+                is_only_name: true,
+                wanted: wanted(),
+                ip,
+                presented: presented(&["other.net"], 0, ""),
+            },
+            "10.1.2.3 presents a certificate for other.net, not kv.net",
         ),
         (
             other(presented(&["a.net", "b.net"], 1, "")),
@@ -73,6 +84,7 @@ fn issuers_and_dates() {
     let unknown = |own_ca| TlsFact::UnknownIssuer {
         ip,
         issuer: issuer(),
+        self_signed: false,
         sent_alone: false,
         own_ca,
     };
@@ -100,6 +112,16 @@ fn issuers_and_dates() {
             },
             "10.1.2.3 sends 40 certificates that may have issued one another, and no path through the \
              first 6 leads to a trusted root",
+        ),
+        (
+            TlsFact::UnknownIssuer {
+                ip,
+                issuer: issuer(),
+                self_signed: true,
+                sent_alone: false,
+                own_ca: false,
+            },
+            "10.1.2.3 presents a certificate that is signed by itself (CN=Corp)",
         ),
         (
             TlsFact::CannotServeTls {

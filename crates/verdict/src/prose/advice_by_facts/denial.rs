@@ -1,0 +1,42 @@
+//! Advice about a service that denies this path.
+
+use std::net::IpAddr;
+
+use crate::case::Case;
+use crate::fact::{Fact, ServiceFact};
+use crate::reason::Reason;
+use crate::target::Expectation;
+use crate::verdict::Finding;
+
+pub(super) fn remedy(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    match finding.reason {
+        Reason::WrongPrivateEndpoint => seen_from(finding).map(|from| {
+            format!(
+                "Look first for a firewall or proxy that resolves the name again on the way, since the \
+                 service saw {from}; then check the private endpoint behind this address: it belongs to \
+                 another resource, or its connection is not approved."
+            )
+        }),
+        Reason::AccessDenied => match case.expect {
+            Expectation::ServiceEndpoint => Some(format!(
+                "Enable the service endpoint on the nodes' subnet, and allow that subnet in the network \
+                 rules of {}: it takes both, and public access that is not off.",
+                case.host()
+            )),
+            Expectation::Public => Some(format!(
+                "Allow the cluster's outbound address in the network rules of {}.",
+                case.host()
+            )),
+            Expectation::PrivateEndpoint | Expectation::Auto => None,
+        },
+        _ => None,
+    }
+}
+
+/// The public address that the denial names.
+fn seen_from(finding: &Finding) -> Option<IpAddr> {
+    finding.facts.iter().find_map(|fact| match fact {
+        Fact::Service(ServiceFact::DenialNamesPublic { from }) => Some(*from),
+        _ => None,
+    })
+}
