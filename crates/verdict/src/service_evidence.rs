@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::address::first_in;
+use crate::sanitize::from_wire;
 use crate::words::words;
 
 /// A request that needs no login.
@@ -61,6 +63,9 @@ pub struct Proof {
 pub const HEADERS: &[&str] = &[
     "content-type",
     "docker-distribution-api-version",
+    "location",
+    "proxy-authenticate",
+    "server",
     "www-authenticate",
     "x-ms-activity-id",
     "x-ms-correlation-request-id",
@@ -70,6 +75,17 @@ pub const HEADERS: &[&str] = &[
     "x-ms-keyvault-service-version",
     "x-ms-request-id",
     "x-ms-serviceversion",
+];
+
+/// The vault's header about the address that it was asked from.
+const NETWORK_INFO: &str = "x-ms-keyvault-network-info";
+
+/// The headers by which a device shows itself that replies in the service's place.
+const TELLING: &[&str] = &[
+    "server",
+    "location",
+    "proxy-authenticate",
+    "www-authenticate",
 ];
 
 /// What a kind of service may be asked before login, and what its reply proves.
@@ -257,19 +273,23 @@ impl ServiceEvidence {
                 .then(|| format!("status 403 where no login is needed, {mark}"))
         });
         if let Some(evidence) = denial {
-            return proof(ReplyOutcome::Denied, evidence, address_in(&reply.body));
+            return proof(ReplyOutcome::Denied, evidence, client_in(reply));
         }
         let Some(mark) = mark else {
             let kind = reply.header("content-type").unwrap_or("no content type");
-            let evidence = format!(
+            let mut evidence = format!(
                 "status {} ({kind}), without any mark of the service",
                 reply.status
             );
+            for name in TELLING {
+                if let Some(value) = reply.header(name) {
+                    evidence.push_str(&format!("; {name}: {value}"));
+                }
+            }
+            let evidence = from_wire(&evidence).into_owned();
             return proof(ReplyOutcome::Other, evidence, None);
         };
-        let seen_from = reply
-            .header("x-ms-keyvault-network-info")
-            .and_then(network_info);
+        let seen_from = reply.header(NETWORK_INFO).and_then(network_info);
         Proof {
             busy: reply.status == 429 || reply.status >= 500,
             ..proof(
@@ -320,7 +340,7 @@ impl Denial {
                     && reply.body.contains("is not allowed access")
                     && reply.body.contains("DENIED");
                 is_it.then(|| {
-                    address_in(&reply.body).map_or_else(
+                    client_in(reply).map_or_else(
                         || "client is not allowed access".to_owned(),
                         |ip| format!("client with IP '{ip}' is not allowed access"),
                     )
@@ -351,13 +371,11 @@ fn network_info(value: &str) -> Option<IpAddr> {
     address.parse().or_else(|_| with_port()).ok()
 }
 
-/// The first address that a denial names: `client IP 52.1.2.3`, `client with IP '52.1.2.3'`.
-fn address_in(body: &str) -> Option<IpAddr> {
-    body.split("IP").skip(1).find_map(|rest| {
-        let rest = rest.trim_start_matches([' ', ':', '\'', '"', '{']);
-        let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'))?;
-        rest[..end].trim_end_matches(['.', ':']).parse().ok()
-    })
+/// The client's address as a denial names it: in the vault's header, else in the body, where a JSON writer
+/// may have escaped the quotes around it.
+fn client_in(reply: &Reply) -> Option<IpAddr> {
+    let header = reply.header(NETWORK_INFO).and_then(network_info);
+    header.or_else(|| first_in(&reply.body.replace("\\u0027", "'")))
 }
 
 impl Reply {
