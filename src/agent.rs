@@ -22,7 +22,7 @@ use privatelink_config::plan::Plan;
 use privatelink_config::problem::ConfigError;
 use privatelink_config::reload::Watcher;
 use privatelink_machine::Machine;
-use privatelink_probe::{EvidenceCache, Prober, Settings};
+use privatelink_probe::{EvidenceCache, Prober, SLOW, Settings};
 use privatelink_report::events::{
     AgentReady, BeatSkipped, ConfigLoaded, ConfigRefused, ProbePanicked,
 };
@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::completion::{Observed, complete, message};
 use self::limit_waits::{LimitWaits, Wait};
-use self::permits::{Permits, SLOW};
+use self::permits::Permits;
 use self::slot::{Slot, State};
 use crate::schedule::{Cadence, Schedule, cadence};
 
@@ -53,13 +53,14 @@ pub trait Probe: Send + Sync + 'static {
     /// A prober with the settings of a new plan, which keeps what it learnt.
     #[must_use]
     fn renewed(&self, plan: &Plan) -> Self;
-    /// Waits until a probe may start.
-    fn ready(&self) -> impl Future<Output = ()> + Send;
+    /// Waits until a probe may start, of a target whose latest one was slow or was not.
+    fn ready(&self, is_slow: bool) -> impl Future<Output = ()> + Send;
     /// Gathers the facts of `target`.
     fn probe(
         &self,
         target: &Target,
         cache: &mut EvidenceCache,
+        is_slow: bool,
     ) -> impl Future<Output = Observation> + Send;
 }
 
@@ -319,7 +320,8 @@ impl<P: Probe> Agent<P> {
             return false;
         };
         let target = Arc::clone(&slot.target);
-        let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire(slot.is_slow));
+        let is_slow = slot.is_slow;
+        let (prober, permit) = (Arc::clone(&self.prober), self.permits.acquire(is_slow));
         let board = self.board.clone();
         let probing = Probing {
             target: Arc::clone(&target),
@@ -330,14 +332,16 @@ impl<P: Probe> Agent<P> {
             let due = Instant::now();
             let permit = permit.await;
             let permitted = Instant::now();
-            prober.ready().await;
+            prober.ready(is_slow).await;
             let wait = Wait {
                 permit: permitted - due,
                 pace: permitted.elapsed(),
             };
             let _in_flight = InFlight::new(board);
             let started = Instant::now();
-            let observation = permit.hold(prober.probe(&target, &mut cache)).await;
+            let observation = permit
+                .hold(prober.probe(&target, &mut cache, is_slow))
+                .await;
             Gathered {
                 target,
                 observation,
@@ -439,12 +443,17 @@ impl Probe for Prober {
         Self::renewed(self, settings(plan))
     }
 
-    async fn ready(&self) {
-        Self::ready(self).await;
+    async fn ready(&self, is_slow: bool) {
+        Self::ready(self, is_slow).await;
     }
 
-    async fn probe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
-        Self::probe(self, target, cache).await
+    async fn probe(
+        &self,
+        target: &Target,
+        cache: &mut EvidenceCache,
+        is_slow: bool,
+    ) -> Observation {
+        Self::probe(self, target, cache, is_slow).await
     }
 }
 

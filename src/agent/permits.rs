@@ -6,13 +6,10 @@
 //! that turns out to be slow moves there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use privatelink_probe::SLOW;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-
-/// A probe in flight for longer than this is slow.
-pub(super) const SLOW: Duration = Duration::from_secs(1);
 
 /// The limit of probes in flight.
 #[derive(Clone, Debug)]
@@ -132,6 +129,8 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::sleep;
 
     use super::*;

@@ -69,9 +69,14 @@ impl Probe for FakeProber {
         self.clone()
     }
 
-    async fn ready(&self) {}
+    async fn ready(&self, _is_slow: bool) {}
 
-    async fn probe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
+    async fn probe(
+        &self,
+        target: &Target,
+        cache: &mut EvidenceCache,
+        _is_slow: bool,
+    ) -> Observation {
         let behaviour = {
             let mut state = self.lock();
             let fresh = format!("{cache:?}") == format!("{:?}", EvidenceCache::default());

@@ -13,10 +13,11 @@ use privatelink_verdict::observation::{
 use privatelink_verdict::service_evidence::ServiceEvidence;
 use privatelink_verdict::target::{Protocol, Target};
 use rustls::ProtocolVersion;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 use tracing::field::debug as debug_value;
 
+use super::connection_budget::{ConnectionBudget, ProbeConnections};
 use super::dial::dial;
 use super::handshake::{Stream, TlsDialer, close};
 use super::service;
@@ -42,6 +43,8 @@ pub(super) struct Connector<'a> {
     pub handshake_deadline: Instant,
     /// Whether the service is asked after the handshake.
     pub asks_service: bool,
+    /// What all probes may have open.
+    pub budget: &'a ConnectionBudget,
 }
 
 impl Connector<'_> {
@@ -53,18 +56,48 @@ impl Connector<'_> {
             && candidates
                 .iter()
                 .all(|c| matches!(c.skip, Some(Skip::NoRoute | Skip::Reserved)));
-        let connections = candidates.into_iter().map(|candidate| async move {
-            let Candidate { ip, skip } = candidate;
-            match skip {
-                None => self.connect(ip).await,
+        let free = self.budget.probe();
+        // An answer may hold many more addresses than are dialled: only these take the memory of a dial.
+        let dialled = candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| candidate.skip.is_none())
+            .map(|(index, candidate)| self.connect_when(&free, index, candidate.ip));
+        let dialled = join_all(dialled).await;
+        let mut connections: Vec<Connection> = candidates
+            .into_iter()
+            .map(|candidate| match candidate.skip {
+                None => untouched(self.target, candidate),
                 Some(Skip::NoRoute) if has_no_route => Connection {
                     tcp: TcpOutcome::Unreachable,
                     ..self.not_dialled(candidate)
                 },
                 Some(_) => self.not_dialled(candidate),
-            }
-        });
-        join_all(connections).await
+            })
+            .collect();
+        for (index, connection) in dialled {
+            connections[index] = connection;
+        }
+        connections
+    }
+
+    /// Connects to `ip` as soon as another connection may be opened, and gives it up where that takes half
+    /// of the time for connecting: the other half is for the address.
+    async fn connect_when(
+        self,
+        free: &ProbeConnections<'_>,
+        index: usize,
+        ip: IpAddr,
+    ) -> (usize, Connection) {
+        let now = Instant::now();
+        let until = now + self.connect_deadline.saturating_duration_since(now) / 2;
+        let connection = if let Ok(_held) = timeout_at(until, free.free()).await {
+            self.connect(ip).await
+        } else {
+            let skip = Some(Skip::Busy);
+            self.not_dialled(Candidate { ip, skip })
+        };
+        (index, connection)
     }
 
     async fn connect(self, ip: IpAddr) -> Connection {
@@ -94,7 +127,10 @@ impl Connector<'_> {
             return connection;
         }
         let deadline = self.handshake_deadline;
-        let attempt = self.tls_dialer.attempt(stream, target, deadline).await;
+        let attempt = self
+            .tls_dialer
+            .attempt(stream, target, self.budget, deadline)
+            .await;
         debug!(
             %ip,
             protocol = target.protocol.as_str(),
@@ -107,6 +143,7 @@ impl Connector<'_> {
             detail = attempt.detail.as_deref(),
             "tls handshake"
         );
+        connection.skip = attempt.gave_up.then_some(Skip::Busy);
         connection.handshake = attempt.outcome;
         connection.handshake_elapsed = Some(attempt.elapsed);
         connection.handshake_detail = attempt.detail;
@@ -227,5 +264,66 @@ fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         certificate: None,
         service: None,
         service_elapsed: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use privatelink_config::load_text;
+    use privatelink_verdict::address::Class;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::roots::Roots;
+
+    /// Other probes hold every connection that is shared. At the first address the server holds the
+    /// handshake; at the others nothing listens.
+    #[tokio::test]
+    async fn addresses_that_find_no_free_connection_are_busy_and_those_tested_are_judged() {
+        let holds = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = holds.local_addr().expect("an address").port();
+        let configuration = format!(
+            "{{timeout: 2s, classify: {{private: [127.0.0.0/8]}}, targets: [\
+              {{host: a.example.com, port: {port}, protocol: tls}}]}}"
+        );
+        let plan = load_text("config.yaml", &configuration).expect("a plan");
+        let budget = ConnectionBudget::new();
+        let tls_dialer = TlsDialer::new(Arc::new(Roots::new(&[])));
+        let connect_all = async |last: &[u8]| {
+            let now = Instant::now();
+            let connector = Connector {
+                machine: &Machine::real(),
+                tls_dialer: &tls_dialer,
+                target: &plan.targets[0],
+                connect_deadline: now + Duration::from_millis(400),
+                handshake_deadline: now + Duration::from_millis(800),
+                asks_service: false,
+                budget: &budget,
+            };
+            connector.connect_all(&addresses(last)).await
+        };
+        let held = budget.take_shared();
+        let found = connect_all(&[1, 1, 1]).await;
+        let skips: Vec<_> = found.iter().map(|one| (one.skip, one.handshake)).collect();
+        let busy = (Some(Skip::Busy), Handshake::Skipped);
+        assert_eq!(skips, [(None, Handshake::Timeout), busy, busy]);
+        // Where one is done at once, the next takes its turn.
+        let found = connect_all(&[2, 3]).await;
+        assert!(found.iter().all(|one| one.tcp == TcpOutcome::Refused));
+        drop(held);
+        let found = connect_all(&[1, 1, 1]).await;
+        assert!(found.iter().all(|one| one.skip.is_none()));
+    }
+
+    fn addresses(last: &[u8]) -> Vec<Address> {
+        let (class, ttl) = (Class::Private, 60);
+        let address = |last: &u8| Address {
+            ip: IpAddr::from([127, 0, 0, *last]),
+            class,
+            ttl,
+        };
+        last.iter().map(address).collect()
     }
 }

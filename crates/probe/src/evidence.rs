@@ -22,7 +22,7 @@ use tracing::debug;
 use self::trouble::Questions;
 use super::evidence_cache::{EvidenceCache, recent};
 use super::nameserver::Nameservers;
-use super::rate_limit::RateLimit;
+use super::rate_limit::DnsBudget;
 use super::resolve::ResolverClient;
 use super::zone_cache::ZoneCache;
 
@@ -38,7 +38,7 @@ pub(super) struct Evidence<'a> {
     pub(super) target: &'a Target,
     pub(super) resolvers: &'a [Resolver],
     pub(super) nameservers: &'a LoadedNameservers<'a>,
-    pub(super) rate_limit: &'a RateLimit,
+    pub(super) budget: DnsBudget<'a>,
     pub(super) zones: &'a ZoneCache,
 }
 
@@ -57,7 +57,7 @@ impl Evidence<'_> {
         let client = ResolverClient {
             resolver: &target.resolver,
             nameservers: own,
-            rate_limit: self.rate_limit,
+            budget: self.budget,
         };
         let due = cache.due(&resolution);
         let known: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
@@ -72,7 +72,8 @@ impl Evidence<'_> {
             extended_errors(target, client, deadline)
         });
         let search = when(due.search, || {
-            client.search(&target.host, &target.families, &known, deadline)
+            let (host, rules) = (&target.host, &target.rules);
+            client.search(host, &target.families, &known, rules, deadline)
         });
         let servers = when(times > 0, || client.each_server(target, times, deadline));
         let (answers, comparisons, errors, search, servers) =
@@ -113,7 +114,7 @@ impl Evidence<'_> {
                 return Some(evidence.clone());
             }
             debug!(name, why, "evidence: ask for another name");
-            client.name(&name, deadline).await
+            client.name(&name, &self.target.rules, deadline).await
         };
         let zone: OptionFuture<_> = questions
             .zone
@@ -153,7 +154,7 @@ impl Evidence<'_> {
                     let client = ResolverClient {
                         resolver: &resolver.name,
                         nameservers,
-                        rate_limit: self.rate_limit,
+                        budget: self.budget,
                     };
                     let Target {
                         host,

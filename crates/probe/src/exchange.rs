@@ -25,7 +25,7 @@ use self::failure::TryFailure;
 use self::try_timeout::try_timeout;
 use super::message::DnsReply;
 use super::nameserver::Nameservers;
-use super::rate_limit::RateLimit;
+use super::rate_limit::DnsBudget;
 
 /// One question to a resolver.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub(super) struct Exchange<'a> {
     pub nameservers: &'a Nameservers,
     /// Until when.
     pub deadline: Instant,
-    /// What counts the messages.
-    pub rate_limit: &'a RateLimit,
+    /// What it may spend.
+    pub budget: DnsBudget<'a>,
 }
 
 /// How an exchange ended.

@@ -28,6 +28,7 @@ use self::chain_recorder::ChainRecorder;
 use self::failure::failure;
 use self::read_recorder::ReadRecorder;
 use super::certificate::examine;
+use super::connection_budget::ConnectionBudget;
 use super::roots::Roots;
 use super::starttls::{self, Channel, Started};
 
@@ -45,6 +46,8 @@ pub(super) struct TlsAttempt {
     pub stream: Option<Stream>,
     /// How it ended.
     pub outcome: Handshake,
+    /// Whether we gave it up: the peer sent much, and so did too many others.
+    pub gave_up: bool,
     /// Time to the outcome, without the examination of the certificate.
     pub elapsed: Duration,
     /// What the peer or the library said.
@@ -91,17 +94,21 @@ impl TlsDialer {
         &self,
         stream: TcpStream,
         target: &Target,
+        budget: &ConnectionBudget,
         deadline: Instant,
     ) -> TlsAttempt {
         let started = Instant::now();
         let recorder = Arc::new(ChainRecorder::new(Arc::clone(&self.provider)));
-        let result = self.handshake(stream, target, &recorder, deadline).await;
+        let result = self
+            .handshake(stream, target, &recorder, budget, deadline)
+            .await;
         let elapsed = started.elapsed();
         let chain = recorder.take_chain();
         let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
         let mut attempt = TlsAttempt {
             stream: None,
             outcome: Handshake::Ok,
+            gave_up: false,
             elapsed,
             detail: None,
             client_certificate_required: false,
@@ -137,6 +144,7 @@ impl TlsDialer {
                     None => error.no_handshake.filter(|_| chain.is_empty()),
                 };
                 attempt.refused = error.refused;
+                attempt.gave_up = error.outcome == Handshake::Skipped;
             }
         }
         attempt
@@ -147,6 +155,7 @@ impl TlsDialer {
         stream: TcpStream,
         target: &Target,
         recorder: &Arc<ChainRecorder>,
+        budget: &ConnectionBudget,
         deadline: Instant,
     ) -> Result<Stream, HandshakeError> {
         let started = timeout_at(deadline, starttls::start(target.protocol, stream)).await;
@@ -166,12 +175,16 @@ impl TlsDialer {
         let (connector, name) = self
             .client(recorder, target)
             .map_err(|error| HandshakeError::of(Handshake::Failed, Some(error.to_string())))?;
-        let recording: Box<dyn Channel> = Box::new(ReadRecorder::new(channel));
+        let recording: Box<dyn Channel> = Box::new(ReadRecorder::new(channel, budget.clone()));
         let connecting = connector.connect(name, recording).into_fallible();
         let error = match timeout_at(deadline, connecting).await {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().0.handshake_completed();
                 return Ok(stream);
+            }
+            // The recorder may read no more: it says nothing about the peer.
+            Ok(Err((error, _))) if error.kind() == ErrorKind::OutOfMemory => {
+                HandshakeError::of(Handshake::Skipped, Some(error.to_string()))
             }
             Ok(Err((error, mut channel))) => {
                 if matches!(

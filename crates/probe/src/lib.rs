@@ -11,6 +11,7 @@ mod rate_limit;
 mod resolve;
 
 mod connect;
+mod connection_budget;
 mod dial;
 mod proxy;
 
@@ -32,3 +33,4 @@ mod prober;
 
 pub use self::evidence_cache::EvidenceCache;
 pub use self::prober::{Prober, Settings};
+pub use self::rate_limit::SLOW;

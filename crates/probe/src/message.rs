@@ -1,5 +1,6 @@
 //! Message: one DNS question on the wire, and the facts of the message that answers it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use hickory_proto::ProtoError;
@@ -12,10 +13,6 @@ use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 
 /// CNAMEs that are followed in one answer; recursive servers follow fewer.
 pub(super) const MAX_CHAIN: usize = 16;
-
-/// Addresses that are kept of one answer: more than any service has, though a frame over TCP could
-/// carry thousands.
-pub(super) const MAX_ADDRESSES: usize = 512;
 
 /// The payload that is offered with EDNS: DNS flag day 2020's value, which no path fragments.
 const EDNS_PAYLOAD: u16 = 1232;
@@ -53,7 +50,7 @@ pub(super) struct DnsReply {
     pub flags: Flags,
     /// The names of the answer, the one asked for first.
     pub chain: Vec<String>,
-    /// The addresses of the last name, with their TTLs; at most [`MAX_ADDRESSES`].
+    /// The addresses of the last name, with their TTLs. A frame over TCP can carry thousands.
     pub addresses: Vec<(IpAddr, u32)>,
     /// Whose address records are ignored: the first owner that is not the name to expect where they stand.
     pub ignored_owner: Option<String>,
@@ -232,6 +229,7 @@ struct ReadInOrder {
 fn read_in_order(question: &Query, answers: &[Record]) -> ReadInOrder {
     let mut read = ReadInOrder::default();
     let mut expected = question.name();
+    let mut known = HashSet::new();
     for record in answers {
         let ip = match (&record.data, question.query_type()) {
             (RData::CNAME(target), _) => {
@@ -246,10 +244,7 @@ fn read_in_order(question: &Query, answers: &[Record]) -> ReadInOrder {
         };
         if record.name != *expected {
             read.ignored_owner.get_or_insert_with(|| text(&record.name));
-        } else if record.dns_class == DNSClass::IN
-            && read.addresses.len() < MAX_ADDRESSES
-            && !read.addresses.iter().any(|(known, _)| *known == ip)
-        {
+        } else if record.dns_class == DNSClass::IN && known.insert(ip) {
             read.addresses.push((ip, record.ttl));
         }
     }

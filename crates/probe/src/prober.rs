@@ -12,12 +12,15 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
 use super::connect::Connector;
+use super::connection_budget::ConnectionBudget;
 use super::evidence::{Evidence, LoadedNameservers};
 use super::evidence_cache::EvidenceCache;
 use super::handshake::TlsDialer;
 use super::nameserver::Nameservers;
 use super::proxy::Proxy;
-use super::rate_limit::RateLimit;
+#[cfg(doc)]
+use super::rate_limit::SLOW;
+use super::rate_limit::{DnsBudget, RateLimit};
 use super::resolve::ResolverClient;
 use super::roots::Roots;
 use super::zone_cache::ZoneCache;
@@ -41,6 +44,7 @@ pub struct Prober {
     resolvers: Vec<Resolver>,
     tls_dialer: TlsDialer,
     rate_limit: Arc<RateLimit>,
+    budget: ConnectionBudget,
     proxy: Proxy,
     machine: Machine,
     zones: Arc<ZoneCache>,
@@ -53,6 +57,7 @@ impl Prober {
         Self {
             tls_dialer: TlsDialer::new(Arc::new(Roots::new(&settings.ca_certificates))),
             rate_limit: Arc::new(RateLimit::new(settings.max_dns_qps)),
+            budget: ConnectionBudget::new(),
             proxy: Proxy::of(&machine),
             machine,
             zones: Arc::default(),
@@ -67,6 +72,7 @@ impl Prober {
         self.rate_limit.set_rate(settings.max_dns_qps);
         let mut new = Self::new(self.machine.clone(), settings);
         new.rate_limit = Arc::clone(&self.rate_limit);
+        new.budget = self.budget.clone();
         // The zones are known by the resolver's name alone.
         if self.resolvers == new.resolvers {
             new.zones = Arc::clone(&self.zones);
@@ -75,24 +81,41 @@ impl Prober {
     }
 
     /// Waits until the cap on DNS messages lets a probe start. Not part of the probe's timeout.
-    pub async fn ready(&self) {
-        self.rate_limit.ready().await;
+    /// A target whose latest probe took longer than [`SLOW`] waits among such targets alone.
+    pub async fn ready(&self, is_slow: bool) {
+        self.rate_limit.ready(is_slow).await;
     }
 
     /// Gathers the facts of `target`, within its timeout and the budget of the evidence. `cache` is the
-    /// target's own, from one probe to the next.
-    pub async fn probe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
+    /// target's own, from one probe to the next; `is_slow` is what [`Self::ready`] was given.
+    pub async fn probe(
+        &self,
+        target: &Target,
+        cache: &mut EvidenceCache,
+        is_slow: bool,
+    ) -> Observation {
         let span = debug_span!("probe", target = target.name, path = target.resolver);
-        self.observe(target, cache).instrument(span).await
+        let budget = DnsBudget {
+            rate_limit: &self.rate_limit,
+            connections: &self.budget,
+            is_slow,
+            started: Instant::now(),
+        };
+        self.observe(target, cache, budget).instrument(span).await
     }
 
-    async fn observe(&self, target: &Target, cache: &mut EvidenceCache) -> Observation {
+    async fn observe(
+        &self,
+        target: &Target,
+        cache: &mut EvidenceCache,
+        budget: DnsBudget<'_>,
+    ) -> Observation {
         debug!(host = target.host, port = target.port, "probe begins");
         let nameservers = self.load_nameservers();
         let started = Instant::now();
         let deadline = started + target.timeout;
         let found = self
-            .resolve(target, &nameservers, started + target.timeout / 2)
+            .resolve(target, &nameservers, budget, started + target.timeout / 2)
             .await;
         let dns_elapsed = started.elapsed();
         let (resolution, fault) = match found {
@@ -118,7 +141,7 @@ impl Prober {
             target,
             resolvers: &self.resolvers,
             nameservers: &nameservers,
-            rate_limit: &self.rate_limit,
+            budget,
             zones: &self.zones,
         };
         let evidence = evidence.gather(resolution.clone(), cache);
@@ -132,6 +155,7 @@ impl Prober {
             connect_deadline: now + deadline.saturating_duration_since(now) / 2,
             handshake_deadline: deadline,
             asks_service,
+            budget: &self.budget,
         };
         let connections = connector.connect_all(&resolution.addresses);
         let ((resolution, comparisons), mut connections) = tokio::join!(evidence, connections);
@@ -173,6 +197,7 @@ impl Prober {
         &self,
         target: &Target,
         nameservers: &LoadedNameservers<'_>,
+        budget: DnsBudget<'_>,
         deadline: Instant,
     ) -> Result<Resolution, AgentFault> {
         let resolver = target.resolver.as_str();
@@ -187,7 +212,7 @@ impl Prober {
         let client = ResolverClient {
             resolver,
             nameservers,
-            rate_limit: &self.rate_limit,
+            budget,
         };
         client
             .find(&target.host, &target.families, &target.rules, deadline)

@@ -1,5 +1,7 @@
 //! Resolve: what a resolver says of a name, per family, and the evidence asked for on trouble.
 
+mod kept;
+
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -16,7 +18,7 @@ use tracing::field::{debug as debug_value, display as display_value};
 
 use super::exchange::{Exchange, ExchangeResult};
 use super::nameserver::Nameservers;
-use super::rate_limit::RateLimit;
+use super::rate_limit::DnsBudget;
 
 /// RFC 1035 section 4.1.1.
 const SERVFAIL: Rcode = Rcode(2);
@@ -28,8 +30,8 @@ pub(super) struct ResolverClient<'a> {
     pub resolver: &'a str,
     /// Its servers and options.
     pub nameservers: &'a Nameservers,
-    /// What counts the messages.
-    pub rate_limit: &'a RateLimit,
+    /// What it may spend.
+    pub budget: DnsBudget<'a>,
 }
 
 impl ResolverClient<'_> {
@@ -66,10 +68,13 @@ impl ResolverClient<'_> {
         deadline: Instant,
     ) -> Result<Resolution, AgentFault> {
         let name = absolute(host)?;
-        let exchanges = families
-            .iter()
-            .map(|family| self.ask(&name, record_type(*family), edns, deadline));
-        let exchanged = join_all(exchanges).await;
+        let name = &name;
+        let exchanges = families.iter().map(|family| async move {
+            let mut exchanged = self.ask(name, record_type(*family), edns, deadline).await;
+            let left_out = kept::leave_out(&mut exchanged, rules);
+            (exchanged, left_out)
+        });
+        let (exchanged, left_out): (Vec<_>, Vec<_>) = join_all(exchanges).await.into_iter().unzip();
         // A family that could not be asked for want of a descriptor says nothing about its server.
         if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
             return Err(AgentFault {
@@ -104,6 +109,7 @@ impl ResolverClient<'_> {
             resolver: self.resolver.to_owned(),
             queries,
             addresses,
+            left_out: kept::total(&left_out),
             ..Resolution::default()
         })
     }
@@ -123,12 +129,17 @@ impl ResolverClient<'_> {
     }
 
     /// Asks for the IPv4 addresses of another name than the host, as evidence.
-    pub(super) async fn name(&self, name: &str, deadline: Instant) -> Option<NameEvidence> {
+    pub(super) async fn name(
+        &self,
+        name: &str,
+        rules: &Rules,
+        deadline: Instant,
+    ) -> Option<NameEvidence> {
         let asked = absolute(name).ok()?;
         let exchanged = self
             .ask(&asked, RecordType::A, self.nameservers.edns, deadline)
             .await;
-        Some(name_evidence(name, exchanged))
+        Some(name_evidence(name, exchanged, rules))
     }
 
     /// What the relative name `host` leads to through the search list, where it leads elsewhere
@@ -139,6 +150,7 @@ impl ResolverClient<'_> {
         host: &str,
         families: &[Family],
         known: &[IpAddr],
+        rules: &Rules,
         deadline: Instant,
     ) -> Option<Option<NameEvidence>> {
         if host.matches('.').count() >= self.nameservers.ndots {
@@ -154,7 +166,7 @@ impl ResolverClient<'_> {
                     .ask(&asked, kind, self.nameservers.edns, deadline)
                     .await;
                 let rcode = exchanged.rcode;
-                let evidence = name_evidence(&name, exchanged);
+                let evidence = name_evidence(&name, exchanged, rules);
                 if !evidence.addresses.is_empty() {
                     let elsewhere = evidence.addresses.iter().any(|ip| !known.contains(ip));
                     return Some(elsewhere.then_some(evidence));
@@ -181,7 +193,7 @@ impl ResolverClient<'_> {
     ) -> ExchangeResult {
         let ResolverClient {
             nameservers,
-            rate_limit,
+            budget,
             ..
         } = *self;
         let exchanged = Exchange {
@@ -190,7 +202,7 @@ impl ResolverClient<'_> {
             edns,
             nameservers,
             deadline,
-            rate_limit,
+            budget,
         }
         .run()
         .await;
@@ -207,7 +219,7 @@ impl ResolverClient<'_> {
             tries = exchanged.tries,
             elapsed = ?exchanged.elapsed,
             chain = reply.map(|reply| debug_value(&reply.chain)),
-            addresses = reply.map(|reply| debug_value(&reply.addresses)),
+            addresses = reply.map(|reply| debug_value(kept::first(&reply.addresses))),
             ignored_owner = reply.and_then(|reply| reply.ignored_owner.as_deref()),
             soa = reply.and_then(|reply| reply.soa.as_ref()).map(debug_value),
             detail = exchanged.detail.as_deref().map(|text| display_value(sentence(text))),
@@ -231,7 +243,8 @@ const fn record_type(family: Family) -> RecordType {
     }
 }
 
-fn name_evidence(name: &str, exchanged: ExchangeResult) -> NameEvidence {
+fn name_evidence(name: &str, mut exchanged: ExchangeResult, rules: &Rules) -> NameEvidence {
+    kept::leave_out(&mut exchanged, rules);
     let addresses = exchanged
         .reply
         .map(|reply| reply.addresses)
@@ -286,12 +299,13 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
     }
 }
 
-/// Two things that only a resolv.conf asks for: a search list and EDNS.
+/// Two things that only a resolv.conf asks for, a search list and EDNS, and answers of any size.
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use privatelink_lab::{RunningWorld, World};
+    use privatelink_verdict::address::Class;
     use privatelink_verdict::observation::QueryOutcome;
 
     use super::*;
@@ -324,12 +338,15 @@ mod tests {
         let client = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
-            rate_limit: &RateLimit::new(50),
+            budget: DnsBudget::plenty(),
         };
         let known = [IpAddr::from([127, 0, 1, 1])];
         let deadline = Instant::now() + Duration::from_secs(5);
         let families = [Family::Ipv4, Family::Ipv6];
-        let found = client.search(HOST, &families, &known, deadline).await;
+        let rules = Rules::default();
+        let found = client
+            .search(HOST, &families, &known, &rules, deadline)
+            .await;
         found.flatten()
     }
 
@@ -391,13 +408,51 @@ mod tests {
         let client = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
-            rate_limit: &RateLimit::new(50),
+            budget: DnsBudget::plenty(),
         };
         let families = [Family::Ipv4, Family::Ipv6];
         let deadline = Instant::now() + Duration::from_secs(5);
-        client.search(HOST, &families, &[], deadline).await;
+        client
+            .search(HOST, &families, &[], &Rules::default(), deadline)
+            .await;
         // Two domains know no such name, one knows it and has neither kind of address.
         assert_eq!(world.questions(), 4);
+    }
+
+    /// What is resolved where the server has these addresses.
+    async fn resolved(addresses: impl Iterator<Item = IpAddr>) -> Resolution {
+        let records: Vec<String> = addresses.map(|ip| format!("{HOST} A {ip}")).collect();
+        let world = start(&format!("{{records: [{}]}}", records.join(", "))).await;
+        let nameservers = nameservers(&world, &[]);
+        let client = ResolverClient {
+            resolver: "node",
+            nameservers: &nameservers,
+            budget: DnsBudget::plenty(),
+        };
+        let rules = Rules::default();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let resolved = client.resolve(HOST, &[Family::Ipv4], &rules, false, deadline);
+        resolved.await.expect("a resolution")
+    }
+
+    #[tokio::test]
+    async fn of_a_thousand_addresses_a_few_are_kept_one_of_each_class_and_the_others_counted() {
+        let private = |n: u16| IpAddr::from([10, 1, n.to_be_bytes()[0], n.to_be_bytes()[1]]);
+        let public = IpAddr::from([20, 1, 2, 3]);
+        let found = resolved((0..1000).map(private).chain([public])).await;
+        assert_eq!(found.addresses.len(), kept::MAX_ADDRESSES + 1);
+        let classes: Vec<Class> = found.classes().iter().collect();
+        assert_eq!(classes, [Class::Private, Class::Public]);
+        assert!(found.addresses.iter().any(|address| address.ip == public));
+        let left_out = 1000 - kept::MAX_ADDRESSES;
+        assert_eq!(found.left_out(Class::is_private), left_out);
+        assert_eq!(found.left_out(|class| class == Class::Public), 0);
+        // Another order, the same addresses: nothing has changed.
+        let reversed = resolved([public].into_iter().chain((0..1000).rev().map(private))).await;
+        assert_eq!(sorted_addresses(&reversed), sorted_addresses(&found));
+        // No more than are kept: all of them.
+        let few = resolved((0..64).map(private)).await;
+        assert_eq!((few.addresses.len(), few.left_out(|_| true)), (64, 0));
     }
 
     async fn asked_with_edns(dns: &str) -> Query {
@@ -406,7 +461,7 @@ mod tests {
         let client = ResolverClient {
             resolver: "node",
             nameservers: &nameservers,
-            rate_limit: &RateLimit::new(50),
+            budget: DnsBudget::plenty(),
         };
         let rules = Rules::default();
         let deadline = Instant::now() + Duration::from_secs(5);

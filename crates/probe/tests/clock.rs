@@ -182,7 +182,9 @@ async fn start(cases: &[Case], faults: &str) -> RunningWorld {
 /// One probe of `target`, by stage in the order of [`STAGES`].
 async fn probe(prober: &Prober, target: &Target, world: &RunningWorld) -> [Clocks; 4] {
     world.take_turns();
-    let observation = prober.probe(target, &mut EvidenceCache::default()).await;
+    let observation = prober
+        .probe(target, &mut EvidenceCache::default(), false)
+        .await;
     let turns = world.take_turns();
     assert_eq!(
         observation.connections[0].handshake,

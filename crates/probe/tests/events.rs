@@ -132,7 +132,7 @@ async fn log_of_a_probe(world: &str) -> Vec<Line> {
     let subscriber = tracing_subscriber::registry().with(collector.clone());
     let guard = tracing::subscriber::set_default(subscriber);
     let mut cache = EvidenceCache::default();
-    prober.probe(&plan.targets[0], &mut cache).await;
+    prober.probe(&plan.targets[0], &mut cache, false).await;
     drop(guard);
     std::mem::take(&mut *collector.0.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -17,7 +17,7 @@ pub use self::resolver::{Consequence, DifferenceSource, ResolverFact, ServerList
 pub use self::service::ServiceFact;
 pub use self::tls::{Presented, TlsFact};
 use crate::address::Class;
-use crate::observation::Address;
+use crate::observation::{Address, Resolution};
 use crate::reason::Reason;
 
 /// One thing that was seen.
@@ -36,6 +36,13 @@ pub enum Fact {
         at: SocketAddr,
         /// What the system said.
         cause: Option<String>,
+    },
+    /// Addresses were not dialled, or not to the end: the agent had too much in flight.
+    TooMuchInFlight {
+        /// How many.
+        addresses: usize,
+        /// Of how many that would have been dialled.
+        of: usize,
     },
     /// About names and zones.
     Dns(DnsFact),
@@ -78,6 +85,20 @@ impl AddressList {
             first: first.map(|address| (address.ip, address.class)).collect(),
             more: addresses.len().saturating_sub(LISTED),
         }
+    }
+
+    /// The list of a resolution's addresses of such classes.
+    pub fn of_classes(resolution: &Resolution, wanted: impl Fn(Class) -> bool) -> Self {
+        let addresses = resolution.addresses.iter();
+        let addresses: Vec<_> = addresses.filter(|one| wanted(one.class)).cloned().collect();
+        let mut list = Self::of(&addresses);
+        list.more += resolution.left_out(wanted);
+        list
+    }
+
+    /// The list of all addresses of a resolution.
+    pub fn of_all(resolution: &Resolution) -> Self {
+        Self::of_classes(resolution, |_| true)
     }
 }
 

@@ -14,7 +14,7 @@ pub use self::connection::{
     TlsOutcome,
 };
 pub use self::resolution::{
-    Address, Comparison, Flags, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,
+    Address, Comparison, Flags, LeftOut, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,
     Transport, ZoneEvidence,
 };
 pub use self::server::ServerAnswer;

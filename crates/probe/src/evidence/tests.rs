@@ -34,7 +34,9 @@ impl Probes {
     }
 
     async fn next(&mut self) -> Observation {
-        self.prober.probe(&self.target, &mut self.cache).await
+        self.prober
+            .probe(&self.target, &mut self.cache, false)
+            .await
     }
 
     /// How many messages the servers have heard so far.

@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use hickory_proto::ProtoError;
 use hickory_proto::serialize::binary::DecodeError;
+use privatelink_machine::is_out_of_descriptors;
 use privatelink_verdict::observation::{QueryOutcome, Rcode, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::Exchange;
 use super::failure::TryFailure;
+use crate::connection_budget::ORDINARY_BYTES;
 use crate::message::{DnsReply, Question, Received};
 
 /// The largest datagram that is read; nothing that was not offered with EDNS comes near it.
@@ -74,6 +76,20 @@ enum TcpError {
     Truncated,
     #[error("only answers to other questions")]
     Foreign,
+    /// It says nothing about the server.
+    #[error("the answer is large, and too many others are being read at this moment")]
+    Busy,
+}
+
+impl TcpError {
+    /// Whether the fault is ours, as the want of a descriptor is.
+    fn is_ours(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::Io(error) => is_out_of_descriptors(error),
+            _ => false,
+        }
+    }
 }
 
 impl Exchange<'_> {
@@ -101,8 +117,8 @@ impl Exchange<'_> {
             // A share of its own, since the answer may have come at the end of its try's; it ends a
             // little before everything does, so that its own failure is reported, not silence.
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let until = Instant::now() + tcp_share.min(left * 15 / 16);
-            let fetched = timeout_at(until, self.tcp(server, &question)).await;
+            let share = tcp_share.min(left * 15 / 16);
+            let fetched = timeout(share, self.tcp(server, &question, share / 2)).await;
             progress.tcp_fetches.fetch_sub(1, Ordering::Relaxed);
             result = fetched
                 .unwrap_or(Err(TcpError::Silence))
@@ -112,7 +128,7 @@ impl Exchange<'_> {
                     detail: Some(format!(
                         "truncated over UDP, and TCP to {server} fails: {error}"
                     )),
-                    fault: false,
+                    fault: error.is_ours(),
                 });
         }
         Attempt {
@@ -139,11 +155,13 @@ impl Exchange<'_> {
             .map_err(|error| TryFailure::ours(error.to_string()))?;
         let socket = UdpSocket::bind(any).await?;
         socket.connect(server).await?;
-        self.rate_limit.count();
+        self.budget.count();
         socket.send(&wire).await?;
-        let mut buffer = vec![0; MAX_DATAGRAM];
         // A server that floods the socket must not take the time of the other probes.
         for _ in 0..MAX_DATAGRAMS {
+            // The buffer comes when there is something to read: hundreds of tries wait at a time.
+            socket.ready(Interest::READABLE | Interest::ERROR).await?;
+            let mut buffer = vec![0; MAX_DATAGRAM];
             let length = socket.recv(&mut buffer).await?;
             match question.receive(&buffer[..length]) {
                 Received::Foreign => {}
@@ -159,10 +177,16 @@ impl Exchange<'_> {
         Err(TryFailure::flooded())
     }
 
-    async fn tcp(self, server: SocketAddr, question: &Question) -> Result<DnsReply, TcpError> {
+    /// Asks over TCP. Where the answer is large, it waits for as long as `patience` to read it.
+    async fn tcp(
+        self,
+        server: SocketAddr,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<DnsReply, TcpError> {
         let wire = question.wire()?;
         let length = u16::try_from(wire.len()).map_err(|_| TcpError::TooLong)?;
-        self.rate_limit.count();
+        self.budget.count();
         let mut stream = TcpStream::connect(server).await?;
         stream
             .write_all(&[&length.to_be_bytes()[..], &wire].concat())
@@ -172,6 +196,12 @@ impl Exchange<'_> {
             if length == 0 {
                 return Err(TcpError::EmptyFrame);
             }
+            let _large = if usize::from(length) > ORDINARY_BYTES {
+                let large = timeout(patience, self.budget.large_read()).await;
+                Some(large.map_err(|_| TcpError::Busy)?)
+            } else {
+                None
+            };
             let mut frame = vec![0; length.into()];
             stream.read_exact(&mut frame).await?;
             match question.receive(&frame) {

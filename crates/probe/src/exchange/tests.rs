@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Exchange, ExchangeResult};
 use crate::nameserver::Nameservers;
-use crate::rate_limit::RateLimit;
+use crate::rate_limit::DnsBudget;
 
 /// What a scripted server does with one question.
 #[derive(Clone, Copy)]
@@ -111,7 +111,7 @@ async fn asked(servers: &[SocketAddr], edns: bool, millis: u64) -> ExchangeResul
         edns,
         nameservers: &nameservers,
         deadline: Instant::now() + Duration::from_millis(millis),
-        rate_limit: &RateLimit::new(1000),
+        budget: DnsBudget::plenty(),
     };
     ask.run().await
 }

@@ -7,7 +7,7 @@ use privatelink_verdict::sanitize::from_wire;
 use rustls::{AlertDescription, Error, InvalidMessage};
 
 /// Bytes that are shown of a peer that speaks something else.
-const MAX_SHOWN: usize = 48;
+pub(super) const MAX_SHOWN: usize = 48;
 
 /// Why a handshake failed.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub(super) struct HandshakeFailure {
     pub(super) no_handshake: Option<NoHandshake>,
 }
 
-/// What `error` means, after the peer sent `consent` to its protocol's start and then `received`.
+/// What `error` means, after the peer sent `consent` to its protocol's start and then `received`: its first
+/// and its last bytes.
 pub(super) fn failure(error: &io::Error, consent: &[u8], received: &[u8]) -> HandshakeFailure {
     let inner = error.get_ref();
     let tls = inner.and_then(|inner| inner.downcast_ref::<Error>());
@@ -130,10 +131,13 @@ fn by_tls(error: &Error, consent: &[u8], received: &[u8]) -> (Handshake, String)
     (Handshake::Failed, detail)
 }
 
+/// Bytes of a record that holds an alert in the clear (RFC 8446 sections 5.1 and 6).
+pub(super) const ALERT_BYTES: usize = 7;
+
 /// The fatal alert in the clear that `received` ends with: a peer that sends one and closes at once may be
 /// written to before it is read.
 fn last_alert(received: &[u8]) -> Option<AlertDescription> {
-    match received.last_chunk()? {
+    match received.last_chunk::<ALERT_BYTES>()? {
         [0x15, 3, _, 0, 2, 2, alert] => Some((*alert).into()),
         _ => None,
     }
@@ -146,11 +150,16 @@ fn speaks_tls(received: &[u8]) -> bool {
 
 /// The first line of a text, the first bytes of anything else.
 fn beginning(received: &[u8]) -> String {
+    let received = &received[..received.len().min(MAX_SHOWN)];
     let line = received.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let line = line.unwrap_or_default();
     let text = line.len() > 3 && line.iter().all(|byte| matches!(byte, b' '..=b'~'));
     let shown = if text { line } else { received };
-    let shown = &shown[..shown.len().min(if text { MAX_SHOWN } else { 8 })];
+    let shown = if text {
+        shown
+    } else {
+        &shown[..shown.len().min(8)]
+    };
     shown.escape_ascii().to_string()
 }
 

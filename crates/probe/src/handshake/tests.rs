@@ -56,11 +56,14 @@ async fn serve(config: Arc<ServerConfig>) -> (SocketAddr, Arc<AtomicUsize>) {
 async fn a_certificate_of_thousands_of_names_fails_the_handshake_and_its_size_is_the_reason() {
     let plan = load_text("config.yaml", "targets: [{host: kv.test}]").expect("a plan");
     let tls_dialer = TlsDialer::new(Arc::new(Roots::new(&[])));
+    let budget = ConnectionBudget::new();
     for versions in [rustls::ALL_VERSIONS, TLS12] {
         let (at, connections) = serve(oversized(versions)).await;
         let stream = TcpStream::connect(at).await.expect("a connection");
         let deadline = Instant::now() + Duration::from_secs(5);
-        let attempt = tls_dialer.attempt(stream, &plan.targets[0], deadline).await;
+        let attempt = tls_dialer
+            .attempt(stream, &plan.targets[0], &budget, deadline)
+            .await;
         assert_eq!(attempt.outcome, Handshake::Failed);
         let detail = attempt.detail.expect("a detail");
         assert!(detail.contains("more than the 64 KiB"), "{detail}");

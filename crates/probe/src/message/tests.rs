@@ -108,18 +108,6 @@ fn of_several_cnames_of_one_name_none_is_followed_unless_they_are_the_same() {
 }
 
 #[test]
-fn of_an_answer_without_end_only_the_first_addresses_are_kept() {
-    let question = question();
-    let addresses = (0..1000u16).map(|n| {
-        let [high, low] = n.to_be_bytes();
-        a("kv.vault.azure.net.", [10, 0, high, low], 10)
-    });
-    let reply = received(&question, &reply_to(&question, addresses.collect()));
-    assert_eq!(reply.addresses.len(), MAX_ADDRESSES);
-    assert_eq!(reply.addresses[0], (IpAddr::from([10, 0, 0, 0]), 10));
-}
-
-#[test]
 fn a_looping_or_endless_chain_is_invalid() {
     let question = question();
     let looping = vec![

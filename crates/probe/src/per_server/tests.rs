@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{Address, Flags, Query, Transport};
 use tokio::time::advance;
 
 use super::*;
-use crate::rate_limit::RateLimit;
+use crate::rate_limit::DnsBudget;
 
 const HOST: &str = "kv.test";
 const ONE: [&str; 1] = ["10.0.0.10:53"];
@@ -173,7 +173,7 @@ async fn asked(world: &RunningWorld, times: u32) -> Vec<ServerAnswer> {
     let client = ResolverClient {
         resolver: "pod",
         nameservers: &nameservers,
-        rate_limit: &RateLimit::new(50),
+        budget: DnsBudget::plenty(),
     };
     let plan = load_text("config.yaml", &format!("targets: [{{host: {HOST}}}]"));
     let target = &plan.expect("a plan").targets[0];

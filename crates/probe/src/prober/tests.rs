@@ -25,13 +25,13 @@ async fn a_new_plan_refills_no_bucket() {
     let mut plan = plan();
     let old = Prober::new(Machine::real(), settings(&plan));
     for _ in 0..plan.limits.max_dns_qps {
-        old.rate_limit.count();
+        old.rate_limit.count(false);
     }
     plan.limits.max_dns_qps *= 2;
     let new = old.renewed(settings(&plan));
     assert!(Arc::ptr_eq(&old.rate_limit, &new.rate_limit));
     let asked = Instant::now();
-    new.ready().await;
+    new.ready(false).await;
     assert!(asked.elapsed() > Duration::ZERO);
 }
 

@@ -20,7 +20,7 @@ pub(crate) trait Channel: AsyncRead + AsyncWrite + Debug + Send + Unpin {
     /// To be called once the handshake is complete.
     fn handshake_completed(&mut self) {}
 
-    /// What was read of the handshake, where the channel keeps it.
+    /// The first and the last bytes that were read of the handshake, where the channel keeps them.
     fn recorded(&self) -> &[u8] {
         &[]
     }

@@ -109,7 +109,7 @@ impl Answer {
             addresses: std::array::from_fn(|index| {
                 let addresses = resolution.addresses.iter();
                 let of_class = addresses.filter(|address| address.class as usize == index);
-                saturated(of_class.count())
+                saturated(of_class.count() + resolution.left_out[index])
             }),
         })
     }

@@ -34,8 +34,9 @@ pub(super) fn addresses(target: &Target, observation: &Observation) -> Vec<Branc
             Branch::new(format!("{}  {ttl}", classified(address))).with(below.into_iter().flatten())
         })
         .collect();
-    if addresses.len() > ADDRESSES {
-        let more = addresses.len() - ADDRESSES;
+    let left_out = observation.resolution.left_out(|_| true);
+    let more = addresses.len().saturating_sub(ADDRESSES) + left_out;
+    if more > 0 {
         branches.push(Branch::new(format!("… {more} more addresses")));
     }
     branches
@@ -60,6 +61,7 @@ fn tcp(connection: &Connection, label: String) -> Branch {
         Skip::NoRoute => "no route for this family, so it is not counted".to_owned(),
         Skip::TooMany => "more addresses than are dialled at once".to_owned(),
         Skip::DnsOnly => "judged on DNS alone, so it is not dialled".to_owned(),
+        Skip::Busy => "the agent has too much in flight".to_owned(),
     }));
     parts.extend(connection.tcp_elapsed.map(elapsed));
     parts.extend(connection.other_port.map(|(port, open)| {

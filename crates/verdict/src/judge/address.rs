@@ -157,9 +157,8 @@ fn mixed(case: &Case<'_>, odd: &[Address], meant: &[Address], findings: &mut Fin
         let family = Family::of(address.ip);
         meant.iter().all(|other| Family::of(other.ip) != family)
     };
-    let mut facts = vec![AddressFact::MixedAddresses(AddressList::of(addresses(
-        case,
-    )))];
+    let all = AddressList::of_all(&case.observation.resolution);
+    let mut facts = vec![AddressFact::MixedAddresses(all)];
     let mut severity = Severity::Fail;
     if odd.iter().all(|odd| apart(odd) && has_no_route(case, odd)) {
         severity = Severity::Warn;
@@ -186,7 +185,8 @@ fn public_instead(
     severity: Severity,
     findings: &mut Findings,
 ) {
-    let addresses = AddressList::of(public);
+    let addresses =
+        AddressList::of_classes(&case.observation.resolution, |class| class == Class::Public);
     let (reason, confidence, fact) = match case.alias {
         None => {
             let resource = case.resource();

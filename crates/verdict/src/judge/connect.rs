@@ -27,6 +27,7 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
         };
         findings.add(Reason::AgentError, Some(connection.ip), [fact]);
     }
+    too_much_in_flight(connections, findings);
     let failed: Vec<&Connection> = connections
         .iter()
         .filter(|c| RANKED.iter().any(|(outcome, _)| *outcome == c.tcp))
@@ -56,6 +57,27 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
         Some(failed[0].ip),
         [some_connect, attempts(&failed)],
     );
+}
+
+/// Addresses that the agent had no room to test. It is a failure where nothing was tested at all.
+fn too_much_in_flight(connections: &[Connection], findings: &mut Findings) {
+    let is_busy = |c: &&Connection| c.skip == Some(Skip::Busy);
+    let Some(first) = connections.iter().find(is_busy) else {
+        return;
+    };
+    let busy = connections.iter().filter(is_busy).count();
+    let tested = connections.iter().filter(|c| c.skip.is_none()).count();
+    let severity = if tested == 0 {
+        Severity::Fail
+    } else {
+        Severity::Warn
+    };
+    let fact = Fact::TooMuchInFlight {
+        addresses: busy,
+        of: busy + tested,
+    };
+    let reason = Reason::AgentError;
+    findings.add_as(reason, severity, Confidence::High, Some(first.ip), [fact]);
 }
 
 fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mut Findings) {

@@ -52,7 +52,7 @@ fn other_path(case: &Case<'_>) -> Option<Fact> {
     if let Some(consequence) = resolver::consequence(case, other) {
         return Some(ResolverFact::Consequence(consequence).into());
     }
-    let addresses = AddressList::of(&other.resolution.addresses);
+    let addresses = AddressList::of_all(&other.resolution);
     let other = ResolverFact::OtherPath {
         path: path.resolver.clone(),
         other: (other.resolution.resolver.clone(), addresses),

@@ -22,8 +22,8 @@ fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, finding
         Some(true) => {}
         Some(false) => {
             let mut facts = vec![ResolverFact::ResolversDiffer {
-                path: (path.resolver.clone(), AddressList::of(&path.addresses)),
-                other: (other.resolver.clone(), AddressList::of(&other.addresses)),
+                path: (path.resolver.clone(), AddressList::of_all(path)),
+                other: (other.resolver.clone(), AddressList::of_all(other)),
             }];
             facts.extend(consequence(case, comparison).map(ResolverFact::Consequence));
             facts.extend(cache::after_repair(case, history, comparison));

@@ -48,7 +48,7 @@ words! {
 }
 
 words! {
-    /// Why an address was not dialled.
+    /// Why an address was not dialled, or its handshake given up.
     Skip {
         /// Reserved or denied.
         Reserved = "reserved",
@@ -58,6 +58,8 @@ words! {
         TooMany = "too_many",
         /// The target is judged on DNS alone.
         DnsOnly = "dns_only",
+        /// The agent has too many connections open, or too much to read, at this moment.
+        Busy = "busy",
     }
 }
 
@@ -119,7 +121,7 @@ pub struct Connection {
     pub ip: IpAddr,
     /// The port dialled.
     pub port: u16,
-    /// Why it was not dialled, if it was not.
+    /// Why it was not dialled, if it was not, or not to the end.
     pub skip: Option<Skip>,
     /// How connecting ended.
     pub tcp: TcpOutcome,

@@ -15,8 +15,11 @@ pub struct Resolution {
     pub resolver: String,
     /// One entry per family asked, IPv4 first.
     pub queries: Vec<Query>,
-    /// The addresses of all families with their class, in the answers' order.
+    /// The addresses of all families with their class, in the answers' order; at least one of each class
+    /// that the answers hold.
     pub addresses: Vec<Address>,
+    /// How many more the answers hold.
+    pub left_out: LeftOut,
     /// The SOA of the privatelink zone, where it had to be asked for.
     pub zone: Option<ZoneEvidence>,
     /// The same label in the zone that people mistake the right one for, where it was asked for.
@@ -33,7 +36,17 @@ pub struct Resolution {
     pub servers: Vec<ServerAnswer>,
 }
 
+/// How many addresses of an answer were not kept, by class, in the order of [`Class::ALL`].
+pub type LeftOut = [usize; Class::ALL.len()];
+
 impl Resolution {
+    /// How many more addresses of such classes the answers hold than [`Self::addresses`].
+    pub fn left_out(&self, wanted: impl Fn(Class) -> bool) -> usize {
+        let classes = Class::ALL.iter().zip(self.left_out);
+        let wanted = classes.filter(|(class, _)| wanted(**class));
+        wanted.map(|(_, count)| count).sum()
+    }
+
     /// The chain of names, the host first: of the family that has addresses, else the longest.
     pub fn chain(&self) -> &[String] {
         let answered = self

@@ -27,6 +27,10 @@ pub(super) fn clause(fact: &Fact) -> String {
             Some(cause) => format!("connect to {at}: {cause}"),
             None => format!("connect to {at} {}", TcpOutcome::Error),
         },
+        Fact::TooMuchInFlight { addresses, of } => format!(
+            "{addresses} of {of} addresses were not tested, because the agent had too many connections \
+             open, or too much to read, at that moment"
+        ),
         Fact::Dns(fact) => dns::clause(fact),
         Fact::Address(fact) => address::clause(fact),
         Fact::Resolver(fact) => resolver::clause(fact),

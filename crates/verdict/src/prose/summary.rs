@@ -191,7 +191,7 @@ fn answers(case: &Case<'_>) -> usize {
 }
 
 fn addresses(case: &Case<'_>) -> String {
-    list(&AddressList::of(&case.observation.resolution.addresses))
+    list(&AddressList::of_all(&case.observation.resolution))
 }
 
 fn healthy(case: &Case<'_>) -> String {

@@ -1,6 +1,6 @@
 //! Whether every address answers on the target's port.
 
-use privatelink_verdict::observation::{Connection, Skip, TcpOutcome};
+use privatelink_verdict::observation::{Connection, Handshake, Skip, TcpOutcome};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::target::Expectation;
 
@@ -229,6 +229,36 @@ fn a_socket_error_of_ours_is_the_agents_and_no_ones_connection() {
         probe.findings(),
         [(Reason::AgentError, Fail), (Reason::ConnectTimeout, Fail)]
     );
+}
+
+#[test]
+fn what_the_agent_had_no_room_to_test_is_no_verdict_on_the_service() {
+    let busy = |c: &mut Connection| not_dialled(c, Skip::Busy);
+    let probe = three().at("10.1.2.4", busy);
+    assert_eq!(probe.findings(), [(Reason::AgentError, Warn)]);
+    let finding = probe.finding(Reason::AgentError);
+    assert_eq!(finding.address, Some(ip("10.1.2.4")));
+    assert_eq!(
+        finding.detail,
+        "1 of 3 addresses were not tested, because the agent had too many connections open, or too \
+         much to read, at that moment"
+    );
+    // What was tested is judged as ever, and comes first.
+    let probe = three().at("10.1.2.3", times_out).at("10.1.2.4", busy);
+    let partly = (Reason::PartiallyReachable, Fail);
+    assert_eq!(probe.findings(), [partly, (Reason::AgentError, Warn)]);
+    let nothing = three().everywhere(busy);
+    assert_eq!(nothing.findings(), [(Reason::AgentError, Fail)]);
+}
+
+#[test]
+fn a_handshake_that_the_agent_gave_up_says_nothing_of_the_peer() {
+    let probe = Probe::healthy_vault().everywhere(|c| {
+        c.skip = Some(Skip::Busy);
+        c.handshake = Handshake::Skipped;
+        c.certificate = None;
+    });
+    assert_eq!(probe.findings(), [(Reason::AgentError, Fail)]);
 }
 
 #[test]

@@ -81,6 +81,14 @@ fn the_agents_trouble_and_other_targets() {
             "connect to [fd00::1]:443 error",
         ),
         (
+            Fact::TooMuchInFlight {
+                addresses: 31,
+                of: 32,
+            },
+            "31 of 32 addresses were not tested, because the agent had too many connections open, or \
+             too much to read, at that moment",
+        ),
+        (
             Fact::CompanionFails {
                 target: text("blob"),
                 reason: Reason::DnsTimeout,
