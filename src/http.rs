@@ -2,8 +2,8 @@
 //!
 //! Clients can harm neither the probes nor each other. Bounded are the number of connections, the time
 //! until a request's head is complete, the life of a connection, what the kernel keeps for it, the long
-//! replies under way ([`reply_limit`]), what each of them holds and how slowly it may be read ([`body`]),
-//! and the share of the thread's time that all of it takes ([`pace`]).
+//! replies under way (`reply_limit`), what each of them holds and how slowly it may be read (`body`),
+//! and the share of the thread's time that all of it takes (`pace`).
 //!
 //! A new connection is always accepted; where there are too many, an older one is ended. So a client
 //! that opens connections and keeps them cannot delay the kubelet's probes.
