@@ -1,4 +1,4 @@
-//! Pieces: a long text that is made a piece at a time, while it is read. Whoever sends it never holds
+//! Pieces: a long text that is made a piece at a time, while it is read. Its sender never holds
 //! the whole, and can let others work between two pieces.
 
 use std::io::{self, BufRead as _, Cursor};

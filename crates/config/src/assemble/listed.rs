@@ -95,7 +95,7 @@ struct WrittenUsers {
     examples: Vec<String>,
 }
 
-/// `None` where nobody does, or where it is not written as expected: that is no reason to refuse the
+/// `None` where there is none, or where it is not written as expected: that is no reason to refuse the
 /// target.
 fn read_users(written: Value, usage: Option<Usage>) -> Option<Users> {
     let WrittenUsers {
