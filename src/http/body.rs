@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::pace::Pace;
-use super::reply_limit::Slot;
+use super::reply_limit::ReplyPermit;
 
 /// Bodies up to this size are sent as they are: they fit into one packet.
 const SMALL: usize = 1024;
@@ -54,7 +54,7 @@ pub(super) struct Body<P> {
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The right to it.
-    pub(super) slot: Slot,
+    pub(super) permit: ReplyPermit,
     /// Ends the connection.
     pub(super) end: CancellationToken,
     /// How long a reader may take nothing at first.
@@ -101,8 +101,8 @@ impl<P: Pieces> Body<P> {
     ) -> impl Stream<Item = io::Result<Vec<u8>>> {
         self.encoder = gzip.then(encoder);
         let taken = Arc::new(AtomicU64::new(0));
-        let (slot, watch) = reading.watch(Arc::clone(&taken));
-        try_unfold((self, taken, slot, watch), |mut state| async move {
+        let (permit, watch) = reading.watch(Arc::clone(&taken));
+        try_unfold((self, taken, permit, watch), |mut state| async move {
             let (body, taken, ..) = &mut state;
             let Some(chunk) = body.chunk().await? else {
                 return Ok(None);
@@ -155,9 +155,9 @@ fn encoder() -> GzEncoder<Vec<u8>> {
 impl Reading {
     /// Ends the connection when less is `taken` than a reader must take. Returns what must be kept until
     /// the reply ends.
-    fn watch(self, taken: Arc<AtomicU64>) -> (Slot, AbortOnDropHandle<()>) {
+    fn watch(self, taken: Arc<AtomicU64>) -> (ReplyPermit, AbortOnDropHandle<()>) {
         let Self {
-            slot,
+            permit,
             end,
             patience,
             board,
@@ -175,6 +175,6 @@ impl Reading {
             SlowReaderEnded.emit(&mut board.lock().http);
             end.cancel();
         });
-        (slot, AbortOnDropHandle::new(watch))
+        (permit, AbortOnDropHandle::new(watch))
     }
 }

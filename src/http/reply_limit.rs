@@ -25,7 +25,7 @@ struct Peer {
 
 /// The right to one reply, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct ReplyPermit {
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -46,13 +46,13 @@ impl ReplyLimit {
     }
 
     /// Waits until a reply to `peer` may begin; `None` where it may not in time.
-    pub(super) async fn admit(&self, peer: IpAddr) -> Option<Slot> {
+    pub(super) async fn admit(&self, peer: IpAddr) -> Option<ReplyPermit> {
         let (of_peer, of_all) = (self.of_peer(peer.to_canonical()), Arc::clone(&self.all));
         // The peer's own first: who waits for it takes nothing from others.
         let admitted = async {
             let of_peer = of_peer.acquire_owned().await.ok()?;
             let of_all = of_all.acquire_owned().await.ok()?;
-            Some(Slot {
+            Some(ReplyPermit {
                 _permits: [of_peer, of_all],
             })
         };

@@ -266,12 +266,12 @@ async fn in_turn(State(pace): State<Pace>, request: Request, next: Next) -> Resp
 impl AppState {
     /// Waits until a reply that may be long can begin.
     async fn admit(&self, client: Client) -> Result<Reading, Failure> {
-        let Some(slot) = self.replies.admit(client.ip).await else {
+        let Some(permit) = self.replies.admit(client.ip).await else {
             RequestRefused.emit(&mut self.board.lock().http);
             return Err(Failure::Busy(self.replies.wait()));
         };
         Ok(Reading {
-            slot,
+            permit,
             end: client.end,
             patience: client.patience,
             board: self.board.clone(),

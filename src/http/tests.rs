@@ -371,6 +371,16 @@ async fn ask_and_read_nothing(server: &Server) -> TcpStream {
     stream
 }
 
+/// As many clients that read nothing as one peer may have long replies.
+async fn silent_readers(server: &Server) -> Vec<TcpStream> {
+    let mut silent = Vec::new();
+    for _ in 0..ReplyLimit::MAX_PER_PEER {
+        silent.push(ask_and_read_nothing(server).await);
+    }
+    sleep(Duration::from_millis(100)).await;
+    silent
+}
+
 #[tokio::test]
 async fn what_finds_no_room_in_time_is_refused_and_counted() {
     let bounds = Bounds {
@@ -378,11 +388,7 @@ async fn what_finds_no_room_in_time_is_refused_and_counted() {
         ..BOUNDS
     };
     let server = Server::start_with(large_board(1_000), bounds).await;
-    let mut silent = Vec::new();
-    for _ in 0..ReplyLimit::MAX_PER_PEER {
-        silent.push(ask_and_read_nothing(&server).await);
-    }
-    sleep(Duration::from_millis(100)).await;
+    let _silent = silent_readers(&server).await;
     let reply = server.get_with("/metrics", "").await;
     assert!(reply.starts_with("HTTP/1.1 503"), "{reply}");
     assert!(reply.contains("retry-after: 1\r\n"), "{reply}");
@@ -397,11 +403,7 @@ async fn a_reader_that_is_too_slow_is_ended_and_makes_room() {
         ..BOUNDS
     };
     let server = Server::start_with(large_board(1_000), bounds).await;
-    let mut silent = Vec::new();
-    for _ in 0..ReplyLimit::MAX_PER_PEER {
-        silent.push(ask_and_read_nothing(&server).await);
-    }
-    sleep(Duration::from_millis(100)).await;
+    let silent = silent_readers(&server).await;
     let (status, _) = server.get("/metrics").await;
     assert_eq!(status, 200);
     assert!(server.board.lock().http.slow_readers > 0);

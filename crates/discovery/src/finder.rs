@@ -16,7 +16,7 @@ const MOST_TEXTS: usize = 1024;
 
 /// What discovery goes by; the same for every object.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct DiscoveryRules {
     /// The cloud that the cluster is in: where an object does not say which, the drivers take this one.
     pub cloud: Cloud,
     /// Hosts beside the catalogue's.
@@ -25,7 +25,7 @@ pub struct Rules {
     pub sources: Vec<Source>,
 }
 
-impl Default for Rules {
+impl Default for DiscoveryRules {
     fn default() -> Self {
         Self {
             cloud: Cloud::Commercial,
@@ -136,14 +136,14 @@ impl How {
 /// Takes what a source reads in an object.
 #[derive(Debug)]
 pub struct Finder<'a> {
-    pub(crate) rules: &'a Rules,
+    pub(crate) rules: &'a DiscoveryRules,
     source: Source,
     texts: usize,
     found: Found,
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn new(rules: &'a Rules) -> Self {
+    pub(crate) fn new(rules: &'a DiscoveryRules) -> Self {
         Self {
             rules,
             source: Source::Images,

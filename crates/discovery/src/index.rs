@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::target::Users;
 
-use self::aggregate::{Endpoint, aggregate};
+use self::aggregate::{HostAndPort, aggregate};
 use self::intern::Interner;
 use crate::finder::{Found, Link, Use};
 use crate::omission::Omission;
@@ -58,7 +58,7 @@ pub struct Index {
     namespaces: Interner<str>,
     users: Interner<User>,
     uses: Interner<[Use]>,
-    seen: HashMap<Endpoint, Seen>,
+    seen: HashMap<HostAndPort, Seen>,
 }
 
 /// The objects of a kind.
@@ -96,7 +96,7 @@ struct Seen {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Discovered {
     /// The targets, by host and port.
-    pub targets: Vec<Target>,
+    pub targets: Vec<DiscoveredTarget>,
     /// How many targets there was no room for.
     pub left_out: usize,
     /// What is used and is no target, by source and reason.
@@ -105,7 +105,7 @@ pub struct Discovered {
 
 /// A host and port that the cluster uses.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct DiscoveredTarget {
     /// The host, normalised.
     pub host: String,
     /// The port.
@@ -213,7 +213,7 @@ impl Index {
             .filter_map(|(_, _, endpoint)| {
                 let known = seen.get(&endpoint)?.clone();
                 let uses = found.endpoints.remove(&endpoint);
-                Some(Target {
+                Some(DiscoveredTarget {
                     host: endpoint.host,
                     port: endpoint.port,
                     connect_only: known.connect_only,

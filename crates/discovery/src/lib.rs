@@ -19,8 +19,8 @@ pub mod target_file;
 mod user;
 mod workload;
 
-pub use finder::{Finder, Found, Link, Rules, Use};
-pub use index::{Discovered, Event, Index, Key, LINGER, Omitted, Target};
+pub use finder::{DiscoveryRules, Finder, Found, Link, Use};
+pub use index::{Discovered, DiscoveredTarget, Event, Index, Key, LINGER, Omitted};
 pub use kind::{KINDS, Kind, Resource, Visitor, each_kind};
 pub use metadata::{HASH_LABELS, HOSTS_ANNOTATION, Hashes, HostsAnnotation, Metadata, Owner};
 pub use omission::Omission;
@@ -28,7 +28,7 @@ pub use source::{Source, Switch};
 pub use user::User;
 
 /// What one object says, by the sources that are on.
-pub fn find<K: Kind>(metadata: &Metadata, object: &K, rules: &Rules) -> Found {
+pub fn find<K: Kind>(metadata: &Metadata, object: &K, rules: &DiscoveryRules) -> Found {
     let mut finder = Finder::new(rules);
     object.find(metadata, &mut finder);
     finder.finish()

@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 use privatelink_verdict::target::Protocol;
 use serde_json::json;
 
-use crate::index::Target;
+use crate::index::DiscoveredTarget;
 
 /// The first line.
 const HEADER: &str =
     "# Written by the observer of privatelink-prober. What is written here by hand is lost.\n";
 
 /// A file with these targets, in at most `room` bytes; and how many had no room in it.
-pub fn render(targets: &[Target], room: usize) -> (String, usize) {
+pub fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
     let mut file = String::from(HEADER);
     file.push_str(if targets.is_empty() {
         "targets: []\n"
@@ -32,7 +32,7 @@ pub fn render(targets: &[Target], room: usize) -> (String, usize) {
     (file, 0)
 }
 
-fn line(target: &Target) -> String {
+fn line(target: &DiscoveredTarget) -> String {
     let mut keys = json!({
         "source": "discovered",
         "host": target.host,

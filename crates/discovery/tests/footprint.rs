@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use privatelink_discovery::{
-    Event, Index, Key, Kind, Metadata, Rules, Source, Visitor, each_kind, find,
+    DiscoveryRules, Event, Index, Key, Kind, Metadata, Source, Visitor, each_kind, find,
 };
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ struct List<'a> {
     objects: &'a dyn Fn(usize) -> String,
     count: usize,
     index: &'a mut Index,
-    rules: &'a Rules,
+    rules: &'a DiscoveryRules,
     /// The time that reading and finding took.
     took: Duration,
 }
@@ -105,7 +105,7 @@ fn list(
         objects,
         count,
         index,
-        rules: &Rules::default(),
+        rules: &DiscoveryRules::default(),
         took: Duration::ZERO,
     };
     each_kind(&mut list);

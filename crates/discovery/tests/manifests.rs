@@ -19,8 +19,8 @@ use std::time::SystemTime;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use privatelink_discovery::{
-    Discovered, Event, Index, Key, Kind, Metadata, Rules, Source, Visitor, each_kind, find,
-    target_file,
+    Discovered, DiscoveryRules, Event, Index, Key, Kind, Metadata, Source, Visitor, each_kind,
+    find, target_file,
 };
 use privatelink_verdict::admission::Allowed;
 use privatelink_verdict::catalogue::Cloud;
@@ -104,7 +104,7 @@ fn run(file: &Path) -> Result<(), Failed> {
     accepted_by_agents(file, &case.given, &discovered)
 }
 
-fn rules(given: &Given) -> Rules {
+fn rules(given: &Given) -> DiscoveryRules {
     let mut sources = Source::on_by_default();
     let source = |word: &String| {
         let known = Source::ALL.iter().find(|source| source.as_str() == word);
@@ -121,7 +121,7 @@ fn rules(given: &Given) -> Rules {
             Some(zone) => Allowed::Below(zone.to_owned()),
             None => Allowed::Host(host.clone()),
         });
-    Rules {
+    DiscoveryRules {
         cloud: *cloud.expect("a cloud of the catalogue"),
         allowed: allowed.collect(),
         sources,
@@ -131,7 +131,7 @@ fn rules(given: &Given) -> Rules {
 /// Takes an object into the index, if it is of the kind that is visited.
 struct Take<'a> {
     object: &'a Value,
-    rules: &'a Rules,
+    rules: &'a DiscoveryRules,
     index: &'a mut Index,
     is_known: bool,
 }

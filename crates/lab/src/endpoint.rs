@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::address::EndpointAddress;
 pub(crate) use self::certificate::Authorities;
-pub(crate) use self::connection::Connection;
+pub(crate) use self::connection::AcceptedConnection;
 use self::http::serve_reply;
 pub(crate) use self::listeners::{Listener, Listeners};
 pub(crate) use self::serve::serve;
@@ -130,7 +130,7 @@ impl PreparedEndpoint {
     }
 
     /// Serves one connection.
-    async fn handle(self, mut stream: Connection) -> io::Result<()> {
+    async fn handle(self, mut stream: AcceptedConnection) -> io::Result<()> {
         let tls = self.tls.as_ref();
         match self.endpoint {
             Endpoint::Tls(described) => match described.reply {
@@ -187,7 +187,7 @@ impl PreparedEndpoint {
 }
 
 /// Waits for the first bytes of the client, whatever they are.
-async fn read_client_hello(stream: &mut Connection) -> io::Result<()> {
+async fn read_client_hello(stream: &mut AcceptedConnection) -> io::Result<()> {
     let length = stream.read(&mut [0; 4096]).await?;
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -75,7 +75,7 @@ impl ConnectionBudget {
     pub(super) fn take_shared(&self) -> OwnedSemaphorePermit {
         let all = u32::try_from(SHARED_CONNECTIONS).expect("a few");
         let shared = Arc::clone(&self.shared).try_acquire_many_owned(all);
-        shared.expect("nobody else holds one")
+        shared.expect("the only reference")
     }
 }
 

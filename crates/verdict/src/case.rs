@@ -94,7 +94,7 @@ impl<'a> Case<'a> {
         self.target.service.is_some() || self.alias.is_some()
     }
 
-    /// Whether the resource may as well be somebody else's: nobody wrote what is expected of it, and no
+    /// Whether the resource may as well be somebody else's: its expectation is not written down, and no
     /// address of it was ever private.
     pub(crate) fn may_be_somebody_elses(&self) -> bool {
         self.target.expect == Expectation::Auto

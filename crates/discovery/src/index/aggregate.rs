@@ -20,7 +20,7 @@ const VOLUME: &str = PersistentVolume::RESOURCE.kind;
 
 /// A host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Endpoint {
+pub(super) struct HostAndPort {
     pub(super) host: String,
     pub(super) port: u16,
 }
@@ -28,7 +28,7 @@ pub(super) struct Endpoint {
 /// Who uses what.
 #[derive(Debug)]
 pub(super) struct Aggregate {
-    pub(super) endpoints: HashMap<Endpoint, Uses>,
+    pub(super) endpoints: HashMap<HostAndPort, Uses>,
     pub(super) omitted: Vec<Omitted>,
 }
 
@@ -214,7 +214,7 @@ impl<'a> Collector<'a> {
     fn finish(self) -> Aggregate {
         let endpoints = self.endpoints.into_iter().map(|((host, port), collected)| {
             let host = host.to_owned();
-            (Endpoint { host, port }, collected.finish())
+            (HostAndPort { host, port }, collected.finish())
         });
         let omitted = self.omitted.into_iter();
         Aggregate {

@@ -4,7 +4,7 @@ use privatelink_verdict::catalogue::Usage;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Kind, Metadata, Rules, Visitor, each_kind, find};
+use crate::{DiscoveryRules, Kind, Metadata, Visitor, each_kind, find};
 
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -248,7 +248,7 @@ fn what_is_not_used_any_more_is_forgotten() {
 struct AsEveryKind<'a> {
     object: &'a str,
     index: &'a mut Index,
-    rules: Rules,
+    rules: DiscoveryRules,
 }
 
 impl Visitor for AsEveryKind<'_> {
@@ -273,9 +273,9 @@ fn as_every_kind(object: &Value) -> Discovered {
     each_kind(&mut AsEveryKind {
         object: &text,
         index: &mut index,
-        rules: Rules {
+        rules: DiscoveryRules {
             sources: Source::ALL.to_vec(),
-            ..Rules::default()
+            ..DiscoveryRules::default()
         },
     });
     index.discovered(START, 500)

@@ -15,7 +15,7 @@ use crate::turn::Turns;
 
 /// An accepted connection in one stage of a probe.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct AcceptedConnection {
     stream: TcpStream,
     turns: Turns,
     stage: Stage,
@@ -26,7 +26,7 @@ pub(crate) struct Connection {
     held_back: Option<Pin<Box<Sleep>>>,
 }
 
-impl Connection {
+impl AcceptedConnection {
     /// A connection that was just accepted. The answer to what the client says first waits for `delay`.
     pub(crate) fn new(stream: TcpStream, turns: Turns, delay: Duration) -> io::Result<Self> {
         // As servers do: an answer in two writes does not wait for the client's kernel.
@@ -72,7 +72,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for AcceptedConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,7 +85,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for AcceptedConnection {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::Connection;
+use super::AcceptedConnection;
 
 /// How a reply is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,7 +28,7 @@ pub(crate) enum Delivery {
 /// Speaks TLS, waits for a request, and replies with `reply` whatever was asked, `delay` after it was asked.
 pub(crate) async fn serve_reply(
     tls: Option<&TlsAcceptor>,
-    stream: Connection,
+    stream: AcceptedConnection,
     reply: &str,
     delivery: Delivery,
     delay: Duration,

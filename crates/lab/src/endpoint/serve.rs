@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::{Connection, Endpoint, PreparedEndpoint};
+use super::{AcceptedConnection, Endpoint, PreparedEndpoint};
 use crate::tasks::Tasks;
 
 /// How long a connection is held for a client that does nothing.
@@ -72,7 +72,7 @@ async fn accept(listener: TcpListener, service: PreparedEndpoint, tasks: Tasks) 
         tasks.spawn(async move {
             // How the connection ends is for the client to judge.
             let delay = service.delay().handshake;
-            if let Ok(connection) = Connection::new(stream, service.turns.clone(), delay) {
+            if let Ok(connection) = AcceptedConnection::new(stream, service.turns.clone(), delay) {
                 _ = timeout(HOLD, service.handle(connection)).await;
             }
         });

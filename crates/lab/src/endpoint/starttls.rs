@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::Connection;
+use super::AcceptedConnection;
 use super::tls::TlsService;
 
 /// How such a server answers a client that wants TLS.
@@ -35,7 +35,10 @@ pub(crate) enum TlsBehaviour {
 }
 
 /// Speaks TLS, and after the handshake says nothing until the client closes.
-pub(crate) async fn serve_tls(tls: Option<&TlsAcceptor>, stream: Connection) -> io::Result<()> {
+pub(crate) async fn serve_tls(
+    tls: Option<&TlsAcceptor>,
+    stream: AcceptedConnection,
+) -> io::Result<()> {
     let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
     listen(tls.accept(stream).await?).await
 }
@@ -47,7 +50,7 @@ async fn listen(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<(
 }
 
 /// Sends `message` at one byte a second.
-async fn trickle(mut stream: Connection, message: &[u8]) -> io::Result<()> {
+async fn trickle(mut stream: AcceptedConnection, message: &[u8]) -> io::Result<()> {
     for byte in message {
         stream.write_all(&[*byte]).await?;
         sleep(Duration::from_secs(1)).await;

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows, until the agent restarts.
     Counter,
     /// A fact as it is now.
@@ -17,7 +17,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     /// The word of the exposition format.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ pub struct Definition {
     /// The name.
     pub name: &'static str,
     /// What kind of metric it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Its labels; `node` comes on top.
     pub labels: &'static [&'static str],
     /// Where it is exported.
@@ -71,7 +71,7 @@ macro_rules! definitions {
         /// Every metric of the agent, in the contract's order.
         pub const DEFINITIONS: &[Definition] = &[$(Definition {
             name: $name,
-            kind: Kind::$kind,
+            kind: MetricKind::$kind,
             labels: &[$($label,)*],
             scope: Scope::$scope,
             help: $help,
@@ -200,7 +200,7 @@ mod tests {
             assert!(names.insert(definition.name), "{} twice", definition.name);
             let total = definition.name.ends_with("_total");
             assert_eq!(
-                definition.kind == Kind::Counter,
+                definition.kind == MetricKind::Counter,
                 total,
                 "{}",
                 definition.name

@@ -7,7 +7,7 @@
 
 use std::io::{self, Write as _};
 
-use super::definition::Kind;
+use super::definition::MetricKind;
 use super::durations::{BUCKETS, Histogram};
 
 /// The units by which names of metrics end.
@@ -46,11 +46,11 @@ impl Exposition {
 
 /// A family while it is written. Its head comes with its first sample: without one, there is no family.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub(super) struct FamilyWriter<'a> {
     out: &'a mut Vec<u8>,
     format: Exposition,
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     help: &'static str,
     labels: &'a [&'static str],
     /// How a sample begins, up to the value of its first label.
@@ -65,13 +65,13 @@ pub(super) fn end_of_labels(node: &str) -> String {
     format!("\",node=\"{}\"}} ", escaped(node))
 }
 
-impl<'a> Family<'a> {
+impl<'a> FamilyWriter<'a> {
     /// A family whose samples have these labels, and `node`; `has_head`: whether some of it is written
     /// already.
     pub(super) fn new(
         out: &'a mut Vec<u8>,
         format: Exposition,
-        (name, kind, help): (&'static str, Kind, &'static str),
+        (name, kind, help): (&'static str, MetricKind, &'static str),
         labels: &'a [&'static str],
         end: &'a str,
         has_head: bool,
@@ -237,12 +237,12 @@ mod tests {
 
     fn text(
         format: Exposition,
-        family: (&'static str, Kind, &'static str),
-        write: impl Fn(&mut Family<'_>) -> io::Result<()>,
+        family: (&'static str, MetricKind, &'static str),
+        write: impl Fn(&mut FamilyWriter<'_>) -> io::Result<()>,
     ) -> String {
         let mut out = Vec::new();
         let end = end_of_labels("aks-a-0");
-        let mut family = Family::new(&mut out, format, family, &["who"], &end, false);
+        let mut family = FamilyWriter::new(&mut out, format, family, &["who"], &end, false);
         write(&mut family).expect("memory takes all");
         String::from_utf8(out).expect("UTF-8")
     }
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn a_counter_and_its_family_differ_by_total_in_open_metrics_alone() {
         let help = "Time \"seen\",\nby \\ whom.";
-        let seen = ("seen_seconds_total", Kind::Counter, help);
-        let write = |family: &mut Family<'_>| family.sample(&[&escaped("a\\b\"c\nd")], 7.0);
+        let seen = ("seen_seconds_total", MetricKind::Counter, help);
+        let write = |family: &mut FamilyWriter<'_>| family.sample(&[&escaped("a\\b\"c\nd")], 7.0);
         insta::assert_snapshot!(text(Exposition::Text, seen, write), @r##"
         # HELP seen_seconds_total Time "seen",\nby \\ whom.
         # TYPE seen_seconds_total counter
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn bounds_of_open_metrics_are_floats_and_the_last_is_infinite() {
         for (format, one) in [(Exposition::Text, "1"), (Exposition::OpenMetrics, "1.0")] {
-            let took = ("took_seconds", Kind::Histogram, "How long.");
+            let took = ("took_seconds", MetricKind::Histogram, "How long.");
             let written = text(format, took, |family| {
                 family.histogram(&["me"], &Histogram::default())
             });
@@ -302,8 +302,8 @@ mod tests {
 
     #[test]
     fn a_unit_is_a_whole_word_and_a_family_without_samples_is_not_written() {
-        let kilobytes = ("kilobytes", Kind::Gauge, "How much.");
-        let write = |family: &mut Family<'_>| family.sample(&["me"], 1.0);
+        let kilobytes = ("kilobytes", MetricKind::Gauge, "How much.");
+        let write = |family: &mut FamilyWriter<'_>| family.sample(&["me"], 1.0);
         let written = text(Exposition::OpenMetrics, kilobytes, write);
         assert!(!written.contains("# UNIT"), "{written}");
         assert_eq!(text(Exposition::OpenMetrics, kilobytes, |_| Ok(())), "");

@@ -2,13 +2,13 @@
 
 use procfs::process::{LimitValue, Process as Procfs};
 
-use super::definition::Kind;
+use super::definition::MetricKind;
 
 /// A metric of the process, as it is now.
 #[derive(Debug)]
 pub(super) struct ProcessMetric {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     pub(super) help: &'static str,
     /// `None` where it cannot be read.
     pub(super) value: Option<u64>,
@@ -23,14 +23,14 @@ pub(super) fn process_metrics() -> [ProcessMetric; 7] {
     let ticks = procfs::ticks_per_second();
     let gauge = |name, help, value| ProcessMetric {
         name,
-        kind: Kind::Gauge,
+        kind: MetricKind::Gauge,
         help,
         value,
     };
     [
         ProcessMetric {
             name: "process_cpu_seconds_total",
-            kind: Kind::Counter,
+            kind: MetricKind::Counter,
             help: "Total user and system CPU time spent in seconds.",
             value: stat.map(|stat| (stat.utime + stat.stime) / ticks),
         },

@@ -23,21 +23,21 @@ pub(super) struct Row {
     pub(super) target: Arc<Target>,
     pub(super) counters: Arc<Counters>,
     /// The latest completed probe.
-    pub(super) probe: Option<Probe>,
+    pub(super) probe: Option<ProbeFacts>,
     /// Where every target has histograms of its own, and was probed.
     pub(super) histograms: Option<Arc<StageHistograms>>,
 }
 
 /// What a completed probe learnt.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(super) struct ProbeFacts {
     pub(super) completed: f64,
     /// In the order of [`STAGES`]; not a number for a stage that did not run.
     pub(super) seconds: [f64; STAGES.len()],
     pub(super) certificate: Option<CertificateFacts>,
     pub(super) ttl: Option<u32>,
     pub(super) reachable: Option<u16>,
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<AnswerFacts>,
     pub(super) public_fallback: Option<bool>,
     pub(super) success: bool,
     pub(super) reason: Reason,
@@ -53,7 +53,7 @@ pub(super) struct CertificateFacts {
 
 /// What the target's resolver answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct AnswerFacts {
     pub(super) alias: bool,
     /// In the order of [`Class::ALL`].
     pub(super) addresses: [u16; Class::ALL.len()],
@@ -65,13 +65,13 @@ impl Row {
         Self {
             target: Arc::clone(&entry.target),
             counters: Arc::clone(&entry.counters),
-            probe: entry.latest.as_deref().map(Probe::of),
+            probe: entry.latest.as_deref().map(ProbeFacts::of),
             histograms,
         }
     }
 }
 
-impl Probe {
+impl ProbeFacts {
     fn of(probed: &Probed) -> Self {
         let (observation, verdict) = (&probed.observation, &probed.verdict);
         let connections = &observation.connections;
@@ -92,7 +92,7 @@ impl Probe {
             certificate,
             ttl: observation.ttl(),
             reachable,
-            answer: Answer::of(probed),
+            answer: AnswerFacts::of(probed),
             public_fallback: public_fallback(probed),
             success: verdict.outcome != Outcome::Fail,
             reason: verdict.reason,
@@ -100,7 +100,7 @@ impl Probe {
     }
 }
 
-impl Answer {
+impl AnswerFacts {
     fn of(probed: &Probed) -> Option<Self> {
         let resolution = &probed.observation.resolution;
         let outcome = resolution.outcome()?;

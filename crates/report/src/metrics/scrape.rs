@@ -15,7 +15,7 @@ use privatelink_config::plan::Detail;
 use super::Metrics;
 use super::definition::{BY_NAME, Id, Scope};
 use super::durations::{Durations, STAGES, STAGES_SORTED, StageHistograms};
-use super::exposition::{Exposition, Family, count};
+use super::exposition::{Exposition, FamilyWriter, count};
 use super::process::process_metrics;
 use super::row::Row;
 use super::series::{AgentSample, flag, write_target};
@@ -174,7 +174,7 @@ impl Scrape {
         };
         let of = (definition.name, definition.kind, definition.help);
         let end = &self.metrics.end_of_labels;
-        let mut family = Family::new(out, self.format, of, labels, end, at.has_head);
+        let mut family = FamilyWriter::new(out, self.format, of, labels, end, at.has_head);
         if at.step == 0 {
             self.write_agent(id, &mut family)?;
         }
@@ -196,7 +196,7 @@ impl Scrape {
         }))
     }
 
-    fn write_agent(&self, id: Id, family: &mut Family<'_>) -> io::Result<()> {
+    fn write_agent(&self, id: Id, family: &mut FamilyWriter<'_>) -> io::Result<()> {
         for sample in self.agent.iter().filter(|sample| sample.id == id) {
             family.sample(&sample.labels, sample.value)?;
         }
@@ -208,7 +208,7 @@ impl Scrape {
         Ok(())
     }
 
-    fn write_step(&self, id: Id, step: usize, family: &mut Family<'_>) -> io::Result<()> {
+    fn write_step(&self, id: Id, step: usize, family: &mut FamilyWriter<'_>) -> io::Result<()> {
         let (stage, row) = (step / self.rows.len(), step % self.rows.len());
         let row = &self.rows[row];
         let name = row.target.name.as_str();
@@ -239,7 +239,7 @@ impl Scrape {
         for metric in process_metrics() {
             let of = (metric.name, metric.kind, metric.help);
             let end = &self.metrics.end_of_labels;
-            let mut family = Family::new(out, self.format, of, &[], end, false);
+            let mut family = FamilyWriter::new(out, self.format, of, &[], end, false);
             if let Some(value) = metric.value {
                 family.sample(&[], count(value))?;
             }

@@ -13,8 +13,8 @@ use privatelink_verdict::verdict::Outcome;
 
 use super::definition::Id;
 use super::durations::{STAGES, STAGES_SORTED};
-use super::exposition::{Family, count, escaped};
-use super::row::{Probe, Row};
+use super::exposition::{FamilyWriter, count, escaped};
+use super::row::{ProbeFacts, Row};
 use crate::time::unix_seconds;
 use crate::version::VERSION;
 
@@ -83,7 +83,7 @@ impl AgentSample {
 
 /// Writes the samples that the target of `row` has of the metric `id`; those of
 /// [`Id::ResolverAgrees`] are not in the row.
-pub(super) fn write_target(id: Id, row: &Row, family: &mut Family<'_>) -> io::Result<()> {
+pub(super) fn write_target(id: Id, row: &Row, family: &mut FamilyWriter<'_>) -> io::Result<()> {
     let (target, counters) = (&*row.target, &*row.counters);
     let name = target.name.as_str();
     match id {
@@ -128,7 +128,12 @@ pub(super) fn write_target(id: Id, row: &Row, family: &mut Family<'_>) -> io::Re
     Ok(())
 }
 
-fn write_probe(id: Id, name: &str, probe: &Probe, family: &mut Family<'_>) -> io::Result<()> {
+fn write_probe(
+    id: Id,
+    name: &str,
+    probe: &ProbeFacts,
+    family: &mut FamilyWriter<'_>,
+) -> io::Result<()> {
     let (answer, certificate) = (probe.answer.as_ref(), probe.certificate.as_ref());
     let value = match id {
         Id::ProbeReason => {

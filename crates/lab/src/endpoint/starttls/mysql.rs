@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{TlsBehaviour, listen, protocol_error, serve_tls, trickle};
-use crate::endpoint::Connection;
+use crate::endpoint::AcceptedConnection;
 
 /// What a server of version 8 can do, with `CLIENT_SSL`.
 const CAPABILITIES: u32 = 0xdfff_ffff;
@@ -15,7 +15,7 @@ const TLS: u32 = 0x0800;
 pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
-    mut stream: Connection,
+    mut stream: AcceptedConnection,
 ) -> io::Result<()> {
     match behaviour {
         TlsBehaviour::Tls(_) => {

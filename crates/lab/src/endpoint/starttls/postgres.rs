@@ -6,14 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{TlsBehaviour, listen, protocol_error, serve_tls, trickle};
-use crate::endpoint::Connection;
+use crate::endpoint::AcceptedConnection;
 
 const SSL_REQUEST: (u32, u32) = (8, 80_877_103);
 
 pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
-    mut stream: Connection,
+    mut stream: AcceptedConnection,
 ) -> io::Result<()> {
     if (stream.read_u32().await?, stream.read_u32().await?) != SSL_REQUEST {
         return Err(protocol_error("not SSLRequest"));

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::{TlsBehaviour, listen, protocol_error, trickle};
-use crate::endpoint::Connection;
+use crate::endpoint::AcceptedConnection;
 
 const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;
@@ -24,7 +24,7 @@ const HEADER: usize = 8;
 pub(crate) async fn serve(
     behaviour: &TlsBehaviour,
     tls: Option<&TlsAcceptor>,
-    mut stream: Connection,
+    mut stream: AcceptedConnection,
 ) -> io::Result<()> {
     let request = read_message(&mut stream).await?;
     // A PRELOGIN begins with the client's version (3.3.5.1).
@@ -54,7 +54,10 @@ pub(crate) async fn serve(
 }
 
 /// TLS first. A client that does not ask for TDS 8 by its ALPN name is refused, so that a test sees it.
-pub(crate) async fn serve_strict(tls: Option<&TlsAcceptor>, stream: Connection) -> io::Result<()> {
+pub(crate) async fn serve_strict(
+    tls: Option<&TlsAcceptor>,
+    stream: AcceptedConnection,
+) -> io::Result<()> {
     let tls = tls.ok_or(io::ErrorKind::Unsupported)?;
     let mut first = [0];
     stream.get_ref().peek(&mut first).await?;
@@ -71,7 +74,10 @@ pub(crate) async fn serve_strict(tls: Option<&TlsAcceptor>, stream: Connection) 
 }
 
 /// The handshake goes in TDS packets, each flight a message; then TLS goes without packets.
-async fn serve_tls_in_packets(tls: Option<&TlsAcceptor>, mut stream: Connection) -> io::Result<()> {
+async fn serve_tls_in_packets(
+    tls: Option<&TlsAcceptor>,
+    mut stream: AcceptedConnection,
+) -> io::Result<()> {
     let config = tls.ok_or(io::ErrorKind::Unsupported)?.config().clone();
     let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
     while tls.is_handshaking() {
@@ -105,7 +111,7 @@ fn feed(tls: &mut ServerConnection, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The client's next message, of packets that are PRELOGIN and no longer than they may be.
-async fn read_message(stream: &mut Connection) -> io::Result<Vec<u8>> {
+async fn read_message(stream: &mut AcceptedConnection) -> io::Result<Vec<u8>> {
     let mut message = Vec::new();
     loop {
         let mut header = [0; HEADER];
@@ -126,7 +132,11 @@ async fn read_message(stream: &mut Connection) -> io::Result<Vec<u8>> {
     }
 }
 
-async fn write_message(stream: &mut Connection, kind: u8, message: &[u8]) -> io::Result<()> {
+async fn write_message(
+    stream: &mut AcceptedConnection,
+    kind: u8,
+    message: &[u8],
+) -> io::Result<()> {
     stream.write_all(&packets(kind, message)).await
 }
 
