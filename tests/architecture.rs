@@ -112,6 +112,22 @@ fn the_discovering_crate_knows_no_runtime_and_no_cluster() {
     }
 }
 
+/// The observer alone knows Kubernetes, and a binary without it is the agent.
+#[test]
+fn without_the_feature_observer_the_binary_knows_no_kubernetes() {
+    let tree = |features: &str| {
+        let features = ["--no-default-features", "--features", features];
+        let arguments = ["tree", "--offline", "--prefix", "none", "--edges", "normal"];
+        cargo(&[&arguments[..], &features].concat())
+    };
+    let knows = |tree: &str| {
+        tree.lines()
+            .any(|line| line.starts_with("kube ") || line.starts_with("k8s-openapi "))
+    };
+    assert!(knows(&tree("observer")));
+    assert!(!knows(&tree("lab")));
+}
+
 /// Another resolver is there for the tests to compare with (docs/adr/0001), and for nothing else.
 #[test]
 fn the_binary_is_built_without_hickory_resolver() {
