@@ -7,7 +7,7 @@
 mod aggregate;
 mod intern;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ pub const LINGER: Duration = Duration::from_hours(1);
 /// How many hosts and ports are remembered at most; far more than any limit on targets.
 const MOST_REMEMBERED: usize = 20_000;
 
-/// What the API server says about the objects of a kind.
+/// What the API server says about the objects of a kind, in one namespace or in the whole cluster.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A list begins.
@@ -65,9 +65,10 @@ pub struct Index {
 #[derive(Debug, Default)]
 struct Table {
     present: Entries,
-    /// The list that is being read.
-    next: Option<Entries>,
-    is_complete: bool,
+    /// The lists that are being read, by scope.
+    next: BTreeMap<String, Entries>,
+    /// The scopes that were listed completely at least once.
+    complete: BTreeSet<String>,
 }
 
 /// By namespace and name.
@@ -136,21 +137,31 @@ pub struct Omitted {
 }
 
 impl Index {
-    /// Takes what the API server says about the objects of `kind` (a name of [`crate::KINDS`]).
-    pub fn take(&mut self, kind: &'static str, event: Event) {
+    /// Takes what the API server says about the objects of `kind` (a name of [`crate::KINDS`]) in
+    /// `scope`: a namespace, or empty for the whole cluster. A list replaces what is known of its scope.
+    pub fn take(&mut self, kind: &'static str, scope: &str, event: Event) {
         match event {
-            Event::Init => self.table(kind).next = Some(Entries::new()),
+            Event::Init => {
+                self.table(kind)
+                    .next
+                    .insert(scope.to_owned(), Entries::new());
+            }
             Event::InitApply(key, found) => {
                 let (key, entry) = (self.key(key), self.entry(kind, found));
-                let entries = self.table(kind).next.get_or_insert_default();
-                set(entries, key, entry);
+                let next = &mut self.table(kind).next;
+                set(next.entry(scope.to_owned()).or_default(), key, entry);
             }
             Event::InitDone => {
                 let table = self.table(kind);
-                if let Some(next) = table.next.take() {
-                    table.present = next;
+                if let Some(next) = table.next.remove(scope) {
+                    if scope.is_empty() {
+                        table.present = next;
+                    } else {
+                        table.present.retain(|(place, _), _| **place != *scope);
+                        table.present.extend(next);
+                    }
                     table.present.shrink_to_fit();
-                    table.is_complete = true;
+                    table.complete.insert(scope.to_owned());
                 }
                 self.namespaces.purge();
                 self.users.purge();
@@ -167,9 +178,29 @@ impl Index {
         }
     }
 
-    /// Whether the objects of `kind` were listed completely at least once.
-    pub fn is_complete(&self, kind: &str) -> bool {
-        self.tables.get(kind).is_some_and(|table| table.is_complete)
+    /// Whether the objects of `kind` in `scope` were listed completely at least once.
+    pub fn is_complete(&self, kind: &str, scope: &str) -> bool {
+        let table = self.tables.get(kind);
+        table.is_some_and(|table| table.complete.contains(scope))
+    }
+
+    /// Takes the targets of a file that [`crate::target_file::render`] wrote: those that no object uses
+    /// stay for [`LINGER`] from `now`, as if they had been in use until now.
+    pub fn remember(&mut self, targets: Vec<DiscoveredTarget>, now: SystemTime) {
+        for target in targets {
+            let seen = Seen {
+                first: target.first_seen,
+                last: now,
+                connect_only: target.connect_only,
+                usage: target.usage,
+                sources: target.sources,
+            };
+            let endpoint = HostAndPort {
+                host: target.host,
+                port: target.port,
+            };
+            self.seen.entry(endpoint).or_insert(seen);
+        }
     }
 
     /// The list at `now`, with at most `most` targets: those in use before those that stay for a while,

@@ -21,6 +21,8 @@ record! {
         namespace: String = "namespace",
         /// The name.
         name: String = "name",
+        /// The state of the API server that this is the object of; a watch goes on from it.
+        resource_version: String = "resourceVersion",
         /// Its labels.
         hashes: Hashes = "labels",
         /// Its annotations.

@@ -1,12 +1,14 @@
-//! Target file: what the agents read: the discovered targets, one a line.
+//! Target file: what the agents read: the targets of the observer, one a line.
 //!
 //! The text depends on the targets alone, so that it changes only when they do. It is YAML in which every
 //! value is written as JSON; what it holds is read by `privatelink-config`.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
-use privatelink_verdict::target::Protocol;
-use serde_json::json;
+use privatelink_verdict::catalogue::Usage;
+use privatelink_verdict::target::{Protocol, Source};
+use serde_json::{Value, json};
 
 use crate::index::DiscoveredTarget;
 
@@ -14,8 +16,11 @@ use crate::index::DiscoveredTarget;
 const HEADER: &str =
     "# Written by the observer of privatelink-prober. What is written here by hand is lost.\n";
 
+/// How a target's line begins.
+const MARK: &str = "- ";
+
 /// A file with these targets, in at most `room` bytes; and how many had no room in it.
-pub fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
+pub fn render(targets: &[Value], room: usize) -> (String, usize) {
     let mut file = String::from(HEADER);
     file.push_str(if targets.is_empty() {
         "targets: []\n"
@@ -23,18 +28,20 @@ pub fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
         "targets:\n"
     });
     for (index, target) in targets.iter().enumerate() {
-        let line = line(target);
-        if file.len() + line.len() > room {
+        let start = file.len();
+        let _ = writeln!(file, "{MARK}{target}");
+        if file.len() > room {
+            file.truncate(start);
             return (file, targets.len() - index);
         }
-        file.push_str(&line);
     }
     (file, 0)
 }
 
-fn line(target: &DiscoveredTarget) -> String {
+/// The keys of a discovered target.
+pub fn keys(target: &DiscoveredTarget) -> Value {
     let mut keys = json!({
-        "source": "discovered",
+        "source": Source::Discovered.as_str(),
         "host": target.host,
         "port": target.port,
     });
@@ -51,7 +58,30 @@ fn line(target: &DiscoveredTarget) -> String {
             "examples": users.examples,
         });
     }
-    let mut line = String::new();
-    let _ = writeln!(line, "- {keys}");
-    line
+    keys
+}
+
+/// The discovered targets of a file that [`render`] wrote, as seen first at `now` and with no user; of
+/// another text, none.
+pub fn read(file: &str, now: SystemTime) -> Vec<DiscoveredTarget> {
+    let entries = file.lines().filter_map(|line| line.strip_prefix(MARK));
+    entries
+        .filter_map(|entry| {
+            let keys: Value = serde_json::from_str(entry).ok()?;
+            let usage = keys["usage"].as_str();
+            (keys["source"] == Source::Discovered.as_str()).then_some(())?;
+            Some(DiscoveredTarget {
+                host: keys["host"].as_str()?.to_owned(),
+                port: keys["port"].as_u64()?.try_into().ok()?,
+                connect_only: keys["protocol"] == Protocol::Tcp.as_str(),
+                usage: Usage::ALL
+                    .iter()
+                    .copied()
+                    .find(|known| usage == Some(known.as_str())),
+                sources: Vec::new(),
+                users: None,
+                first_seen: now,
+            })
+        })
+        .collect()
 }

@@ -71,7 +71,7 @@ impl Visitor for List<'_> {
         if K::RESOURCE.kind != self.kind {
             return;
         }
-        self.index.take(self.kind, Event::Init);
+        self.index.take(self.kind, "", Event::Init);
         for n in 0..self.count {
             let text = (self.objects)(n);
             let started = Instant::now();
@@ -82,10 +82,10 @@ impl Visitor for List<'_> {
                 namespace: metadata.namespace,
                 name: metadata.name,
             };
-            self.index.take(self.kind, Event::InitApply(key, found));
+            self.index.take(self.kind, "", Event::InitApply(key, found));
             self.took += started.elapsed();
         }
-        self.index.take(self.kind, Event::InitDone);
+        self.index.take(self.kind, "", Event::InitDone);
     }
 }
 

@@ -161,7 +161,7 @@ impl Visitor for Take<'_> {
             name: metadata.name.clone(),
         };
         let found = find(&metadata, &object, self.rules);
-        self.index.take(resource.kind, Event::Apply(key, found));
+        self.index.take(resource.kind, "", Event::Apply(key, found));
     }
 }
 
@@ -200,7 +200,8 @@ fn accepted_by_agents(file: &Path, given: &Given, discovered: &Discovered) -> Re
     let allowed = serde_json::to_string(&given.allowed)?;
     fs::write(&operators, format!("allowedHosts: {allowed}\n"))?;
     let observers = directory.join("discovered.yaml");
-    let (text, left_out) = target_file::render(&discovered.targets, usize::MAX);
+    let entries: Vec<_> = discovered.targets.iter().map(target_file::keys).collect();
+    let (text, left_out) = target_file::render(&entries, usize::MAX);
     assert_eq!(left_out, 0);
     fs::write(&observers, &text)?;
     let plan = privatelink_config::load(&[operators, observers]);

@@ -4,7 +4,7 @@ use privatelink_verdict::catalogue::Usage;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{DiscoveryRules, Kind, Metadata, Visitor, each_kind, find};
+use crate::{DiscoveryRules, Kind, Metadata, Visitor, each_kind, find, target_file};
 
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -42,16 +42,26 @@ fn workload(name: &str, hosts: &[&str]) -> Found {
 }
 
 fn apply(index: &mut Index, name: &str, hosts: &[&str]) {
-    index.take("Deployment", Event::Apply(key(name), workload(name, hosts)));
+    index.take(
+        "Deployment",
+        "",
+        Event::Apply(key(name), workload(name, hosts)),
+    );
 }
 
 fn list(index: &mut Index, objects: &[(&str, &[&str])]) {
-    index.take("Deployment", Event::Init);
+    index.take("Deployment", "", Event::Init);
     for (name, hosts) in objects {
         let event = Event::InitApply(key(name), workload(name, hosts));
-        index.take("Deployment", event);
+        index.take("Deployment", "", event);
     }
-    index.take("Deployment", Event::InitDone);
+    index.take("Deployment", "", Event::InitDone);
+}
+
+/// The file with these targets, and how many had no room in it.
+fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
+    let entries: Vec<_> = targets.iter().map(target_file::keys).collect();
+    target_file::render(&entries, room)
 }
 
 /// The hosts at `now`; one that is only kept for a while in brackets.
@@ -69,9 +79,10 @@ fn a_list_that_is_read_again_takes_the_place_of_the_one_before_when_it_is_comple
     let mut index = Index::default();
     list(&mut index, &[("a/x", &["one"]), ("a/y", &["two"])]);
     assert_eq!(hosts(&mut index, START), "one two");
-    index.take("Deployment", Event::Init);
+    index.take("Deployment", "", Event::Init);
     index.take(
         "Deployment",
+        "",
         Event::InitApply(key("a/x"), workload("a/x", &["one"])),
     );
     assert_eq!(
@@ -79,7 +90,7 @@ fn a_list_that_is_read_again_takes_the_place_of_the_one_before_when_it_is_comple
         "one two",
         "nothing goes before its time"
     );
-    index.take("Deployment", Event::InitDone);
+    index.take("Deployment", "", Event::InitDone);
     assert_eq!(hosts(&mut index, START), "one (two)");
 }
 
@@ -87,24 +98,76 @@ fn a_list_that_is_read_again_takes_the_place_of_the_one_before_when_it_is_comple
 fn a_list_that_breaks_off_changes_nothing() {
     let mut index = Index::default();
     list(&mut index, &[("a/x", &["one"])]);
-    index.take("Deployment", Event::Init);
-    index.take("Deployment", Event::Init);
+    index.take("Deployment", "", Event::Init);
+    index.take("Deployment", "", Event::Init);
     assert_eq!(hosts(&mut index, START), "one");
-    index.take("Deployment", Event::InitDone);
+    index.take("Deployment", "", Event::InitDone);
     assert_eq!(hosts(&mut index, START), "(one)");
 }
 
 #[test]
 fn a_kind_is_complete_once_it_was_listed() {
     let mut index = Index::default();
-    assert!(!index.is_complete("Deployment"));
-    index.take("Deployment", Event::Init);
-    assert!(!index.is_complete("Deployment"));
-    index.take("Deployment", Event::InitDone);
-    assert!(index.is_complete("Deployment"));
-    index.take("Deployment", Event::Init);
-    assert!(index.is_complete("Deployment"), "what was read stays");
-    assert!(!index.is_complete("Pod"));
+    assert!(!index.is_complete("Deployment", ""));
+    index.take("Deployment", "", Event::Init);
+    assert!(!index.is_complete("Deployment", ""));
+    index.take("Deployment", "", Event::InitDone);
+    assert!(index.is_complete("Deployment", ""));
+    index.take("Deployment", "", Event::Init);
+    assert!(index.is_complete("Deployment", ""), "what was read stays");
+    assert!(!index.is_complete("Pod", ""));
+}
+
+#[test]
+fn the_list_of_a_namespace_replaces_what_is_known_of_that_namespace_alone() {
+    let mut index = Index::default();
+    for (scope, name, host) in [
+        ("a", "a/x", "a.vault.azure.net"),
+        ("b", "b/x", "b.vault.azure.net"),
+    ] {
+        index.take("Deployment", scope, Event::Init);
+        let found = workload(name, &[host]);
+        index.take("Deployment", scope, Event::InitApply(key(name), found));
+        assert!(!index.is_complete("Deployment", scope));
+        index.take("Deployment", scope, Event::InitDone);
+        assert!(index.is_complete("Deployment", scope));
+    }
+    assert_eq!(
+        hosts(&mut index, START),
+        "a.vault.azure.net b.vault.azure.net"
+    );
+    index.take("Deployment", "a", Event::Init);
+    index.take("Deployment", "a", Event::InitDone);
+    assert_eq!(
+        hosts(&mut index, START),
+        "(a.vault.azure.net) b.vault.azure.net"
+    );
+}
+
+#[test]
+fn what_a_file_lists_stays_for_an_hour_after_a_restart() {
+    let mut before = Index::default();
+    apply(&mut before, "a/x", &["a.vault.azure.net"]);
+    let (file, _) = render(&before.discovered(START, 10).targets, 10_000);
+
+    let mut after = Index::default();
+    after.remember(target_file::read(&file, START), START);
+    assert_eq!(hosts(&mut after, START + LINGER / 2), "(a.vault.azure.net)");
+    assert_eq!(hosts(&mut after, START + LINGER), "");
+}
+
+#[test]
+fn a_file_that_is_not_ours_lists_nothing() {
+    for text in [
+        "",
+        "targets: []\n",
+        "- {}",
+        "- {\"host\": 7, \"port\": \"x\"}",
+        "- {",
+        "\u{0}",
+    ] {
+        assert!(target_file::read(text, START).is_empty(), "{text:?}");
+    }
 }
 
 #[test]
@@ -114,8 +177,8 @@ fn an_object_that_changes_or_goes_changes_its_targets() {
     apply(&mut index, "a/y", &["two"]);
     apply(&mut index, "a/x", &["three"]);
     assert_eq!(hosts(&mut index, START), "three two");
-    index.take("Deployment", Event::Delete(key("a/x")));
-    index.take("Deployment", Event::Delete(key("a/unknown")));
+    index.take("Deployment", "", Event::Delete(key("a/x")));
+    index.take("Deployment", "", Event::Delete(key("a/unknown")));
     apply(&mut index, "a/y", &[]);
     assert_eq!(hosts(&mut index, START), "(three) (two)");
 }
@@ -126,7 +189,7 @@ fn a_target_stays_for_an_hour_after_its_last_user() {
     apply(&mut index, "a/x", &["one"]);
     assert_eq!(hosts(&mut index, START), "one");
     assert_eq!(hosts(&mut index, START + 50 * MINUTE), "one");
-    index.take("Deployment", Event::Delete(key("a/x")));
+    index.take("Deployment", "", Event::Delete(key("a/x")));
     assert_eq!(hosts(&mut index, START + 51 * MINUTE), "(one)");
     assert_eq!(hosts(&mut index, START + 109 * MINUTE), "(one)");
     assert_eq!(hosts(&mut index, START + 110 * MINUTE), "");
@@ -137,7 +200,7 @@ fn a_clock_that_is_set_back_removes_nothing() {
     let mut index = Index::default();
     apply(&mut index, "a/x", &["one"]);
     hosts(&mut index, START + 600 * MINUTE);
-    index.take("Deployment", Event::Delete(key("a/x")));
+    index.take("Deployment", "", Event::Delete(key("a/x")));
     assert_eq!(hosts(&mut index, START), "(one)");
 }
 
@@ -146,7 +209,7 @@ fn when_a_target_was_seen_first_is_kept_through_its_absence() {
     let mut index = Index::default();
     apply(&mut index, "a/x", &["one"]);
     index.discovered(START, 500);
-    index.take("Deployment", Event::Delete(key("a/x")));
+    index.take("Deployment", "", Event::Delete(key("a/x")));
     index.discovered(START + MINUTE, 500);
     apply(&mut index, "a/x", &["one"]);
     let again = index.discovered(START + 2 * MINUTE, 500);
@@ -183,7 +246,7 @@ fn the_users_of_a_target_are_counted_once_with_the_first_three_as_examples() {
         user: workload("a/x", &[]).user,
         ..workload("a/x", &["one"])
     };
-    index.take("Pod", Event::Apply(key("a/x-1"), pod));
+    index.take("Pod", "", Event::Apply(key("a/x-1"), pod));
     let discovered = index.discovered(START, 500);
     let users = discovered.targets[0].users.clone().expect("it is in use");
     assert_eq!(
@@ -235,12 +298,12 @@ fn what_is_not_used_any_more_is_forgotten() {
     for n in 0..5000 {
         let (name, host) = (format!("a/{n}"), format!("h{n}"));
         apply(&mut index, &name, &[&host]);
-        index.take("Deployment", Event::Delete(key(&name)));
+        index.take("Deployment", "", Event::Delete(key(&name)));
     }
     assert!(index.users.len() < 2000, "{}", index.users.len());
     assert!(index.uses.len() < 2000, "{}", index.uses.len());
-    index.take("Deployment", Event::Init);
-    index.take("Deployment", Event::InitDone);
+    index.take("Deployment", "", Event::Init);
+    index.take("Deployment", "", Event::InitDone);
     assert_eq!((index.users.len(), index.uses.len()), (0, 0));
 }
 
@@ -258,7 +321,7 @@ impl Visitor for AsEveryKind<'_> {
         let shown = format!("{object:?}");
         assert!(!shown.contains("marked-secret"), "{shown}");
         self.index
-            .take(K::RESOURCE.kind, Event::Apply(key("a/b"), found));
+            .take(K::RESOURCE.kind, "", Event::Apply(key("a/b"), found));
     }
 }
 
@@ -357,7 +420,7 @@ fn nothing_hostile_reaches_the_file_or_makes_it_long() {
         json!({"a": {"b": []}}),
     ] {
         let discovered = as_every_kind(&everything(&leaf));
-        let (file, _) = crate::target_file::render(&discovered.targets, usize::MAX);
+        let (file, _) = render(&discovered.targets, usize::MAX);
         assert!(file.len() < 2000, "{file}");
         assert!(
             file.chars().all(|c| c == '\n' || !c.is_control()),
@@ -396,9 +459,9 @@ fn a_file_is_cut_at_its_room_and_what_is_cut_is_counted() {
         apply(&mut index, &format!("a/{n}"), &[&host]);
     }
     let targets = index.discovered(START, 500).targets;
-    let (whole, left_out) = crate::target_file::render(&targets, usize::MAX);
+    let (whole, left_out) = render(&targets, usize::MAX);
     assert_eq!((left_out, whole.lines().count()), (0, 102));
-    let (cut, left_out) = crate::target_file::render(&targets, whole.len() / 2);
+    let (cut, left_out) = render(&targets, whole.len() / 2);
     assert!(cut.len() <= whole.len() / 2 && whole.starts_with(&cut));
     assert_eq!(cut.lines().count() + left_out, 102);
 }
