@@ -6,6 +6,8 @@ mod demo;
 pub mod flags;
 mod generate;
 mod node_name;
+#[cfg(feature = "observer")]
+mod observe;
 mod progress;
 mod run;
 pub mod services;
@@ -53,6 +55,10 @@ struct Cli {
 enum Command {
     /// Run the agent: probe every target at its interval, export metrics, serve the status page.
     Run(run::RunArgs),
+    /// Run the observer: find the private services that this cluster uses, and publish them as targets
+    /// for the agents.
+    #[cfg(feature = "observer")]
+    Observe(observe::ObserveArgs),
     /// Probe once, now, and print what was found, per target.
     Check(Box<check::CheckArgs>),
     /// Explain a configuration: its targets as they are understood, warnings, and what it costs.
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse_from(check::tie_interval(std::env::args_os()));
     let done = match command {
         Command::Run(args) => run::run(args),
+        #[cfg(feature = "observer")]
+        Command::Observe(args) => observe::observe(args),
         Command::Check(args) => check::check(*args),
         Command::Validate(args) => validate::run(&args, &mut anstream::stdout()).map(Into::into),
         Command::Services(args) => services::run(&args, &mut anstream::stdout()).map(Into::into),

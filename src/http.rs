@@ -11,12 +11,16 @@
 mod body;
 mod connection_limit;
 mod negotiate;
+#[cfg(feature = "observer")]
+mod observer_routes;
 mod pace;
+mod replies;
 mod reply_limit;
 mod routes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,6 +31,8 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use privatelink_board::SharedBoard;
+#[cfg(feature = "observer")]
+use privatelink_observer::Observer;
 use privatelink_report::metrics::Metrics;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::sleep;
@@ -36,6 +42,7 @@ use tracing::{debug, warn};
 
 use self::connection_limit::ConnectionLimit;
 use self::pace::Pace;
+use self::replies::{Replies, in_common};
 use self::reply_limit::ReplyLimit;
 
 /// The port the agent listens on unless told otherwise.
@@ -127,26 +134,55 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `board` and `metrics` until `shutdown`; then requests under way are answered, and every
-/// connection ends.
-pub async fn serve(
-    listener: TcpListener,
-    board: SharedBoard,
-    metrics: Metrics,
-    shutdown: CancellationToken,
-) {
-    serve_within(BOUNDS, listener, board, metrics, shutdown).await;
+/// What is served.
+#[derive(Debug)]
+pub enum Site {
+    /// The agent's.
+    Agent(SharedBoard, Metrics),
+    /// The observer's; of its node.
+    #[cfg(feature = "observer")]
+    Observer(Observer, String),
+}
+
+impl Site {
+    fn router(self, pace: Pace, limit: ReplyLimit) -> Router {
+        match self {
+            Self::Agent(board, metrics) => {
+                let counters = Arc::clone(&board.lock().http);
+                let replies = Replies {
+                    pace: pace.clone(),
+                    limit,
+                    counters,
+                };
+                in_common(routes::router(board, metrics, replies), pace)
+            }
+            #[cfg(feature = "observer")]
+            Self::Observer(observer, node) => {
+                let counters = Arc::default();
+                let replies = Replies {
+                    pace: pace.clone(),
+                    limit,
+                    counters,
+                };
+                in_common(observer_routes::router(observer, node, replies), pace)
+            }
+        }
+    }
+}
+
+/// Serves `site` until `shutdown`; then requests under way are answered, and every connection ends.
+pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+    serve_within(BOUNDS, listener, site, shutdown).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
-    board: SharedBoard,
-    metrics: Metrics,
+    site: Site,
     shutdown: CancellationToken,
 ) {
     let pace = Pace::new();
-    let router = routes::router(board, metrics, pace.clone(), ReplyLimit::new(bounds.wait));
+    let router = site.router(pace.clone(), ReplyLimit::new(bounds.wait));
     let connections = TaskTracker::new();
     let mut limit = ConnectionLimit::default();
     let accepting = pace.metered(async {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_board::{Board, SharedBoard, fixtures};
-use privatelink_prober::http;
+use privatelink_prober::http::{self, Site};
 use privatelink_report::metrics::{Histograms, Metrics};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -60,8 +60,7 @@ async fn clients_that_never_read_cost_little_memory() {
     let metrics = Metrics::new(board.clone(), Histograms::On);
     tokio::spawn(http::serve(
         listener,
-        board,
-        metrics,
+        Site::Agent(board, metrics),
         CancellationToken::new(),
     ));
     let before = memory();

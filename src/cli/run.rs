@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::shutdown::wait_for_signal;
 use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
-use crate::http;
+use crate::http::{self, Site};
 use privatelink_config::STANDARD_INPUT;
 use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
@@ -63,7 +63,7 @@ pub(super) struct RunArgs {
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum LogFormat {
+pub(super) enum LogFormat {
     /// One JSON object a line.
     #[default]
     Json,
@@ -103,7 +103,7 @@ impl From<WhichHistograms> for Histograms {
 }
 
 /// A file that can be read again: the agent does so for as long as it runs.
-fn read_again(name: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn read_again(name: &str) -> Result<PathBuf, &'static str> {
     if name == STANDARD_INPUT {
         return Err(
             "standard input can be read once, and the agent reads its configuration again \
@@ -156,7 +156,11 @@ pub(super) async fn serve(
 
     let shutdown = CancellationToken::new();
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
-    let mut server = tokio::spawn(http::serve(listener, board, metrics, shutdown.clone()));
+    let mut server = tokio::spawn(http::serve(
+        listener,
+        Site::Agent(board, metrics),
+        shutdown.clone(),
+    ));
     let cause = tokio::select! {
         signal = wait_for_signal() => signal?.as_str(),
         done = &mut agent => {

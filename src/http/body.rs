@@ -11,7 +11,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream::{Stream, try_unfold};
-use privatelink_board::SharedBoard;
+use privatelink_board::HttpCounters;
 use privatelink_report::events::SlowReaderEnded;
 use privatelink_report::pieces::Pieces;
 use tokio::time::{Instant, sleep_until};
@@ -60,7 +60,7 @@ pub(super) struct Reading {
     /// How long a reader may take nothing at first.
     pub(super) patience: Duration,
     /// Where a reader that was ended is counted.
-    pub(super) board: SharedBoard,
+    pub(super) counters: Arc<HttpCounters>,
 }
 
 impl<P: Pieces> Body<P> {
@@ -160,7 +160,7 @@ impl Reading {
             permit,
             end,
             patience,
-            board,
+            counters,
         } = self;
         let started = Instant::now();
         let watch = tokio::spawn(async move {
@@ -172,7 +172,7 @@ impl Reading {
                 }
                 sleep_until(deadline).await;
             }
-            SlowReaderEnded.emit(&mut board.lock().http);
+            SlowReaderEnded.emit(&counters);
             end.cancel();
         });
         (permit, AbortOnDropHandle::new(watch))

@@ -1,39 +1,29 @@
 //! Routes: which path answers what. Everything is at hand; a request waits for its turn, and a reply
 //! that may be long for room.
 
-use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::{Path, Request, State};
-use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::extract::{Path, State};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use privatelink_board::{Board, SharedBoard};
-use privatelink_report::events::RequestRefused;
 use privatelink_report::json::summary::{Counts, SummaryAt};
 use privatelink_report::json::{Report, report_in_pieces};
 use privatelink_report::metrics::Metrics;
 use privatelink_report::page;
-use privatelink_report::pieces::Pieces;
 use privatelink_report::time::millis_utc;
 use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::suggest::nearest;
 use serde::Serialize;
-use tracing::error;
 
 use super::Client;
-use super::body::{Body, Reading};
 use super::negotiate::Accepted;
-use super::pace::Pace;
-use super::reply_limit::ReplyLimit;
+use super::replies::{CSS, Failure, HTML, JSON, Replies, TEXT, reply};
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -41,31 +31,19 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// The most names that are suggested for one that does not exist.
 const SUGGESTIONS: usize = 5;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// What the routes read.
 #[derive(Clone)]
 struct AppState {
     board: SharedBoard,
     metrics: Metrics,
-    pace: Pace,
-    replies: ReplyLimit,
+    replies: Replies,
 }
 
-/// Every route, reading `board` and `metrics`, at `pace` and within the limit.
-pub(super) fn router(
-    board: SharedBoard,
-    metrics: Metrics,
-    pace: Pace,
-    replies: ReplyLimit,
-) -> Router {
+/// Every route of the agent, reading `board` and `metrics`.
+pub(super) fn router(board: SharedBoard, metrics: Metrics, replies: Replies) -> Router {
     let state = AppState {
         board,
         metrics,
-        pace: pace.clone(),
         replies,
     };
     Router::new()
@@ -78,8 +56,6 @@ pub(super) fn router(
         .route("/api/v1/targets/{name}", get(target))
         .route("/api/v1/summary", get(summary))
         .fallback(not_found)
-        .layer(map_response(with_security_headers))
-        .layer(from_fn_with_state(pace, in_turn))
         .with_state(state)
 }
 
@@ -92,9 +68,9 @@ async fn status_page(
     let mut parameters = uri.query().unwrap_or_default().split('&');
     // A target's name has no character that a URL would escape (section 3).
     let open = parameters.find_map(|parameter| parameter.strip_prefix("open="));
-    let reading = state.admit(client).await?;
+    let reading = state.replies.admit(client).await?;
     let page = page::in_pieces(state.board.clone(), open, SystemTime::now());
-    state.long(reading, accepted, HTML, page).await
+    state.replies.long(reading, accepted, HTML, page).await
 }
 
 async fn style_sheet() -> Response {
@@ -106,11 +82,11 @@ async fn exposition(
     Extension(client): Extension<Client>,
     accepted: Accepted,
 ) -> Result<Response, Failure> {
-    let reading = state.admit(client).await?;
+    let reading = state.replies.admit(client).await?;
     let format = accepted.metrics;
     let kind = HeaderValue::from_static(format.content_type());
     let scrape = state.metrics.scrape(format);
-    let mut response = state.long(reading, accepted, kind, scrape).await?;
+    let mut response = state.replies.long(reading, accepted, kind, scrape).await?;
     response.headers_mut().append(VARY, ACCEPT.into());
     Ok(response)
 }
@@ -158,9 +134,9 @@ async fn targets(
     Extension(client): Extension<Client>,
     accepted: Accepted,
 ) -> Result<Response, Failure> {
-    let reading = state.admit(client).await?;
+    let reading = state.replies.admit(client).await?;
     let report = report_in_pieces(state.board.clone())?;
-    state.long(reading, accepted, JSON, report).await
+    state.replies.long(reading, accepted, JSON, report).await
 }
 
 async fn target(
@@ -169,7 +145,7 @@ async fn target(
     accepted: Accepted,
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
-    let reading = state.admit(client).await?;
+    let reading = state.replies.admit(client).await?;
     let report = {
         let board = state.board.lock();
         let entry = board.entry(&name);
@@ -180,7 +156,10 @@ async fn target(
     };
     let mut text = serde_json::to_vec(&report)?;
     text.push(b'\n');
-    state.long(reading, accepted, JSON, Cursor::new(text)).await
+    state
+        .replies
+        .long(reading, accepted, JSON, Cursor::new(text))
+        .await
 }
 
 fn unknown_target(board: &Board, name: &str) -> Response {
@@ -208,7 +187,7 @@ async fn summary(
     accepted: Accepted,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let reading = state.admit(client).await?;
+    let reading = state.replies.admit(client).await?;
     let summary = SummaryAt::new(&state.board.lock(), SystemTime::now());
     let tag = summary.tag();
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|header| {
@@ -220,7 +199,7 @@ async fn summary(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let summary = summary.in_pieces()?;
-        state.long(reading, accepted, JSON, summary).await?
+        state.replies.long(reading, accepted, JSON, summary).await?
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
@@ -239,105 +218,4 @@ async fn not_found(uri: Uri) -> Response {
          /api/v1/targets/NAME /api/v1/summary\n"
     );
     reply(StatusCode::NOT_FOUND, TEXT, text)
-}
-
-/// Every reply says that it may run no script, load nothing from another site, stand in no frame, and
-/// be kept in no cache.
-async fn with_security_headers(mut response: Response) -> Response {
-    const POLICY: HeaderValue = HeaderValue::from_static(
-        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
-    );
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let no_store = HeaderValue::from_static("no-store");
-    headers.entry(CACHE_CONTROL).or_insert(no_store);
-    response
-}
-
-/// Every request waits for its turn.
-async fn in_turn(State(pace): State<Pace>, request: Request, next: Next) -> Response {
-    pace.turn().await;
-    next.run(request).await
-}
-
-impl AppState {
-    /// Waits until a reply that may be long can begin.
-    async fn admit(&self, client: Client) -> Result<Reading, Failure> {
-        let Some(permit) = self.replies.admit(client.ip).await else {
-            RequestRefused.emit(&mut self.board.lock().http);
-            return Err(Failure::Busy(self.replies.wait()));
-        };
-        Ok(Reading {
-            permit,
-            end: client.end,
-            patience: client.patience,
-            board: self.board.clone(),
-        })
-    }
-
-    /// A reply that may be long, compressed if the client accepts that.
-    async fn long(
-        &self,
-        reading: Reading,
-        accepted: Accepted,
-        kind: HeaderValue,
-        text: impl Pieces + Send + 'static,
-    ) -> Result<Response, Failure> {
-        const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-        let body = Body::begin(text, self.pace.clone()).await?;
-        let (body, compressed) = if body.is_short() {
-            let (chunk, compressed) = body.into_chunk(accepted.gzip)?;
-            (chunk.into(), compressed)
-        } else {
-            let chunks = body.into_chunks(accepted.gzip, reading);
-            (axum::body::Body::from_stream(chunks), accepted.gzip)
-        };
-        let mut response = ([(CONTENT_TYPE, kind)], body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(VARY, ACCEPT_ENCODING.into());
-        if compressed {
-            headers.insert(CONTENT_ENCODING, GZIP);
-        }
-        Ok(response)
-    }
-}
-
-/// Why a request has no reply of its own.
-enum Failure {
-    /// Too many replies are under way, and were for so long.
-    Busy(Duration),
-    /// The reply could not be written.
-    Unwritten(Box<dyn Error + Send + Sync>),
-}
-
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Unwritten(error.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Busy(waited) => {
-                let text = "too many replies are under way; ask again later\n";
-                let mut response = reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
-                let wait = waited.as_secs().max(1).into();
-                response.headers_mut().insert(RETRY_AFTER, wait);
-                response
-            }
-            Self::Unwritten(error) => {
-                error!(%error, "a reply could not be written");
-                let text = format!("{error}\n");
-                reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
-            }
-        }
-    }
-}
-
-fn reply(status: StatusCode, kind: HeaderValue, body: impl Into<String>) -> Response {
-    (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
 }

@@ -1,5 +1,6 @@
 use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use flate2::read::GzDecoder;
@@ -36,7 +37,8 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let metrics = Metrics::new(board.clone(), Histograms::On);
         let shutdown = CancellationToken::new();
-        let serving = serve_within(bounds, listener, board.clone(), metrics, shutdown.clone());
+        let site = Site::Agent(board.clone(), metrics);
+        let serving = serve_within(bounds, listener, site, shutdown.clone());
         let task = tokio::spawn(serving);
         Self {
             address,
@@ -392,7 +394,7 @@ async fn what_finds_no_room_in_time_is_refused_and_counted() {
     let reply = server.get_with("/metrics", "").await;
     assert!(reply.starts_with("HTTP/1.1 503"), "{reply}");
     assert!(reply.contains("retry-after: 1\r\n"), "{reply}");
-    assert_eq!(server.board.lock().http.refused, 1);
+    assert_eq!(server.board.lock().http.refused.load(Ordering::Relaxed), 1);
     assert_eq!(server.get("/healthz").await.0, 200);
 }
 
@@ -406,7 +408,15 @@ async fn a_reader_that_is_too_slow_is_ended_and_makes_room() {
     let silent = silent_readers(&server).await;
     let (status, _) = server.get("/metrics").await;
     assert_eq!(status, 200);
-    assert!(server.board.lock().http.slow_readers > 0);
+    assert!(
+        server
+            .board
+            .lock()
+            .http
+            .slow_readers
+            .load(Ordering::Relaxed)
+            > 0
+    );
     let mut cut_off = 0;
     for mut stream in silent {
         let mut reply = Vec::new();

@@ -143,6 +143,7 @@ pub fn plan(targets: impl IntoIterator<Item = Arc<Target>>) -> Plan {
         http_interval: Duration::from_mins(10),
         metrics: Detail::Full,
         limits: Limits::default(),
+        allowed: vec![],
         rejected: Rejected::default(),
         warnings: vec![],
         hash: 0xfeed_f00d_dead_beef,

@@ -11,6 +11,7 @@ mod verdict_history;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -53,7 +54,7 @@ pub struct Board {
     /// The state of the scheduler.
     pub scheduler: SchedulerState,
     /// What was counted of the clients of the HTTP server.
-    pub http: HttpCounters,
+    pub http: Arc<HttpCounters>,
 }
 
 /// One target, its latest probe and its counters.
@@ -171,13 +172,13 @@ pub struct SchedulerState {
     pub ready: bool,
 }
 
-/// What was counted of the clients of the HTTP server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was counted of the clients of the HTTP server, which counts without the board's lock.
+#[derive(Debug, Default)]
 pub struct HttpCounters {
     /// Requests that were refused because too many replies were under way.
-    pub refused: u64,
+    pub refused: AtomicU64,
     /// Readers that were too slow, and whose connection was ended.
-    pub slow_readers: u64,
+    pub slow_readers: AtomicU64,
 }
 
 /// The board as it is shared.
@@ -214,7 +215,7 @@ impl Board {
                 rejected: plan.rejected,
             },
             scheduler: SchedulerState::default(),
-            http: HttpCounters::default(),
+            http: Arc::default(),
         };
         board.adopt(plan, now);
         board

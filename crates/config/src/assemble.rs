@@ -88,6 +88,7 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
         http_interval: globals.http_interval,
         metrics: globals.metrics,
         limits: globals.limits,
+        allowed: globals.allowed,
         resolvers: globals.resolvers.all,
         rejected: merged.rejected,
         warnings: problems.warnings.into_iter().map(|w| w.text).collect(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use privatelink_verdict::admission::Allowed;
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
 use rustls_pki_types::CertificateDer;
@@ -22,6 +23,8 @@ pub struct Plan {
     pub metrics: Detail,
     /// What bounds the agent.
     pub limits: Limits,
+    /// The hosts that others than the operator may name, beside the catalogue's.
+    pub allowed: Vec<Allowed>,
     /// How many targets of each source were refused, with the reason in `warnings`.
     pub rejected: Rejected,
     /// What is doubtful, for a log line each.

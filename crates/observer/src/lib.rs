@@ -1,2 +1,268 @@
 //! Observer: the one part that knows Kubernetes. It watches what the cluster says that it uses, and
 //! publishes the targets that the agents read.
+//!
+//! Data goes one way: watch → index → publish. Every replica watches; the one that the election made
+//! leader writes. Nothing here is a precondition of probing: agents go on with what they read last.
+
+mod client;
+mod election;
+mod events;
+#[cfg(test)]
+mod fake_api;
+pub mod metrics;
+mod page;
+mod publish;
+mod served;
+mod source_state;
+mod watch;
+mod watched;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use kube::{Api, Client};
+use privatelink_discovery::{Discovered, DiscoveryRules, Index, Kind, Source, Visitor, each_kind};
+use tokio::sync::{Notify, watch as channel};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::client::RequestCount;
+use self::election::Election;
+use self::publish::Publisher;
+use self::served::Served;
+use self::source_state::States;
+use self::watch::Watch;
+
+pub use self::client::ClientError;
+pub use self::election::Leadership;
+pub use self::publish::FILE;
+pub use self::source_state::{State, StateSince};
+
+/// What does not change while the observer runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespace of the ConfigMap and the lease.
+    pub namespace: String,
+    /// The ConfigMap that the agents mount.
+    pub config_map: String,
+    /// The lease of the leader.
+    pub lease: String,
+    /// The name of this replica's pod.
+    pub pod: String,
+    /// The namespaces that are watched; empty for the whole cluster.
+    pub watch_namespaces: Vec<String>,
+    /// The sources that are on.
+    pub sources: Vec<Source>,
+}
+
+/// What a new configuration may change.
+#[derive(Clone, Debug)]
+pub struct ObserverRules {
+    /// What discovery goes by.
+    pub discovery: DiscoveryRules,
+    /// How many targets agents have room for beside those of their own configuration.
+    pub most: usize,
+}
+
+/// An observer. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    options: Arc<Options>,
+    shared: Shared,
+    leadership: Leadership,
+    requests: RequestCount,
+    started: SystemTime,
+}
+
+/// What the tasks of the observer share.
+#[derive(Clone, Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    /// What is news to the publisher.
+    changed: Arc<Notify>,
+    rules: channel::Receiver<ObserverRules>,
+}
+
+/// No lock is held across an await, and none while another is taken.
+#[derive(Debug)]
+struct Inner {
+    index: Mutex<Index>,
+    states: Mutex<States>,
+    /// The list as it was last made.
+    discovered: Mutex<Discovered>,
+    /// Why nothing can be published; empty where it can.
+    publishing: Mutex<String>,
+}
+
+impl Shared {
+    fn new(rules: channel::Receiver<ObserverRules>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                index: Mutex::default(),
+                states: Mutex::new(States::new(SystemTime::now())),
+                discovered: Mutex::default(),
+                publishing: Mutex::default(),
+            }),
+            changed: Arc::default(),
+            rules,
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        locked(&self.inner.index)
+    }
+
+    fn states(&self) -> MutexGuard<'_, States> {
+        locked(&self.inner.states)
+    }
+
+    fn discovered(&self) -> MutexGuard<'_, Discovered> {
+        locked(&self.inner.discovered)
+    }
+
+    fn publishing(&self) -> MutexGuard<'_, String> {
+        locked(&self.inner.publishing)
+    }
+}
+
+/// A task that panicked while it held the lock left what it guards as usable as before.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tasks of an observer.
+#[derive(Debug)]
+pub struct Tasks {
+    election: tokio::task::JoinHandle<()>,
+    others: JoinSet<()>,
+}
+
+impl Observer {
+    /// Begins to watch, to stand for election and, when it leads, to publish, until `shutdown`.
+    pub async fn start(
+        options: Options,
+        rules: channel::Receiver<ObserverRules>,
+        shutdown: CancellationToken,
+    ) -> Result<(Self, Tasks), ClientError> {
+        let requests = RequestCount::default();
+        let client = client::connect(&requests).await?;
+        Ok(Self::start_with(
+            &client, requests, options, rules, shutdown,
+        ))
+    }
+
+    fn start_with(
+        client: &Client,
+        requests: RequestCount,
+        options: Options,
+        rules: channel::Receiver<ObserverRules>,
+        shutdown: CancellationToken,
+    ) -> (Self, Tasks) {
+        let shared = Shared::new(rules);
+        let leases = Api::namespaced(client.clone(), &options.namespace);
+        // A pod that is started again is another candidate: nothing says that its last write has ended.
+        let identity = format!("{}_{:016x}", options.pod, fastrand::u64(..));
+        let (election, leadership) = Election::new(leases, &options.lease, &identity);
+        let election = tokio::spawn(election.run(shutdown));
+
+        let mut others = JoinSet::new();
+        let (served_sender, served) = channel::channel(Served::default());
+        others.spawn(served::follow(client.clone(), served_sender));
+        let config_maps = Api::namespaced(client.clone(), &options.namespace);
+        let publisher = Publisher::new(
+            config_maps,
+            &options.config_map,
+            shared.clone(),
+            leadership.clone(),
+        );
+        others.spawn(publisher.run());
+        each_kind(&mut StartWatches {
+            client,
+            shared: &shared,
+            served: &served,
+            options: &options,
+            tasks: &mut others,
+        });
+        let observer = Self {
+            options: Arc::new(options),
+            shared,
+            leadership,
+            requests,
+            started: SystemTime::now(),
+        };
+        (observer, Tasks { election, others })
+    }
+
+    /// Whether the observer answers questions about the cluster: every source was listed, or it is known
+    /// why not.
+    pub fn is_ready(&self) -> bool {
+        self.shared.states().is_settled()
+    }
+
+    /// The state of each source that is on.
+    fn sources(&self) -> Vec<(Source, StateSince)> {
+        let states = self.shared.states();
+        let sources = self.options.sources.iter().copied();
+        sources
+            .filter_map(|source| Some((source, states.of(source)?)))
+            .collect()
+    }
+}
+
+impl Tasks {
+    /// Waits until a task ends by itself, which none should; its name or what it said.
+    pub async fn failed(&mut self) -> String {
+        tokio::select! {
+            ended = &mut self.election => match ended {
+                Ok(()) => "the election ended".to_owned(),
+                Err(error) => format!("the election ended: {error}"),
+            },
+            Some(ended) = self.others.join_next() => match ended {
+                Ok(()) => "a watch ended".to_owned(),
+                Err(error) => format!("a watch or the publisher ended: {error}"),
+            },
+        }
+    }
+
+    /// Stops watching and publishing, and waits until the lease is given back.
+    pub async fn stop(mut self) {
+        self.others.shutdown().await;
+        let _ = self.election.await;
+    }
+}
+
+/// Starts the watches of every kind that a source which is on reads.
+struct StartWatches<'a> {
+    client: &'a Client,
+    shared: &'a Shared,
+    served: &'a channel::Receiver<Served>,
+    options: &'a Options,
+    tasks: &'a mut JoinSet<()>,
+}
+
+impl Visitor for StartWatches<'_> {
+    fn visit<K: Kind>(&mut self, sources: &'static [Source]) {
+        if !sources
+            .iter()
+            .any(|source| self.options.sources.contains(source))
+        {
+            return;
+        }
+        let whole_cluster = [String::new()];
+        let namespaces = match &self.options.watch_namespaces[..] {
+            [] => &whole_cluster[..],
+            // A Role cannot allow what belongs to the whole cluster.
+            _ if !K::RESOURCE.is_namespaced => &[],
+            namespaces => namespaces,
+        };
+        for namespace in namespaces {
+            let watch = Watch {
+                client: self.client.clone(),
+                shared: self.shared.clone(),
+                served: self.served.clone(),
+                namespace: namespace.clone(),
+            };
+            self.tasks.spawn(watch.run::<K>());
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! The field names are API in the JSON format; `target` is the target's name.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use privatelink_board::{ConfigState, Counters, HttpCounters, Probed, SchedulerState};
@@ -181,8 +182,8 @@ pub struct RequestRefused;
 
 impl RequestRefused {
     /// Counts the request and writes the line, at debug: clients decide how many there are.
-    pub fn emit(&self, http: &mut HttpCounters) {
-        http.refused += 1;
+    pub fn emit(&self, http: &HttpCounters) {
+        http.refused.fetch_add(1, Ordering::Relaxed);
         debug!("a request was refused: too many replies are under way");
     }
 }
@@ -193,8 +194,8 @@ pub struct SlowReaderEnded;
 
 impl SlowReaderEnded {
     /// Counts the reader and writes the line, at debug: clients decide how many there are.
-    pub fn emit(&self, http: &mut HttpCounters) {
-        http.slow_readers += 1;
+    pub fn emit(&self, http: &HttpCounters) {
+        http.slow_readers.fetch_add(1, Ordering::Relaxed);
         debug!("a connection was ended: its client read a reply too slowly");
     }
 }
@@ -233,9 +234,14 @@ impl ConfigRefused<'_> {
     pub fn emit(&self, config: &mut ConfigState) {
         config.last_reload_ok = false;
         config.error = Some(self.error.to_owned());
+        self.log();
+    }
+
+    /// Writes the line.
+    pub fn log(&self) {
         error!(
             error = self.error,
-            "configuration refused; the agent keeps the previous one"
+            "configuration refused; the previous one stays in use"
         );
     }
 }
@@ -261,6 +267,34 @@ impl AgentStarted<'_> {
             targets = self.targets,
             "agent started"
         );
+    }
+}
+
+/// The observer has started.
+#[derive(Debug)]
+pub struct ObserverStarted {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+impl ObserverStarted {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(version = VERSION, listen = %self.listen, "observer started");
+    }
+}
+
+/// The observer is stopping.
+#[derive(Debug)]
+pub struct ObserverStopping<'a> {
+    /// Why: the signal's name.
+    pub cause: &'a str,
+}
+
+impl ObserverStopping<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        info!(cause = self.cause, "observer stopping");
     }
 }
 

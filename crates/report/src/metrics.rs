@@ -6,6 +6,7 @@
 pub mod definition;
 mod durations;
 mod exposition;
+pub mod observer;
 mod process;
 mod row;
 mod scrape;

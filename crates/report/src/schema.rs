@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::json::Report;
 use crate::json::enums::Enum;
 use crate::json::summary::Summary;
-use crate::metrics::definition::{DEFINITIONS, Scope};
+use crate::metrics::definition::{DEFINITIONS, Definition, Scope};
+use crate::metrics::observer::OBSERVER_DEFINITIONS;
 
 /// The JSON schema of `check -o json` and `/api/v1/targets`.
 pub fn report(out: &mut impl Write) -> io::Result<()> {
@@ -58,14 +59,18 @@ pub fn metrics_markdown(out: &mut impl Write) -> io::Result<()> {
          monitors add `network=\"host\"` to the series of agents in the network of the nodes."
     )?;
     let title = "Per target, also with `metrics: essential`";
-    metrics_table(out, title, Scope::Essential)?;
-    metrics_table(out, "Per target, with `metrics: full`", Scope::Full)?;
-    metrics_table(out, "Per agent", Scope::Agent)
+    let agents = DEFINITIONS;
+    metrics_table(out, title, agents, Scope::Essential)?;
+    let title = "Per target, with `metrics: full`";
+    metrics_table(out, title, agents, Scope::Full)?;
+    metrics_table(out, "Per agent", agents, Scope::Agent)?;
+    let title = "Per replica of the observer";
+    metrics_table(out, title, OBSERVER_DEFINITIONS, Scope::Observer)
 }
 
 /// Every metric as a JSON array.
 pub fn metrics_json(out: &mut impl Write) -> io::Result<()> {
-    json(out, &DEFINITIONS)
+    json(out, &[DEFINITIONS, OBSERVER_DEFINITIONS].concat())
 }
 
 /// One row of the table of reasons.
@@ -89,13 +94,20 @@ fn reason_rows() -> impl Iterator<Item = ReasonRow> {
     })
 }
 
-fn metrics_table(out: &mut impl Write, title: &str, scope: Scope) -> io::Result<()> {
+fn metrics_table(
+    out: &mut impl Write,
+    title: &str,
+    definitions: &[Definition],
+    scope: Scope,
+) -> io::Result<()> {
     writeln!(
         out,
         "\n## {title}\n\n| metric | type | labels | meaning | exists |\n|---|---|---|---|---|"
     )?;
-    let definitions = DEFINITIONS.iter();
-    for definition in definitions.filter(|definition| definition.scope == scope) {
+    for definition in definitions
+        .iter()
+        .filter(|definition| definition.scope == scope)
+    {
         let (name, kind) = (definition.name, definition.kind.as_str());
         let labels = definition.labels.join(", ");
         let (help, exists) = (cell(definition.help), cell(definition.exists));

@@ -38,6 +38,8 @@ pub enum Scope {
     Full,
     /// Per target, also with `metrics: essential`.
     Essential,
+    /// Once per replica of the observer.
+    Observer,
 }
 
 /// One metric.

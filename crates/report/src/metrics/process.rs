@@ -1,21 +1,35 @@
 //! Process: `process_*`, what the kernel says of the agent's own process (proc(5)).
 
+use std::io;
+
 use procfs::process::{LimitValue, Process as Procfs};
 
 use super::definition::MetricKind;
+use super::exposition::{Exposition, FamilyWriter, count};
 
-/// A metric of the process, as it is now.
+/// Writes the metrics of this process, as they are now.
+pub(super) fn write_process(out: &mut Vec<u8>, format: Exposition, end: &str) -> io::Result<()> {
+    for metric in process_metrics() {
+        let of = (metric.name, metric.kind, metric.help);
+        let mut family = FamilyWriter::new(out, format, of, &[], end, false);
+        if let Some(value) = metric.value {
+            family.sample(&[], count(value))?;
+        }
+    }
+    Ok(())
+}
+
 #[derive(Debug)]
-pub(super) struct ProcessMetric {
-    pub(super) name: &'static str,
-    pub(super) kind: MetricKind,
-    pub(super) help: &'static str,
+struct ProcessMetric {
+    name: &'static str,
+    kind: MetricKind,
+    help: &'static str,
     /// `None` where it cannot be read.
-    pub(super) value: Option<u64>,
+    value: Option<u64>,
 }
 
 /// The metrics of this process, sorted by name.
-pub(super) fn process_metrics() -> [ProcessMetric; 7] {
+fn process_metrics() -> [ProcessMetric; 7] {
     let process = Procfs::myself().ok();
     let process = process.as_ref();
     let stat = process.and_then(|process| process.stat().ok());

@@ -15,8 +15,8 @@ use privatelink_config::plan::Detail;
 use super::Metrics;
 use super::definition::{BY_NAME, Id, Scope};
 use super::durations::{Durations, STAGES, STAGES_SORTED, StageHistograms};
-use super::exposition::{Exposition, FamilyWriter, count};
-use super::process::process_metrics;
+use super::exposition::{Exposition, FamilyWriter};
+use super::process::write_process;
 use super::row::Row;
 use super::series::{AgentSample, flag, write_target};
 use crate::pieces::Pieces;
@@ -83,7 +83,7 @@ impl Pieces for Scrape {
             Next::Read(walk) => self.read(walk),
             Next::Write(at) => self.write(at, out)?,
             Next::Process => {
-                self.write_process(out)?;
+                write_process(out, self.format, &self.metrics.end_of_labels)?;
                 self.format.end(out);
                 Next::Nothing
             }
@@ -168,7 +168,7 @@ impl Scrape {
             (Id::StageDuration, _) if per_target => {
                 (&["stage", "target"][..], STAGES.len() * self.rows.len())
             }
-            (_, Scope::Agent) => (definition.labels, 0),
+            (_, Scope::Agent | Scope::Observer) => (definition.labels, 0),
             (_, Scope::Full) if self.detail == Detail::Essential => (definition.labels, 0),
             (_, Scope::Full | Scope::Essential) => (definition.labels, self.rows.len()),
         };
@@ -233,17 +233,5 @@ impl Scrape {
             }
             _ => write_target(id, row, family),
         }
-    }
-
-    fn write_process(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        for metric in process_metrics() {
-            let of = (metric.name, metric.kind, metric.help);
-            let end = &self.metrics.end_of_labels;
-            let mut family = FamilyWriter::new(out, self.format, of, &[], end, false);
-            if let Some(value) = metric.value {
-                family.sample(&[], count(value))?;
-            }
-        }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! Samples are sorted by the values of their labels.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use privatelink_board::Board;
 use privatelink_verdict::address::Class;
@@ -16,7 +17,7 @@ use super::durations::{STAGES, STAGES_SORTED};
 use super::exposition::{FamilyWriter, count, escaped};
 use super::row::{ProbeFacts, Row};
 use crate::time::unix_seconds;
-use crate::version::VERSION;
+use crate::version::{REVISION, VERSION};
 
 /// The outcomes of `privatelink_probes_total`.
 const OUTCOMES: [Outcome; Outcome::ALL.len()] = [Outcome::Fail, Outcome::Pass, Outcome::Warn];
@@ -54,8 +55,7 @@ impl AgentSample {
             let labels = labels.to_vec();
             samples.push(Self { id, labels, value });
         };
-        let revision = option_env!("REVISION").unwrap_or("unknown");
-        add(Id::BuildInfo, &[VERSION, revision], 1.0);
+        add(Id::BuildInfo, &[VERSION, REVISION], 1.0);
         for &source in Source::ALL {
             let targets = board.entries.iter();
             let declared = targets.filter(|entry| entry.target.source == source);
@@ -75,8 +75,16 @@ impl AgentSample {
         add(Id::InFlight, &[], count(scheduler.in_flight));
         add(Id::Skipped, &[], count(scheduler.skipped));
         add(Id::Panics, &[], count(scheduler.panics));
-        add(Id::HttpRefused, &[], count(board.http.refused));
-        add(Id::HttpSlowReaders, &[], count(board.http.slow_readers));
+        add(
+            Id::HttpRefused,
+            &[],
+            count(board.http.refused.load(Ordering::Relaxed)),
+        );
+        add(
+            Id::HttpSlowReaders,
+            &[],
+            count(board.http.slow_readers.load(Ordering::Relaxed)),
+        );
         samples
     }
 }

@@ -1,0 +1,74 @@
+//! Client: how the API server is reached, and how long it may take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Request;
+use kube::client::{Body, ClientBuilder};
+use kube::config::{InClusterError, InferConfigError};
+use kube::{Client, Config};
+use tower::timeout::TimeoutLayer;
+use tower::util::MapRequestLayer;
+
+/// How long one call may take that is not a list or a watch.
+pub(crate) const CALL: Duration = Duration::from_secs(5);
+
+/// How long the API server may take until it begins to answer.
+const FIRST_BYTE: Duration = Duration::from_secs(30);
+
+/// How long a connection may be silent. A watch ends before that, since the API server is asked to end
+/// it (see [`crate::watch`]).
+const SILENCE: Duration = Duration::from_secs(150);
+
+/// The API server cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The pod has no service account, or its files cannot be read.
+    #[error(
+        "cannot read the service account of this pod, which the observer needs; the chart gives it one"
+    )]
+    InCluster(#[source] InClusterError),
+    /// Not in a cluster, and no kubeconfig that can be read.
+    #[error(
+        "this is no pod, and there is no kubeconfig that can be used (KUBECONFIG, ~/.kube/config)"
+    )]
+    Kubeconfig(#[source] InferConfigError),
+    /// The credentials or certificates cannot be used.
+    #[error("cannot prepare connections to the API server")]
+    Build(#[source] kube::Error),
+}
+
+/// Counts the requests to the API server. Clones share the count.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestCount(Arc<AtomicU64>);
+
+impl RequestCount {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A client for the cluster that this pod is in, by the address of the service `kubernetes` and not by a
+/// name: names are what is under test. Elsewhere for the cluster that the kubeconfig names.
+pub(crate) async fn connect(requests: &RequestCount) -> Result<Client, ClientError> {
+    let mut config = if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        Config::incluster_env().map_err(ClientError::InCluster)?
+    } else {
+        Config::infer().await.map_err(ClientError::Kubeconfig)?
+    };
+    config.connect_timeout = Some(CALL);
+    config.read_timeout = Some(SILENCE);
+    // Every caller has a pace of its own; kube's retries could keep one waiting for minutes.
+    config.default_retry = false;
+    let count = requests.clone();
+    let counted = MapRequestLayer::new(move |request: Request<Body>| {
+        count.0.fetch_add(1, Ordering::Relaxed);
+        request
+    });
+    let builder = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
+    Ok(builder
+        .with_layer(&TimeoutLayer::new(FIRST_BYTE))
+        .with_layer(&counted)
+        .build())
+}

@@ -1,0 +1,131 @@
+//! Events: what the observer logs, one struct for each thing that happens.
+
+use privatelink_verdict::sanitize::sentence;
+use tracing::{info, warn};
+
+use crate::source_state::State;
+
+/// This replica leads now, or does not any more.
+#[derive(Debug)]
+pub(crate) struct LeadershipChanged<'a> {
+    pub(crate) is_leading: bool,
+    /// Who holds the lease; empty for nobody.
+    pub(crate) holder: &'a str,
+}
+
+impl LeadershipChanged<'_> {
+    pub(crate) fn emit(&self) {
+        let holder = &*sentence(self.holder);
+        if self.is_leading {
+            info!(holder, "this replica leads: it writes what the agents read");
+        } else {
+            info!(
+                holder,
+                "this replica does not lead any more: another one writes"
+            );
+        }
+    }
+}
+
+/// The lease could neither be read nor renewed. Logged once, until an attempt succeeds.
+#[derive(Debug)]
+pub(crate) struct LeaseNotRenewed<'a> {
+    pub(crate) lease: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl LeaseNotRenewed<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            lease = self.lease,
+            error = &*sentence(self.error),
+            "cannot hold the lease: without it this replica writes nothing, and agents go on with what \
+             they have"
+        );
+    }
+}
+
+/// The state of a watch changed.
+#[derive(Debug)]
+pub(crate) struct WatchChanged<'a> {
+    /// The kind that is watched.
+    pub(crate) kind: &'static str,
+    /// The namespace; empty for the whole cluster.
+    pub(crate) namespace: &'a str,
+    pub(crate) state: State,
+    /// Why.
+    pub(crate) error: &'a str,
+}
+
+impl WatchChanged<'_> {
+    pub(crate) fn emit(&self) {
+        let Self {
+            kind,
+            namespace,
+            state,
+            error,
+        } = self;
+        let (state, error) = (state.as_str(), &*sentence(error));
+        match self.state {
+            State::Ok => info!(kind, namespace, state, "watching"),
+            State::Absent => info!(
+                kind,
+                namespace, state, "the cluster does not have this kind"
+            ),
+            State::Forbidden => warn!(
+                kind,
+                namespace,
+                state,
+                error,
+                "the service account may not list and watch this kind: what it says is not known"
+            ),
+            State::Stale => warn!(
+                kind,
+                namespace,
+                state,
+                error,
+                "cannot watch this kind: what was known of it stays in use"
+            ),
+        }
+    }
+}
+
+/// The targets were published.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// How many targets agents read now.
+    pub(crate) targets: usize,
+    /// How many there was no room for.
+    pub(crate) left_out: usize,
+}
+
+impl Published {
+    pub(crate) fn emit(&self) {
+        let Self { targets, left_out } = self;
+        if *left_out == 0 {
+            info!(targets, "published the targets");
+        } else {
+            warn!(
+                targets,
+                left_out, "published the targets, but some had no room; raise limits.maxTargets"
+            );
+        }
+    }
+}
+
+/// The targets could not be published. Logged once, until it succeeds.
+#[derive(Debug)]
+pub(crate) struct NotPublished<'a> {
+    pub(crate) config_map: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl NotPublished<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            config_map = self.config_map,
+            error = &*sentence(self.error),
+            "cannot publish the targets: agents go on with what they have"
+        );
+    }
+}

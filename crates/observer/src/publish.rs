@@ -1,0 +1,215 @@
+//! Publish: writes the targets to the ConfigMap that the agents mount.
+
+use std::time::{Duration, SystemTime};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use privatelink_discovery::target_file;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Shared;
+use crate::client::CALL;
+use crate::election::Leadership;
+use crate::events::{NotPublished, Published};
+
+/// The file of the ConfigMap.
+pub const FILE: &str = "targets.yaml";
+
+/// Between two looks, so that many changes at once are one.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// Between two writes.
+const BETWEEN_WRITES: Duration = Duration::from_secs(30);
+
+/// Between two looks at the list without news: targets go when their time is over.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// The present content is read again after this, in case that a person has changed it.
+const READ_AGAIN: Duration = Duration::from_mins(10);
+
+/// How long is waited for lists before a list is published that may lack something.
+const SETTLE: Duration = Duration::from_mins(1);
+
+/// The largest file, in bytes. A ConfigMap holds 1 MiB, keys and metadata included.
+const ROOM: usize = 900 * 1024;
+
+/// Writes what the index says, while this replica leads.
+pub(crate) struct Publisher {
+    config_maps: Api<ConfigMap>,
+    name: String,
+    shared: Shared,
+    leadership: Leadership,
+    /// What the ConfigMap holds, as far as this replica knows.
+    present: Option<Present>,
+    /// Whether the last attempt failed, so that a failure that lasts is logged once.
+    is_failing: bool,
+}
+
+/// What the ConfigMap held when it was read or written.
+struct Present {
+    text: Option<String>,
+    version: Option<String>,
+    at: Instant,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        config_maps: Api<ConfigMap>,
+        name: &str,
+        shared: Shared,
+        leadership: Leadership,
+    ) -> Self {
+        Self {
+            config_maps,
+            name: name.to_owned(),
+            shared,
+            leadership,
+            present: None,
+            is_failing: false,
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        self.remember().await;
+        let started = Instant::now();
+        loop {
+            let (text, published) = self.look();
+            let is_complete = self.shared.states().is_settled() || started.elapsed() > SETTLE;
+            let is_leading = self.leadership.is_leading();
+            let mut pause = MOMENT;
+            if is_leading && is_complete {
+                match self.write(&text).await {
+                    Ok(false) => self.succeeded(),
+                    Ok(true) => {
+                        self.succeeded();
+                        published.emit();
+                        pause = BETWEEN_WRITES;
+                    }
+                    Err(error) => self.failed(&error),
+                }
+            } else if !is_leading {
+                // Another replica writes meanwhile.
+                self.present = None;
+            }
+            sleep(pause).await;
+            tokio::select! {
+                () = self.shared.changed.notified() => {}
+                () = self.leadership.gained(), if !is_leading => {}
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// After a restart of all replicas what is published goes on until it is known whether it is used.
+    async fn remember(&mut self) {
+        while let Err(error) = self.read().await {
+            self.failed(&error);
+            sleep(CALL).await;
+        }
+        self.succeeded();
+        let present = self
+            .present
+            .as_ref()
+            .and_then(|present| present.text.as_deref());
+        let now = SystemTime::now();
+        let targets = target_file::read(present.unwrap_or_default(), now);
+        self.shared.index().remember(targets, now);
+    }
+
+    /// The list as it is now. Every replica makes it, so that each knows when a target was used last.
+    fn look(&self) -> (String, Published) {
+        let most = self.shared.rules.borrow().most;
+        let discovered = self.shared.index().discovered(SystemTime::now(), most);
+        let entries: Vec<_> = discovered.targets.iter().map(target_file::keys).collect();
+        let (text, no_room) = target_file::render(&entries, ROOM);
+        let published = Published {
+            targets: entries.len() - no_room,
+            left_out: discovered.left_out + no_room,
+        };
+        *self.shared.discovered() = discovered;
+        (text, published)
+    }
+
+    /// Writes `text` unless it is there; whether it was written.
+    async fn write(&mut self, text: &str) -> Result<bool, String> {
+        if self
+            .present
+            .as_ref()
+            .is_none_or(|present| present.at.elapsed() > READ_AGAIN)
+        {
+            self.read().await?;
+        }
+        let Some(present) = self.present.take() else {
+            return Ok(false);
+        };
+        if present.text.as_deref() == Some(text) {
+            self.present = Some(present);
+            return Ok(false);
+        }
+        // The version: a write of another replica in between makes this one a conflict.
+        let patch = Patch::Merge(json!({
+            "metadata": {"resourceVersion": present.version},
+            "data": {FILE: text},
+        }));
+        if !self.leadership.is_leading() {
+            return Ok(false);
+        }
+        let parameters = PatchParams::default();
+        let written = self.config_maps.patch(&self.name, &parameters, &patch);
+        self.present = Some(Present::new(answered(written).await?));
+        Ok(true)
+    }
+
+    async fn read(&mut self) -> Result<(), String> {
+        let read = answered(self.config_maps.get(&self.name)).await?;
+        self.present = Some(Present::new(read));
+        Ok(())
+    }
+
+    fn succeeded(&mut self) {
+        self.is_failing = false;
+        self.shared.publishing().clear();
+    }
+
+    fn failed(&mut self, error: &str) {
+        self.present = None;
+        error.clone_into(&mut self.shared.publishing());
+        if !std::mem::replace(&mut self.is_failing, true) {
+            NotPublished {
+                config_map: &self.name,
+                error,
+            }
+            .emit();
+        }
+    }
+}
+
+impl Present {
+    fn new(config_map: ConfigMap) -> Self {
+        Self {
+            text: config_map.data.and_then(|mut data| data.remove(FILE)),
+            version: config_map.metadata.resource_version,
+            at: Instant::now(),
+        }
+    }
+}
+
+/// The answer to a call, or what to do about it.
+async fn answered<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match timeout(CALL, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Err(
+            "it does not exist; the chart makes it, so install or upgrade the release again"
+                .to_owned(),
+        ),
+        Ok(Err(kube::Error::Api(status))) => Err(status.message),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the API server did not answer in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+use http::StatusCode;
+use privatelink_discovery::{DiscoveryRules, Event, Found, Key, Source, Use, User};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::ObserverRules;
+use crate::election::Election;
+use crate::fake_api::FakeApi;
+
+/// A replica that publishes while it leads.
+struct Replica {
+    shared: Shared,
+    /// Ends its leading when it is dropped.
+    election: JoinHandle<()>,
+    _rules: watch::Sender<ObserverRules>,
+}
+
+impl Replica {
+    fn start(config_map: &FakeApi, lease: &FakeApi, identity: &str) -> Self {
+        let (rules, known) = watch::channel(ObserverRules {
+            discovery: DiscoveryRules::default(),
+            most: 500,
+        });
+        let shared = Shared::new(known);
+        let leases = Api::namespaced(lease.client(), "default");
+        let (election, leadership) = Election::new(leases, "observer", identity);
+        let election = tokio::spawn(election.run(CancellationToken::new()));
+        let config_maps = Api::namespaced(config_map.client(), "default");
+        let publisher = Publisher::new(config_maps, "targets", shared.clone(), leadership);
+        tokio::spawn(publisher.run());
+        Self {
+            shared,
+            election,
+            _rules: rules,
+        }
+    }
+
+    /// A workload that uses `host` is seen.
+    fn see(&self, host: &str) {
+        let found = Found {
+            user: Some(User {
+                namespace: "shop".to_owned(),
+                kind: "Deployment".to_owned(),
+                name: "web".to_owned(),
+            }),
+            uses: vec![Use {
+                host: host.to_owned(),
+                port: 443,
+                connect_only: false,
+                usage: None,
+                source: Source::Images,
+            }],
+            ..Found::default()
+        };
+        let key = Key {
+            namespace: "shop".to_owned(),
+            name: host.to_owned(),
+        };
+        self.shared
+            .index()
+            .take("Deployment", "", Event::Apply(key, found));
+        self.shared.changed.notify_one();
+    }
+}
+
+fn lease() -> FakeApi {
+    FakeApi::with(json!({"metadata": {"name": "observer"}}))
+}
+
+/// As the chart makes it: without data.
+fn config_map() -> FakeApi {
+    FakeApi::with(json!({"metadata": {"name": "targets"}}))
+}
+
+fn published(config_map: &FakeApi) -> String {
+    config_map.object()["data"][FILE]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+async fn pass(seconds: u64) {
+    sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_target_is_published_within_seconds_and_the_next_one_half_a_minute_later() {
+    let (config_map, lease) = (config_map(), lease());
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.see("a.vault.azure.net");
+    pass(10).await;
+    assert!(
+        published(&config_map).contains("a.vault.azure.net"),
+        "{}",
+        published(&config_map)
+    );
+    let writes = config_map.writes().len();
+    for n in 0..100 {
+        replica.see(&format!("b{n}.vault.azure.net"));
+        pass(1).await;
+    }
+    pass(31).await;
+    let more = config_map.writes().len() - writes;
+    assert!((3..=5).contains(&more), "{more} writes in 130 s");
+    assert!(published(&config_map).contains("b99.vault.azure.net"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_changed_is_not_written() {
+    let (config_map, lease) = (config_map(), lease());
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.see("a.vault.azure.net");
+    pass(10).await;
+    let writes = config_map.writes().len();
+    for _ in 0..100 {
+        replica.see("a.vault.azure.net");
+        pass(5).await;
+    }
+    assert_eq!(config_map.writes().len(), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leader_alone_writes_and_the_other_one_goes_on_when_it_is_killed() {
+    let (config_map, lease) = (config_map(), lease());
+    let first = Replica::start(&config_map, &lease, "a");
+    pass(3).await;
+    let second = Replica::start(&config_map, &lease, "b");
+    second.see("only-b-sees-it.vault.azure.net");
+    first.see("a.vault.azure.net");
+    pass(40).await;
+    assert!(!published(&config_map).contains("only-b-sees-it"));
+    first.election.abort();
+    second.see("a.vault.azure.net");
+    pass(20).await;
+    assert!(
+        published(&config_map).contains("only-b-sees-it"),
+        "{}",
+        published(&config_map)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_of_all_replicas_no_target_vanishes_before_its_time() {
+    let (config_map, lease) = (config_map(), lease());
+    config_map.edit(|object| {
+        object["data"] = json!({FILE: "# old\ntargets:\n- {\"source\":\"discovered\",\"host\":\"old.vault.azure.net\",\"port\":443}\n"});
+    });
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.see("new.vault.azure.net");
+    pass(100).await;
+    assert!(
+        published(&config_map).contains("old.vault.azure.net"),
+        "{}",
+        published(&config_map)
+    );
+    assert!(published(&config_map).contains("new.vault.azure.net"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_map_that_is_missing_is_said_to_be_and_written_when_it_is_there() {
+    let (config_map, lease) = (config_map(), lease());
+    config_map.delete();
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.see("a.vault.azure.net");
+    pass(60).await;
+    let error = replica.shared.publishing().clone();
+    assert!(error.contains("the chart makes it"), "{error}");
+    config_map.edit(|object| *object = json!({"metadata": {"name": "targets"}}));
+    pass(90).await;
+    assert_eq!(*replica.shared.publishing(), "");
+    assert!(published(&config_map).contains("a.vault.azure.net"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_wrote_is_replaced_and_a_refusal_is_not_the_end() {
+    let (config_map, lease) = (config_map(), lease());
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.see("a.vault.azure.net");
+    pass(10).await;
+    config_map.edit(|object| object["data"] = json!({FILE: "mine"}));
+    config_map.refuse(Some(StatusCode::FORBIDDEN));
+    replica.see("b.vault.azure.net");
+    pass(120).await;
+    assert_eq!(published(&config_map), "mine");
+    assert_eq!(*replica.shared.publishing(), "Forbidden");
+    config_map.refuse(None);
+    pass(90).await;
+    assert!(published(&config_map).contains("b.vault.azure.net"));
+}

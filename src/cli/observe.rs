@@ -1,0 +1,205 @@
+//! Observe: the observer, until a signal stops it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use privatelink_config::plan::Plan;
+use privatelink_config::reload::Watcher;
+use privatelink_discovery::{DiscoveryRules, Source};
+use privatelink_observer::{Observer, ObserverRules, Options};
+use privatelink_report::events::{ConfigRefused, ObserverStarted, ObserverStopping};
+use privatelink_report::log_setup;
+use privatelink_verdict::catalogue::Cloud;
+use privatelink_verdict::suggest::did_you_mean;
+use privatelink_verdict::target;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::run::{LogFormat, read_again};
+use super::shutdown::wait_for_signal;
+use super::{EXIT_OK, Failure, node_name, runtime};
+use crate::http::{self, Site};
+
+/// How long replies under way and the lease may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Run the observer: find the private services that this cluster uses, and publish them as targets for
+/// the agents.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The chart runs it as a Deployment of two replicas, of which one writes. It needs a \
+    ConfigMap and a\nLease in its namespace, which the chart makes, and rights to list and watch what it \
+    reads.\n\nExamples:\n  \
+    privatelink-prober observe --config config.yaml --namespace monitoring --config-map targets --lease \
+    observer\n  \
+    privatelink-prober observe --config config.yaml --namespace monitoring --config-map targets --lease \
+    observer \\\n    --sources images,volumes --watch-namespaces payments,shop"
+)]
+pub(super) struct ObserveArgs {
+    /// The configuration of the agents; `limits.maxTargets` and `allowedHosts` count.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_parser = read_again)]
+    config: Vec<PathBuf>,
+
+    /// Namespace of the ConfigMap and the Lease.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    namespace: String,
+
+    /// Name of this replica, on the page and in the Lease [default: the host name].
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pod_name: Option<String>,
+
+    /// Name of the node that it runs on, on every series [default: the host name].
+    #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+    node_name: Option<String>,
+
+    /// ConfigMap that the agents mount; its key `targets.yaml` is written.
+    #[arg(long, value_name = "NAME")]
+    config_map: String,
+
+    /// Lease of the replica that leads.
+    #[arg(long, value_name = "NAME")]
+    lease: String,
+
+    /// Where services are looked for, with commas between; empty for nowhere [default: all but
+    /// environment and dapr, whose values may be secret].
+    #[arg(long, value_name = "SOURCES", value_parser = sources)]
+    sources: Option<Sources>,
+
+    /// Namespaces to look at, with commas between; objects of the whole cluster are then left out
+    /// [default: the whole cluster].
+    #[arg(long, value_name = "NAMESPACES", value_delimiter = ',')]
+    watch_namespaces: Vec<String>,
+
+    /// The cloud that the cluster is in: where an object names none, its driver takes this one.
+    #[arg(long, value_name = "CLOUD", value_parser = cloud, default_value = "commercial")]
+    cloud: Cloud,
+
+    /// Where to serve metrics, health and the page [default: `[::]:9797`].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// How log lines are written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+
+    /// Least important lines to write: error, warn, info, debug or trace; or levels by module, such
+    /// as `info,privatelink_observer=debug`.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info,kube_client=error,kube_runtime=error"
+    )]
+    log_level: String,
+}
+
+/// Sources that are on.
+#[derive(Clone, Debug)]
+struct Sources(Vec<Source>);
+
+fn sources(list: &str) -> Result<Sources, String> {
+    let words = list
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let sources = words.map(|word| {
+        let all = Source::ALL.iter().map(|source| source.as_str());
+        let known = Source::ALL.iter().find(|source| source.as_str() == word);
+        known.copied().ok_or_else(|| unknown(word, all))
+    });
+    sources.collect::<Result<_, _>>().map(Sources)
+}
+
+fn cloud(word: &str) -> Result<Cloud, String> {
+    let known = Cloud::ALL.iter().find(|cloud| cloud.as_str() == word);
+    known
+        .copied()
+        .ok_or_else(|| unknown(word, Cloud::ALL.iter().map(|cloud| cloud.as_str())))
+}
+
+fn unknown<'a>(word: &str, all: impl Iterator<Item = &'a str> + Clone) -> String {
+    did_you_mean(word, all.clone())
+        .unwrap_or_else(|| format!("there is {}", all.collect::<Vec<_>>().join(", ")))
+}
+
+pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
+    let ObserveArgs {
+        config,
+        namespace,
+        pod_name,
+        node_name,
+        config_map,
+        lease,
+        sources,
+        watch_namespaces,
+        cloud,
+        listen,
+        log_format,
+        log_level,
+    } = args;
+    log_setup::init(log_format.into(), &log_level)?;
+    let sources = sources.map_or_else(Source::on_by_default, |sources| sources.0);
+    let pod = node_name::or_hostname(pod_name.as_deref());
+    let node = node_name::or_hostname(node_name.as_deref());
+    let rules = |plan: &Plan| {
+        let targets = plan.targets.iter();
+        let configured = targets
+            .filter(|target| target.source == target::Source::Config)
+            .count();
+        ObserverRules {
+            discovery: DiscoveryRules {
+                cloud,
+                allowed: plan.allowed.clone(),
+                sources: sources.clone(),
+            },
+            most: plan.limits.max_targets.saturating_sub(configured),
+        }
+    };
+    runtime()?.block_on(async {
+        let (plan, mut watcher) = Watcher::start(&config)?;
+        let listener = http::bind(listen)?;
+        let (current, known) = watch::channel(rules(&plan));
+        let options = Options {
+            namespace,
+            config_map,
+            lease,
+            pod,
+            watch_namespaces: watch_namespaces
+                .into_iter()
+                .filter(|name| !name.is_empty())
+                .collect(),
+            sources: sources.clone(),
+        };
+        let shutdown = CancellationToken::new();
+        ObserverStarted {
+            listen: listener.local_addr()?,
+        }
+        .emit();
+        let (observer, mut tasks) = Observer::start(options, known, shutdown.clone()).await?;
+        let site = Site::Observer(observer, node);
+        let mut server = tokio::spawn(http::serve(listener, site, shutdown.clone()));
+        let cause = loop {
+            tokio::select! {
+                signal = wait_for_signal() => break signal?.as_str(),
+                plan = watcher.changed() => match plan {
+                    Ok(plan) => { current.send_replace(rules(&plan)); }
+                    Err(error) => ConfigRefused { error: &error.to_string() }.log(),
+                },
+                failed = tasks.failed() => return Err(failed.into()),
+                done = &mut server => {
+                    done?;
+                    return Err("the server stopped by itself".into());
+                }
+            }
+        };
+        shutdown.cancel();
+        // What does not end in time ends with the process.
+        let ended = async { tokio::join!(tasks.stop(), server) };
+        let _ = timeout(GRACE, ended).await;
+        ObserverStopping { cause }.emit();
+        Ok(EXIT_OK.into())
+    })
+}
