@@ -1,7 +1,7 @@
 //! Events: what the observer logs, one struct for each thing that happens.
 
 use privatelink_verdict::sanitize::sentence;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::source_state::State;
 
@@ -68,7 +68,7 @@ impl WatchChanged<'_> {
         let (state, error) = (state.as_str(), &*sentence(error));
         match self.state {
             State::Ok => info!(kind, namespace, state, "watching"),
-            State::Absent => info!(
+            State::Absent => debug!(
                 kind,
                 namespace, state, "the cluster does not have this kind"
             ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use privatelink_discovery::{KINDS, Source};
+use privatelink_discovery::{KINDS, Resource, Source};
 
 use crate::events::WatchChanged;
 
@@ -105,16 +105,29 @@ impl States {
         states.all(|known| known.state != State::Stale)
     }
 
-    /// The state of `source`: the worst of its kinds; absent only where all of them are. `None` if it is
-    /// off.
+    /// The state of `source`: the worst of its kinds; absent where all those of a CRD are. `None` if it
+    /// is off.
     pub(crate) fn of(&self, source: Source) -> Option<StateSince> {
-        let reads = |kind: &str| {
-            let row = KINDS.iter().find(|(resource, _)| resource.kind == kind);
-            row.is_some_and(|(_, sources)| sources.contains(&source))
+        let kinds = KINDS
+            .iter()
+            .filter(|(_, sources)| sources.contains(&source));
+        let (custom, built_in): (Vec<_>, Vec<_>) = kinds
+            .map(|(resource, _)| resource)
+            .partition(|resource| resource.is_custom);
+        let worst = |kinds: &[&Resource]| {
+            let reads = |kind: &str| kinds.iter().any(|resource| resource.kind == kind);
+            let watches = self.watches.iter().filter(|((kind, _), _)| reads(kind));
+            watches.max_by_key(|(_, known)| known.state)
         };
-        let watches = self.watches.iter().filter(|((kind, _), _)| reads(kind));
-        let worst = watches.max_by_key(|(_, known)| known.state)?;
-        let ((kind, namespace), known) = worst;
+        let (custom, built_in) = (worst(&custom), worst(&built_in));
+        let is_absent = |(_, known): &(_, &StateSince)| known.state == State::Absent;
+        let ((kind, namespace), known) = match (custom, built_in) {
+            (Some(custom), _) if is_absent(&custom) => custom,
+            (custom, built_in) => custom
+                .into_iter()
+                .chain(built_in)
+                .max_by_key(|(_, known)| known.state)?,
+        };
         let mut known = known.clone();
         if !known.error.is_empty() {
             let place = if namespace.is_empty() {
@@ -125,5 +138,63 @@ impl States {
             known.error = format!("{kind}{place}: {}", known.error);
         }
         Some(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn states(watches: &[(&'static str, State)]) -> States {
+        let mut states = States::new(START);
+        for (kind, state) in watches {
+            let watch = (*kind, String::new());
+            states.add(watch.clone());
+            states.set(&watch, *state, "why", START);
+        }
+        states
+    }
+
+    fn of(watches: &[(&'static str, State)], source: Source) -> Option<State> {
+        states(watches).of(source).map(|known| known.state)
+    }
+
+    #[test]
+    fn a_source_is_as_well_known_as_the_worst_of_its_kinds() {
+        let pods = |state| [("Pod", state), ("Deployment", State::Ok)];
+        for state in [State::Ok, State::Stale, State::Forbidden] {
+            assert_eq!(of(&pods(state), Source::Images), Some(state));
+        }
+        assert_eq!(of(&pods(State::Ok), Source::Flux), None);
+    }
+
+    #[test]
+    fn a_source_is_absent_where_all_its_kinds_of_a_crd_are() {
+        let flux = |first, second| [("OCIRepository", first), ("HelmRepository", second)];
+        let (ok, absent) = (State::Ok, State::Absent);
+        assert_eq!(of(&flux(absent, absent), Source::Flux), Some(absent));
+        assert_eq!(of(&flux(absent, ok), Source::Flux), Some(ok));
+        let mounted = [("Pod", ok), ("SecretProviderClass", absent)];
+        assert_eq!(of(&mounted, Source::SecretProviderClasses), Some(absent));
+        assert_eq!(of(&mounted, Source::Images), Some(ok));
+    }
+
+    #[test]
+    fn what_is_stale_is_so_since_it_was_last_right() {
+        let watch = ("Pod", String::new());
+        let mut states = states(&[("Pod", State::Ok)]);
+        let later = START + std::time::Duration::from_mins(5);
+        states.set(&watch, State::Stale, "no answer", later);
+        states.set(
+            &watch,
+            State::Stale,
+            "still none",
+            later + std::time::Duration::from_mins(5),
+        );
+        let known = states.of(Source::Images).expect("it is on");
+        assert_eq!((known.since, &*known.error), (later, "Pod: still none"));
+        assert!(!states.is_settled());
     }
 }
