@@ -1,9 +1,7 @@
 //! Diagnostic: what is wrong with one value and what to write instead, before its location is known.
 
-use privatelink_verdict::sanitize::acts;
-
-/// The longest text that a message quotes, in characters.
-const QUOTED_CHARS: usize = 80;
+pub(crate) use privatelink_verdict::sanitize::printable;
+pub use privatelink_verdict::sanitize::quoted;
 
 /// Why a value cannot be used, or why it is doubtful.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,25 +35,6 @@ impl Diagnostic {
 /// ` (help)`, or nothing.
 pub(crate) fn in_parentheses(help: Option<&str>) -> String {
     help.map(|help| format!(" ({help})")).unwrap_or_default()
-}
-
-/// `text` between backticks, cut at 80 characters and without control characters, so that a message
-/// can hold it.
-pub fn quoted(text: &str) -> String {
-    let mut quoted: String = text.chars().take(QUOTED_CHARS).map(printable).collect();
-    if text.chars().nth(QUOTED_CHARS).is_some() {
-        quoted.push('…');
-    }
-    format!("`{quoted}`")
-}
-
-/// The character, or what is shown in its place where it would act on a terminal.
-pub(crate) fn printable(c: char) -> char {
-    match c {
-        '\t' => ' ',
-        c if acts(c) => '\u{fffd}',
-        c => c,
-    }
 }
 
 #[cfg(test)]

@@ -1,64 +1,25 @@
-//! Duration: the grammar of durations: `30s`, `10m`, `336h`, `500ms`, `1h30m`.
+//! Duration: the grammar of durations, and why a text is none.
 
 use std::time::Duration;
 
+use privatelink_verdict::duration::NotADuration;
+pub use privatelink_verdict::duration::{PATTERN, show};
+
 use crate::diagnostic::{self, Diagnostic};
-
-/// The pattern of a duration, for the JSON schema.
-pub const PATTERN: &str = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
-
-/// Units, longest first: the order they are written in.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-
-/// The longest duration in milliseconds: ten years, more than any setting needs.
-const LONGEST: u64 = 10 * 365 * 24 * 3_600_000;
 
 /// Reads a duration: whole numbers with units `h`, `m`, `s`, `ms`, each at most once, longest first.
 pub fn parse(text: &str) -> Result<Duration, Diagnostic> {
-    let refusal = || {
-        Diagnostic::new(format!("{} is not a duration", diagnostic::quoted(text))).help(
-            if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-                format!("a duration needs a unit: `{text}s`, `{text}m`, `{text}h` or `{text}ms`")
-            } else {
-                "write whole numbers with units, longest first: `30s`, `10m`, `1h30m`, `500ms`"
-                    .to_owned()
-            },
-        )
-    };
-    if text.is_empty() || text.len() > 64 {
-        return Err(refusal());
-    }
-    let mut milliseconds: u64 = 0;
-    let mut units = UNITS.iter();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at(digits);
-        let letters = after
-            .find(|c: char| !c.is_ascii_lowercase())
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        // `units` goes on where the last unit was found, so each comes once and in order.
-        let (_, factor) = units
-            .find(|(name, _)| *name == unit)
-            .filter(|_| !number.is_empty())
-            .ok_or_else(refusal)?;
-        milliseconds = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(*factor))
-            .and_then(|span| milliseconds.checked_add(span))
-            .filter(|milliseconds| *milliseconds <= LONGEST)
-            .ok_or_else(|| {
-                Diagnostic::new(format!(
-                    "the duration {} is too long",
-                    diagnostic::quoted(text)
-                ))
-                .help("the longest is ten years, `87600h`")
-            })?;
-        rest = after;
-    }
-    Ok(Duration::from_millis(milliseconds))
+    let quoted = diagnostic::quoted(text);
+    let no_duration = || Diagnostic::new(format!("{quoted} is not a duration"));
+    privatelink_verdict::duration::parse(text).map_err(|why| match why {
+        NotADuration::WithoutUnit => no_duration().help(format!(
+            "a duration needs a unit: `{text}s`, `{text}m`, `{text}h` or `{text}ms`"
+        )),
+        NotADuration::TooLong => Diagnostic::new(format!("the duration {quoted} is too long"))
+            .help("the longest is ten years, `87600h`"),
+        NotADuration::Other => no_duration()
+            .help("write whole numbers with units, longest first: `30s`, `10m`, `1h30m`, `500ms`"),
+    })
 }
 
 /// Whether `text` was probably meant as a duration: one number, or numbers with units, right or wrong.
@@ -73,23 +34,6 @@ pub fn resembles(text: &str) -> bool {
         && units.all(|unit| UNITS.contains(&unit))
 }
 
-/// Writes `duration` the way [`parse`] reads it, to the millisecond.
-pub fn show(duration: Duration) -> String {
-    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    for (unit, factor) in UNITS {
-        if rest >= factor {
-            text.push_str(&(rest / factor).to_string());
-            text.push_str(unit);
-            rest %= factor;
-        }
-    }
-    if text.is_empty() {
-        text.push_str("0s");
-    }
-    text
-}
-
 /// The duration between backticks, for messages.
 pub(crate) fn quoted(duration: Duration) -> String {
     format!("`{}`", show(duration))
@@ -97,6 +41,7 @@ pub(crate) fn quoted(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use privatelink_verdict::duration::LONGEST;
     use proptest::prelude::*;
 
     use super::*;

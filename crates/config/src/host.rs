@@ -1,8 +1,8 @@
 //! Host: the DNS name of a target as it is written, and why it may be refused.
 
-use privatelink_verdict::host::{self, BrokenLabel, LONGEST_LABEL, LONGEST_NAME, NotAHost};
+use privatelink_verdict::host::{self, NotAHost};
 
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::Diagnostic;
 
 /// The pattern of a host, for the JSON schema: labels, each with a dot or the end after it. The dot
 /// is in brackets, since Helm shows backslashes doubled.
@@ -21,48 +21,10 @@ pub fn parse(text: &str) -> Result<String, Diagnostic> {
 }
 
 fn diagnostic(text: &str, why: &NotAHost) -> Diagnostic {
-    let applications_name = "write the name that applications use";
-    let no_host =
-        |what: &str| Diagnostic::new(format!("{} is not a host name{what}", quoted(text)));
-    match why {
-        NotAHost::Empty => Diagnostic::new("the host is empty").help(applications_name),
-        NotAHost::Address => Diagnostic::new(format!("the host {} is an IP address", quoted(text)))
-            .help(
-                "write the name that applications use: the probe is about how it resolves \
-                 and which certificate answers to it",
-            ),
-        NotAHost::NotAscii => Diagnostic::new(format!(
-            "the host {} is not ASCII: DNS carries such names in punycode",
-            quoted(text)
-        ))
-        .help("write the form that starts with `xn--`, as applications send it"),
-        NotAHost::Url(host) => no_host("").help(format!("write the host alone: {}", quoted(host))),
-        NotAHost::WithPort(host, Some(port)) => no_host("").help(format!(
-            "write the host alone, {}, and `port: {port}`",
-            quoted(host)
-        )),
-        NotAHost::WithPort(host, None) => {
-            no_host("").help(format!("write the host alone: {}", quoted(host)))
-        }
-        NotAHost::Wildcard => {
-            no_host("").help("a wildcard cannot be resolved: write a name that exists below it")
-        }
-        NotAHost::TooLong(length) => Diagnostic::new(format!(
-            "the host name has {length} characters; a DNS name has at most {LONGEST_NAME}"
-        )),
-        NotAHost::Label(broken) => no_host(&match broken {
-            BrokenLabel::Empty => {
-                ": it has an empty label (two dots in a row, or a leading dot)".to_owned()
-            }
-            BrokenLabel::TooLong(length) => {
-                format!(": a label has {length} characters; DNS allows {LONGEST_LABEL}")
-            }
-            BrokenLabel::Character(odd) => {
-                format!(": {} is not allowed in it", quoted(&odd.to_string()))
-            }
-            BrokenLabel::Hyphen => ": a label starts or ends with a hyphen".to_owned(),
-        }),
-        NotAHost::EndsInNumber => no_host(": it ends in a number").help(applications_name),
+    let diagnostic = Diagnostic::new(why.message(text));
+    match why.help() {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use privatelink_verdict::target::{Expectation, Protocol};
+use privatelink_verdict::target::{Expectation, Protocol, Target};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -120,7 +120,7 @@ pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$";
 
 /// Whether `text` matches [`NAME_PATTERN`].
 pub(crate) fn is_name(text: &str) -> bool {
-    text.len() <= 253
+    text.len() <= Target::LONGEST_NAME
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .bytes()

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::name::normalised;
+use crate::sanitize::quoted;
 
 /// Longest name and label, without the trailing dot (RFC 1035 section 2.3.4).
 pub const LONGEST_NAME: usize = 253;
@@ -43,6 +44,59 @@ pub enum BrokenLabel {
     Character(char),
     /// A hyphen at an end.
     Hyphen,
+}
+
+impl NotAHost {
+    /// What is wrong with the host `text`.
+    pub fn message(&self, text: &str) -> String {
+        let host = quoted(text);
+        let no_host = |what: &str| format!("{host} is not a host name{what}");
+        match self {
+            Self::Empty => "the host is empty".to_owned(),
+            Self::Address => format!("the host {host} is an IP address"),
+            Self::NotAscii => {
+                format!("the host {host} is not ASCII: DNS carries such names in punycode")
+            }
+            Self::Url(_) | Self::WithPort(..) | Self::Wildcard => no_host(""),
+            Self::TooLong(length) => format!(
+                "the host name has {length} characters; a DNS name has at most {LONGEST_NAME}"
+            ),
+            Self::Label(BrokenLabel::Empty) => {
+                no_host(": it has an empty label (two dots in a row, or a leading dot)")
+            }
+            Self::Label(BrokenLabel::TooLong(length)) => no_host(&format!(
+                ": a label has {length} characters; DNS allows {LONGEST_LABEL}"
+            )),
+            Self::Label(BrokenLabel::Character(odd)) => no_host(&format!(
+                ": {} is not allowed in it",
+                quoted(&odd.to_string())
+            )),
+            Self::Label(BrokenLabel::Hyphen) => no_host(": a label starts or ends with a hyphen"),
+            Self::EndsInNumber => no_host(": it ends in a number"),
+        }
+    }
+
+    /// What to write instead.
+    pub fn help(&self) -> Option<String> {
+        let alone = |host: &str| format!("write the host alone: {}", quoted(host));
+        Some(match self {
+            Self::Empty | Self::EndsInNumber => "write the name that applications use".to_owned(),
+            Self::Address => "write the name that applications use: the probe is about how it \
+                              resolves and which certificate answers to it"
+                .to_owned(),
+            Self::NotAscii => {
+                "write the form that starts with `xn--`, as applications send it".to_owned()
+            }
+            Self::Url(host) | Self::WithPort(host, None) => alone(host),
+            Self::WithPort(host, Some(port)) => {
+                format!("write the host alone, {}, and `port: {port}`", quoted(host))
+            }
+            Self::Wildcard => {
+                "a wildcard cannot be resolved: write a name that exists below it".to_owned()
+            }
+            Self::TooLong(_) | Self::Label(_) => return None,
+        })
+    }
 }
 
 /// Reads a host; the result is in lower case and has no trailing dot.

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod alias;
 mod case;
 pub mod catalogue;
+pub mod duration;
 pub mod fact;
 pub mod history;
 pub mod host;

@@ -9,6 +9,9 @@ pub const WIRE_BYTES: usize = 256;
 /// The longest sentence of our own that is shown, in bytes; it may quote the wire.
 pub const SENTENCE_BYTES: usize = 1024;
 
+/// The longest text that a message quotes, in characters.
+const QUOTED_CHARS: usize = 80;
+
 /// `text` without characters that could act on a terminal or hide in a line, in at most
 /// [`WIRE_BYTES`] bytes. What came out of it passes untouched.
 pub fn from_wire(text: &str) -> Cow<'_, str> {
@@ -18,6 +21,25 @@ pub fn from_wire(text: &str) -> Cow<'_, str> {
 /// The same for a sentence that may quote the wire, in at most [`SENTENCE_BYTES`] bytes.
 pub fn sentence(text: &str) -> Cow<'_, str> {
     bounded(text, SENTENCE_BYTES)
+}
+
+/// `text` between backticks, cut at 80 characters and without control characters, so that a message
+/// can hold it.
+pub fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED_CHARS).map(printable).collect();
+    if text.chars().nth(QUOTED_CHARS).is_some() {
+        quoted.push('…');
+    }
+    format!("`{quoted}`")
+}
+
+/// The character, or what is shown in its place where it would act on a terminal.
+pub fn printable(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if acts(c) => '\u{fffd}',
+        c => c,
+    }
 }
 
 /// Whether a character does something instead of being seen: controls, and characters that hide or

@@ -56,6 +56,19 @@ pub struct Target {
 }
 
 impl Target {
+    /// The shortest and the longest interval, whatever the limits say.
+    pub const INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+
+    /// The shortest and the longest timeout: with less than two seconds a stage could not tell a lost
+    /// packet from a slow one.
+    pub const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(10));
+
+    /// The longest name in bytes. It becomes a metric label.
+    pub const LONGEST_NAME: usize = 253;
+
+    /// The longest owner in bytes. It becomes a metric label.
+    pub const LONGEST_OWNER: usize = 128;
+
     /// The catalogue's slug, `custom` outside the catalogue.
     pub fn service_slug(&self) -> &'static str {
         self.service.map_or("custom", |service| service.slug)

@@ -25,9 +25,6 @@ const MYSQL_INTERVAL: Duration = Duration::from_mins(5);
 /// starts a process for every probe.
 const POSTGRES_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The longest owner in bytes; it becomes a metric label.
-const LONGEST_OWNER: usize = 128;
-
 /// One target as written: the target itself, and a target for each data endpoint of its regions.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -296,12 +293,13 @@ fn name_like(
 fn owner(raw: &RawTarget, problems: &mut Problems<'_>) -> Option<String> {
     let written = raw.owner.as_ref()?;
     let owner = written.value.trim();
-    if owner.is_empty() || owner.len() > LONGEST_OWNER || owner.chars().any(acts) {
+    if owner.is_empty() || owner.len() > Target::LONGEST_OWNER || owner.chars().any(acts) {
         problems.error(
             written.location,
             Diagnostic::new(format!("{} cannot be an owner", quoted(&written.value))).help(
                 format!(
-                    "write 1 to {LONGEST_OWNER} printable characters: it becomes a metric label"
+                    "write 1 to {} printable characters: it becomes a metric label",
+                    Target::LONGEST_OWNER
                 ),
             ),
         );

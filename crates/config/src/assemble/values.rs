@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use privatelink_verdict::address::{Family, Overrides, Rules};
-use privatelink_verdict::target::{Expectation, Protocol};
+use privatelink_verdict::target::{Expectation, Protocol, Target};
 
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::plan::Limits;
@@ -57,17 +57,15 @@ pub(super) fn interval(
     written: Option<&Spanned<DurationText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Duration> {
-    let bounds = (Duration::from_secs(1), Duration::from_hours(24));
-    bounded(written?, "interval", bounds, problems)
+    bounded(written?, "interval", Target::INTERVALS, problems)
 }
 
-/// A `timeout`: with less than two seconds a stage could not tell a lost packet from a slow one.
+/// A `timeout`.
 pub(super) fn timeout(
     written: Option<&Spanned<DurationText>>,
     problems: &mut Problems<'_>,
 ) -> Option<Duration> {
-    let bounds = (Duration::from_secs(2), Duration::from_mins(10));
-    bounded(written?, "timeout", bounds, problems)
+    bounded(written?, "timeout", Target::TIMEOUTS, problems)
 }
 
 pub(super) fn below_minimum(interval: Duration, limits: &Limits) -> Diagnostic {
