@@ -9,6 +9,8 @@ use clap::{Args, CommandFactory, ValueEnum};
 use super::{Cli, EXIT_OK, Failure};
 use privatelink_config::diagnostic::quoted;
 use privatelink_config::schema as config_schema;
+#[cfg(feature = "observer")]
+use privatelink_observer::private_link_target;
 use privatelink_report::schema as report_schema;
 use privatelink_verdict::suggest::did_you_mean;
 
@@ -22,7 +24,7 @@ pub(super) struct SchemaArgs {
     /// What to print.
     #[arg(value_enum)]
     what: Subject,
-    /// How to print a table. Schemas are JSON in any case.
+    /// How to print a table. A schema has one format.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = TableFormat::Markdown)]
     output: TableFormat,
 }
@@ -31,6 +33,9 @@ pub(super) struct SchemaArgs {
 enum Subject {
     /// JSON schema of the configuration file.
     Config,
+    /// Definition of the kind `PrivateLinkTarget`, as YAML for `kubectl apply`.
+    #[cfg(feature = "observer")]
+    Crd,
     /// JSON schema of `check -o json` and /api/v1/targets.
     Report,
     /// JSON schema of /api/v1/summary.
@@ -83,6 +88,8 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
             serde_json::to_writer_pretty(&mut out, &config_schema::config())?;
             writeln!(out)?;
         }
+        #[cfg(feature = "observer")]
+        (Subject::Crd, _) => out.write_all(private_link_target::crd_yaml().as_bytes())?,
         (Subject::Report, _) => report_schema::report(&mut out)?,
         (Subject::Summary, _) => report_schema::summary(&mut out)?,
         (Subject::Metrics, TableFormat::Markdown) => report_schema::metrics_markdown(&mut out)?,

@@ -11,6 +11,7 @@ mod events;
 mod fake_api;
 pub mod metrics;
 mod page;
+pub mod private_link_target;
 mod publish;
 mod served;
 mod source_state;

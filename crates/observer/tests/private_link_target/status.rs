@@ -1,0 +1,211 @@
+//! The status: written on change, seldom, and without harm to the others.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::client::Body;
+use privatelink_observer::private_link_target::admission::{Decision, admission};
+use privatelink_observer::private_link_target::status::StatusWriter;
+use serde_json::{Value, json};
+
+use super::{listed, object, rules};
+
+/// What an API server was asked: the method with the path, and the body.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// An API server that answers every request with `status`, and what it was asked.
+fn server(status: u16) -> (Client, Asked) {
+    let asked = Asked::default();
+    let seen = Arc::clone(&asked);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            if status == 0 {
+                std::future::pending::<()>().await;
+            }
+            let place = format!("{} {}", request.method(), request.uri());
+            let body = request.into_body().collect_bytes().await.expect("a body");
+            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            let answer = if status == 200 {
+                object("a/a", 0, &json!({"host": "kv.vault.azure.net"}))
+            } else {
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status,
+                       "reason": "", "message": "refused"})
+            };
+            seen.lock().expect("a lock").push((place, body));
+            let response = Response::builder().status(status);
+            Ok::<_, std::convert::Infallible>(
+                response
+                    .body(Body::from(answer.to_string().into_bytes()))
+                    .expect("a response"),
+            )
+        }
+    });
+    (Client::new(service, "default"), asked)
+}
+
+/// What is decided over an object of `a` that names this host and has this status.
+fn decisions(names: &[&str], host: &str, status: Option<&Value>) -> Vec<Decision> {
+    let objects: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let mut object = object(&format!("a/{name}"), 0, &json!({"host": host}));
+            if let Some(status) = status {
+                object["status"] = status.clone();
+            }
+            object
+        })
+        .collect();
+    admission(listed(&objects).iter(), &rules()).decisions
+}
+
+fn now() -> Timestamp {
+    "2026-02-03T04:05:06Z".parse().expect("a time")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_condition_is_applied_to_the_status_alone_with_its_generation_and_time() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let round = writer
+        .write(&decisions(&["a"], "10.1.2.3", None), now(), || true)
+        .await;
+    assert_eq!(round.written, 1);
+    let asked = asked.lock().expect("a lock");
+    assert_eq!(
+        asked[0].0,
+        "PATCH /apis/privatelink-prober.dev/v1alpha1/namespaces/a/privatelinktargets/a/status?&force=true\
+         &fieldManager=privatelink-prober-observer"
+    );
+    let body = &asked[0].1;
+    assert_eq!(body["status"]["observedGeneration"], 3);
+    assert!(body["spec"].is_null());
+    let condition = &body["status"]["conditions"][0];
+    assert_eq!(condition["type"], "Accepted");
+    assert_eq!(condition["status"], "False");
+    assert_eq!(condition["reason"], "InvalidSpec");
+    assert_eq!(condition["lastTransitionTime"], "2026-02-03T04:05:06Z");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_shows_its_condition_is_not_written() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let shown = json!({"conditions": [{
+        "type": "Accepted", "status": "True", "reason": "Accepted", "observedGeneration": 3,
+        "message": "It is probed from every node as a:a.", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]});
+    let same = decisions(&["a"], "kv.vault.azure.net", Some(&shown));
+    let round = writer.write(&same, now(), || true).await;
+    assert_eq!((round.written, round.waiting), (0, 0));
+    assert!(asked.lock().expect("a lock").is_empty());
+    // Another reason for the same status keeps the time.
+    let mut older = shown.clone();
+    older["conditions"][0]["message"] = json!("It was so.");
+    let changed = decisions(&["a"], "kv.vault.azure.net", Some(&older));
+    assert_eq!(writer.write(&changed, now(), || true).await.written, 1);
+    let asked = asked.lock().expect("a lock");
+    let condition = &asked[0].1["status"]["conditions"][0];
+    assert_eq!(condition["lastTransitionTime"], "2026-01-01T00:00:00Z");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_written_once_a_minute_however_often_it_changes() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let first = decisions(&["a"], "kv.vault.azure.net", None);
+    assert_eq!(writer.write(&first, now(), || true).await.written, 1);
+    // The watch has not shown it yet: nothing to do, and nothing waits.
+    let round = writer.write(&first, now(), || true).await;
+    assert_eq!((round.written, round.waiting), (0, 0));
+    let second = decisions(&["a"], "localhost", None);
+    for _ in 0..5 {
+        let round = writer.write(&second, now(), || true).await;
+        assert_eq!((round.written, round.waiting), (0, 1));
+        tokio::time::advance(Duration::from_secs(11)).await;
+    }
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(writer.write(&second, now(), || true).await.written, 1);
+    assert_eq!(asked.lock().expect("a lock").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_writes_fifty_objects_and_the_next_one_the_rest() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let names: Vec<_> = (0..70).map(|index| format!("o-{index}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let many = decisions(&names, "localhost", None);
+    let round = writer.write(&many, now(), || true).await;
+    assert_eq!((round.written, round.waiting), (50, 20));
+    let round = writer.write(&many, now(), || true).await;
+    assert_eq!((round.written, round.waiting), (20, 0));
+    let asked = asked.lock().expect("a lock");
+    let different: std::collections::HashSet<_> = asked.iter().map(|(place, _)| place).collect();
+    assert_eq!(different.len(), 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_does_not_lead_writes_nothing() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let waiting = decisions(&["a"], "localhost", None);
+    let round = writer.write(&waiting, now(), || false).await;
+    assert_eq!((round.written, round.waiting), (0, 1));
+    assert!(asked.lock().expect("a lock").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_or_refusing_api_server_ends_the_round_within_seconds() {
+    for (status, words) in [
+        (0, "did not answer within 5 s"),
+        (403, "refused"),
+        (500, "refused"),
+    ] {
+        let (client, asked) = server(status);
+        let mut writer = StatusWriter::new(client);
+        let began = tokio::time::Instant::now();
+        let round = writer
+            .write(
+                &decisions(&["a", "b", "c"], "localhost", None),
+                now(),
+                || true,
+            )
+            .await;
+        assert_eq!(
+            (round.written, round.failed, round.waiting),
+            (0, 1, 2),
+            "{status}"
+        );
+        let error = round.error.unwrap_or_default();
+        assert!(error.contains("a/a") && error.contains(words), "{error}");
+        assert!(began.elapsed() <= Duration::from_secs(5), "{status}");
+        assert!(asked.lock().expect("a lock").len() <= 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_written_does_not_keep_the_others_waiting() {
+    let (client, asked) = server(422);
+    let mut writer = StatusWriter::new(client);
+    let three = decisions(&["a", "b", "c"], "localhost", None);
+    let round = writer.write(&three, now(), || true).await;
+    assert_eq!((round.failed, round.waiting), (3, 0));
+    // Not again before a minute is over.
+    let round = writer.write(&three, now(), || true).await;
+    assert_eq!((round.failed, round.waiting), (0, 3));
+    assert_eq!(asked.lock().expect("a lock").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_gone_is_no_failure() {
+    let (client, _) = server(404);
+    let mut writer = StatusWriter::new(client);
+    let round = writer
+        .write(&decisions(&["a"], "localhost", None), now(), || true)
+        .await;
+    assert_eq!((round.failed, round.error), (0, None));
+}
