@@ -39,7 +39,7 @@ use self::completion::{Observed, complete, message};
 use self::limit_waits::{LimitWaits, Wait};
 use self::permits::Permits;
 use self::slot::{Slot, State};
-use crate::schedule::{Cadence, Schedule, cadence};
+use crate::schedule::{Cadence, Schedule, cadence, spread};
 
 /// How often the loop records that it is alive, also where no target is due.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -214,6 +214,7 @@ impl<P: Probe> Agent<P> {
         let mut plans = std::pin::pin!(plans.fuse());
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.spread_evidence();
         loop {
             let next = self
                 .schedule
@@ -272,6 +273,18 @@ impl<P: Probe> Agent<P> {
         self.schedule = Schedule::new(cadences);
     }
 
+    /// Spreads over the next probes what is asked beside them, of targets that were never probed. A round
+    /// asks it all at once.
+    fn spread_evidence(&mut self) {
+        let node = self.board.lock().node.clone();
+        for slot in &mut self.slots {
+            let turn = spread(&node, &slot.target.name);
+            if let Some(cache) = slot.cache() {
+                cache.spread(turn);
+            }
+        }
+    }
+
     fn reload(&mut self, plan: Result<Plan, ConfigError>) {
         match plan {
             Ok(plan) => {
@@ -284,6 +297,7 @@ impl<P: Probe> Agent<P> {
                     self.slots.iter_mut().for_each(Slot::forget_evidence);
                 }
                 self.set_targets(&plan);
+                self.spread_evidence();
                 ConfigLoaded {
                     targets: plan.targets.len(),
                     warnings: &plan.warnings,

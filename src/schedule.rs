@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use tokio::time::Instant;
 
 /// The first round is spread over at most this long.
-const FIRST_ROUND: Duration = Duration::from_secs(15);
+pub const FIRST_ROUND: Duration = Duration::from_secs(15);
 
 /// A beat that is taken later than this is missed.
 const LATE: Duration = Duration::from_secs(2);
@@ -146,14 +146,19 @@ fn modulo(time: Duration, period: Duration) -> Duration {
 /// The phase of `target` on `node`: where within `period` its beats lie. Stable over restarts, and
 /// evenly spread over targets and nodes.
 pub fn phase(node: &str, target: &str, period: Duration) -> Duration {
+    let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Duration::from_nanos(spread(node, target) % period)
+}
+
+/// A number that is stable over restarts, and evenly spread over targets and nodes.
+pub fn spread(node: &str, target: &str) -> u64 {
     let mut hash = Context::new(&SHA256);
     hash.update(node.as_bytes());
     hash.update(&[0]);
     hash.update(target.as_bytes());
     let mut word = [0; 8];
     word.copy_from_slice(&hash.finish().as_ref()[..8]);
-    let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);
-    Duration::from_nanos(u64::from_be_bytes(word) % period)
+    u64::from_be_bytes(word)
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ impl Probe for FakeProber {
     ) -> Observation {
         let behaviour = {
             let mut state = self.lock();
-            let fresh = format!("{cache:?}") == format!("{:?}", EvidenceCache::default());
+            // What `verdict_changed` below leaves in it.
+            let fresh = !format!("{cache:?}").contains("changed: true");
             state.starts.push(Start {
                 target: target.name.clone(),
                 at: Instant::now(),

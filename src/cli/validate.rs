@@ -10,10 +10,15 @@ use serde_json::{Value, json};
 use privatelink_verdict::target::{Protocol, Source, Target};
 
 use crate::cli::{EXIT_OK, EXIT_USAGE, Failure, table};
+use crate::schedule::FIRST_ROUND;
 use privatelink_config::duration;
 use privatelink_config::plan::{Demand, Plan};
 use privatelink_config::problem::{ConfigError, Problem};
 use privatelink_verdict::resolver::{Resolver, Servers};
+
+/// DNS queries a second that an inbound endpoint of Azure DNS Private Resolver answers
+/// (<https://learn.microsoft.com/azure/dns/dns-private-resolver-scale-qps>).
+const RESOLVER_LIMIT: f64 = 10_000.0;
 
 /// Explains a configuration: what would be probed, how, and what is wrong or doubtful with it.
 #[derive(Args, Clone, Debug)]
@@ -65,6 +70,10 @@ fn explain(
     args: &ValidateArgs,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
+    let plan = plan.map(|mut plan| {
+        plan.warnings.extend(overload(&plan, args.nodes));
+        plan
+    });
     if args.output == Format::Json {
         let refused = plan
             .as_ref()
@@ -137,10 +146,13 @@ fn print(plan: &Plan, nodes: u32, out: &mut dyn Write) -> io::Result<()> {
         let all = times(demand, nodes);
         writeln!(
             out,
-            "{nodes} nodes: {} DNS queries, {} connections and {} service requests a second.",
+            "{nodes} nodes: {} DNS queries, {} connections and {} service requests a second. Should all of them \
+             start at once: {} DNS queries a second, for {}.",
             rate(all.dns_queries),
             rate(all.connections),
-            rate(all.service_requests)
+            rate(all.service_requests),
+            rate(dns_queries_at_start(plan, nodes)),
+            duration::show(FIRST_ROUND)
         )?;
     }
     for note in notes(plan) {
@@ -193,6 +205,7 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
                 "nodes": nodes,
                 "perNode": rates(demand),
                 "total": rates(times(demand, nodes)),
+                "dnsQueriesPerSecondAtStart": dns_queries_at_start(plan, nodes),
             });
         }
     }
@@ -274,6 +287,32 @@ fn times(demand: Demand, nodes: u32) -> Demand {
         connections: demand.connections * nodes,
         service_requests: demand.service_requests * nodes,
     }
+}
+
+/// DNS queries a second of `nodes` that start in the same moment, while each target is probed for the
+/// first time. What is asked beside the probes begins after that.
+fn dns_queries_at_start(plan: &Plan, nodes: u32) -> f64 {
+    let of_target = |target: &Arc<Target>| {
+        let families = f64::from(u8::try_from(target.families.len()).unwrap_or(u8::MAX));
+        families / target.interval.min(FIRST_ROUND).as_secs_f64()
+    };
+    let of_node: f64 = plan.targets.iter().map(of_target).sum();
+    of_node.min(f64::from(plan.limits.max_dns_qps)) * f64::from(nodes)
+}
+
+/// A warning where the nodes may ask more than one Azure DNS Private Resolver answers.
+fn overload(plan: &Plan, nodes: u32) -> Option<String> {
+    let always = times(plan.demand(), nodes).dns_queries;
+    let at_start = dns_queries_at_start(plan, nodes);
+    (always.max(at_start) > RESOLVER_LIMIT).then(|| {
+        format!(
+            "{nodes} nodes ask about {} DNS queries a second, and {} when they start at once; an inbound endpoint \
+             of Azure DNS Private Resolver answers {RESOLVER_LIMIT} (if they all ask one, lengthen the intervals, \
+             or see https://learn.microsoft.com/azure/dns/dns-private-resolver-scale-qps)",
+            rate(always),
+            rate(at_start)
+        )
+    })
 }
 
 /// Two digits that mean something.

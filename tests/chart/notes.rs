@@ -32,6 +32,10 @@ fn complete_values_give_the_next_commands_and_no_warning() {
         kubectl --namespace watch rollout status daemonset/t-privatelink-prober
         kubectl --namespace watch exec daemonset/t-privatelink-prober -- /privatelink-prober check --config /etc/privatelink-prober/config/config.yaml
 
+    How many DNS queries and connections that is for all nodes together, and whether it may be too many:
+
+        kubectl --namespace watch exec daemonset/t-privatelink-prober -- /privatelink-prober validate /etc/privatelink-prober/config/config.yaml --nodes "$(kubectl get nodes --no-headers | wc -l)"
+
     The status page is at http://127.0.0.1:9797/ while this command runs:
 
         kubectl --namespace watch port-forward daemonset/t-privatelink-prober 9797:9797

@@ -19,7 +19,7 @@ use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 use tracing::debug;
 
-use self::trouble::Questions;
+use self::trouble::{Questions, is_trouble};
 use super::evidence_cache::{EvidenceCache, recent};
 use super::nameserver::Nameservers;
 use super::rate_limit::DnsBudget;
@@ -59,7 +59,7 @@ impl Evidence<'_> {
             nameservers: own,
             budget: self.budget,
         };
-        let due = cache.due(&resolution);
+        let due = cache.due(&resolution, is_trouble(target, &resolution));
         let known: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
         let times = cache
             .servers

@@ -20,8 +20,12 @@ pub(super) const NAME_PAUSE: Duration = Duration::from_mins(1);
 /// What was asked about a target beside its probes.
 #[derive(Debug, Default)]
 pub struct EvidenceCache {
-    probes: u64,
-    addresses: Vec<IpAddr>,
+    /// The turn of the next probe: what is due in it follows from the number.
+    turn: u64,
+    /// Whether the next probe has no turn.
+    is_put_off: bool,
+    /// Those of the latest probe.
+    addresses: Option<Vec<IpAddr>>,
     pub(super) comparisons: Vec<Comparison>,
     pub(super) extended_errors: Vec<u16>,
     pub(super) search: Option<NameEvidence>,
@@ -31,16 +35,36 @@ pub struct EvidenceCache {
     pub(super) service: ServiceCache,
 }
 
-/// What is due in one probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Due {
-    /// The other resolvers and EDNS.
-    pub(super) comparisons: bool,
+/// What is asked in a probe beside its own questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The other resolvers, and a question with EDNS.
+    pub comparisons: bool,
     /// The relative name.
-    pub(super) search: bool,
+    pub search: bool,
+}
+
+impl Due {
+    /// What is due in the probe that has this turn.
+    pub const fn at(turn: u64) -> Self {
+        Self {
+            comparisons: turn.is_multiple_of(COMPARE_EVERY),
+            search: turn.is_multiple_of(SEARCH_EVERY),
+        }
+    }
 }
 
 impl EvidenceCache {
+    /// Spreads what is due every few probes: a target that was never probed begins with this turn, and
+    /// only after its first probe. Otherwise all targets of all nodes that start together would ask
+    /// together, in their first probe and in every fifth from then on.
+    pub fn spread(&mut self, turn: u64) {
+        if self.addresses.is_none() {
+            self.turn = turn % SEARCH_EVERY;
+            self.is_put_off = true;
+        }
+    }
+
     /// To be called when the verdict has changed: the service is asked again.
     pub fn verdict_changed(&mut self) {
         self.service.ask_again();
@@ -56,21 +80,24 @@ impl EvidenceCache {
         self.servers.is_flapping
     }
 
-    /// What is due in this probe, whose question was answered with `resolution`. Evidence about other
-    /// addresses than these is dropped.
-    pub(super) fn due(&mut self, resolution: &Resolution) -> Due {
+    /// What is due in this probe, whose question was answered with `resolution`: what its turn says, and
+    /// the comparisons where the addresses are others than last time, or where the first answer is
+    /// trouble. Evidence about other addresses than these is dropped.
+    pub(super) fn due(&mut self, resolution: &Resolution, is_trouble: bool) -> Due {
         let addresses = sorted_addresses(resolution);
-        let changed = addresses != self.addresses;
-        let due = Due {
-            comparisons: changed || self.probes.is_multiple_of(COMPARE_EVERY),
-            search: self.probes.is_multiple_of(SEARCH_EVERY),
-        };
+        let known = self.addresses.as_ref();
+        let changed = known.map_or(is_trouble, |known| *known != addresses);
+        let mut due = Due::default();
+        if !std::mem::take(&mut self.is_put_off) {
+            due = Due::at(self.turn);
+            self.turn += 1;
+        }
+        due.comparisons |= changed;
         if changed {
-            self.addresses = addresses;
             self.search = None;
             self.names.clear();
         }
-        self.probes += 1;
+        self.addresses = Some(addresses);
         due
     }
 }

@@ -31,6 +31,6 @@ mod zone_cache;
 
 mod prober;
 
-pub use self::evidence_cache::EvidenceCache;
+pub use self::evidence_cache::{Due, EvidenceCache};
 pub use self::prober::{Prober, Settings};
 pub use self::rate_limit::SLOW;

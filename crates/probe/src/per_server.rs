@@ -36,7 +36,7 @@ pub(super) struct PerServer {
 impl PerServer {
     /// How often each of `servers` is to be asked in this probe, whose question was answered with
     /// `resolution`. Where the answers flap, every server is asked several times. So it is where they
-    /// differed when last asked, in a probe that also `compares` resolvers. In a first probe several
+    /// differed when last asked, in a probe that also `compares` resolvers. In the first of those several
     /// servers are asked once.
     pub(super) fn times(
         &mut self,
@@ -61,7 +61,7 @@ impl PerServer {
         if self.is_flapping || (compares && ServerAnswer::differ(self.answers.iter())) {
             if alone { TIMES_ALONE } else { TIMES_EACH }
         } else {
-            u32::from(self.asked_at.is_none() && !alone)
+            u32::from(compares && self.asked_at.is_none() && !alone)
         }
     }
 

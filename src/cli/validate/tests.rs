@@ -51,7 +51,7 @@ fn the_expanded_targets_are_shown_with_what_was_decided_for_them() {
     node      /etc/resolv.conf  a difference is a finding
 
     Each node asks about 0.72 DNS queries, opens 0.27 connections and sends 0.0033 service requests a second (limits.maxDnsQps: 50).
-    200 nodes: 144 DNS queries, 53 connections and 0.67 service requests a second.
+    200 nodes: 144 DNS queries, 53 connections and 0.67 service requests a second. Should all of them start at once: 173 DNS queries a second, for 15s.
     "#);
 }
 
@@ -82,6 +82,30 @@ fn a_warning_is_an_error_only_under_strict() {
     let (code, out, _) = explained(text, Format::Json, true);
     let json: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &json["valid"]), (2, &json!(false)));
+}
+
+#[test]
+fn more_queries_than_a_private_resolver_answers_are_a_warning() {
+    let targets: Vec<String> = (0..400)
+        .map(|n| format!("{{host: kv-{n}.vault.azure.net}}"))
+        .collect();
+    let text = |count: usize| {
+        let targets = targets[..count].join(", ");
+        format!("{{limits: {{maxDnsQps: 100}}, targets: [{targets}]}}")
+    };
+    // 200 nodes: 2 queries in 15 s are 26.7 a target.
+    let (_, out, _) = explained(&text(370), Format::Json, false);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(json["warnings"], json!([]));
+    let (code, out, _) = explained(&text(380), Format::Table, false);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains(
+            "warning: 200 nodes ask about 5827 DNS queries a second, and 10133 when they start at once; an \
+             inbound endpoint of Azure DNS Private Resolver answers 10000"
+        ),
+        "{out}"
+    );
 }
 
 #[test]

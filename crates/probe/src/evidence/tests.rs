@@ -83,6 +83,26 @@ async fn a_healthy_target_costs_two_messages_but_for_every_fifth_and_twentieth_p
     }
 }
 
+#[tokio::test]
+async fn a_target_whose_evidence_is_spread_asks_nothing_more_in_its_first_probe() {
+    let mut probes = Probes::of(HEALTHY).await;
+    probes.cache.spread(43);
+    // The turns 3, 4 and 5; in the first that compares, each of the two servers is asked alone.
+    assert_eq!(probes.costs(5).await, [2, 2, 2, 5 + 2 * 2, 2]);
+    let turns_of_the_search = probes.costs(20).await;
+    assert_eq!(turns_of_the_search[13], 6, "{turns_of_the_search:?}");
+    probes.cache.spread(0);
+    assert_eq!(probes.costs(1).await, [2], "it was probed already");
+}
+
+#[tokio::test]
+async fn trouble_in_the_first_answer_is_compared_at_once() {
+    let mut probes = Probes::of(UNLINKED).await;
+    probes.cache.spread(3);
+    // A and AAAA; with EDNS; the alias and the zone that people mistake; and the zone's SOA.
+    assert_eq!(probes.costs(1).await, [2 + 1 + 2 + 1]);
+}
+
 /// A zone that is not linked: the alias leads on to public DNS.
 const UNLINKED: &str = "target: {host: kv.vault.azure.net}, dns: {records: [\
     kv.vault.azure.net CNAME kv.privatelink.vaultcore.azure.net, \

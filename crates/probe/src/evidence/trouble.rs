@@ -25,13 +25,11 @@ pub(super) struct Questions<'a> {
 impl<'a> Questions<'a> {
     /// The questions that `resolution` leads to; none where it is no trouble.
     pub(super) fn of(target: &'a Target, resolution: &'a Resolution) -> Self {
-        let outcome = resolution.outcome();
-        let is_negative =
-            !resolution.answered() && outcome.is_some_and(|outcome| !outcome.is_failure());
-        let is_public = is_public_instead(target, resolution);
-        if !is_negative && !is_public {
+        if !is_trouble(target, resolution) {
             return Self::default();
         }
+        let is_negative = is_negative(resolution);
+        let is_public = is_public_instead(target, resolution);
         let last = resolution
             .chain()
             .last()
@@ -57,6 +55,16 @@ impl<'a> Questions<'a> {
                 .map(str::to_owned),
         }
     }
+}
+
+/// Whether there are no addresses, or public ones where private ones are, or may be, expected.
+pub(super) fn is_trouble(target: &Target, resolution: &Resolution) -> bool {
+    is_negative(resolution) || is_public_instead(target, resolution)
+}
+
+fn is_negative(resolution: &Resolution) -> bool {
+    let outcome = resolution.outcome();
+    !resolution.answered() && outcome.is_some_and(|outcome| !outcome.is_failure())
 }
 
 /// Whether an address is public where a private one is, or may be, expected.
