@@ -14,6 +14,7 @@ mod monitoring;
 mod openssl;
 mod oracle;
 mod prometheus;
+mod rejections;
 mod rules;
 mod service;
 mod starttls;

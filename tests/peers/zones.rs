@@ -1,7 +1,7 @@
 //! Zones: what Azure's DNS holds for one Key Vault, in the states a private endpoint can be in.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The host that the worlds are about.
 pub(crate) const HOST: &str = "kv-prod.vault.azure.net";
@@ -48,8 +48,10 @@ impl Zone {
         self
     }
 
-    pub(crate) fn address(mut self, owner: &str, address: Ipv4Addr) -> Self {
-        writeln!(self.records, "{owner}. A {address}").expect("a string takes all");
+    pub(crate) fn address(mut self, owner: &str, address: impl Into<IpAddr>) -> Self {
+        let address = address.into();
+        let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+        writeln!(self.records, "{owner}. {kind} {address}").expect("a string takes all");
         self
     }
 

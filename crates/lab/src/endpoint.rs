@@ -4,6 +4,7 @@ mod address;
 mod certificate;
 mod connection;
 mod http;
+mod icmp;
 mod listeners;
 mod serve;
 mod starttls;
@@ -21,6 +22,7 @@ pub(crate) use self::address::EndpointAddress;
 pub(crate) use self::certificate::Authorities;
 pub(crate) use self::connection::AcceptedConnection;
 use self::http::serve_reply;
+use self::icmp::IcmpMessage;
 pub(crate) use self::listeners::{Listener, Listeners};
 pub(crate) use self::serve::serve;
 use self::starttls::{TlsBehaviour, mysql, postgres, serve_tls, tds};
@@ -36,6 +38,8 @@ pub(crate) enum Endpoint {
     Tls(TlsService),
     /// The system fails to dial, in a way that loopback cannot show. Simulated.
     Errno(Errno),
+    /// A router or firewall answers with this ICMP message. Simulated.
+    Icmp(IcmpMessage),
     /// No route leads to the address. Simulated.
     NoRoute,
     /// Refuses. So does every loopback address in the records that has no endpoint.
@@ -176,11 +180,12 @@ impl PreparedEndpoint {
                 }
                 Ok(())
             }
-            // The last four accept no connection.
+            // All but the first accept no connection.
             Endpoint::Silent
             | Endpoint::Closed
             | Endpoint::Blackhole
             | Endpoint::Errno(_)
+            | Endpoint::Icmp(_)
             | Endpoint::NoRoute => copy(&mut stream, &mut sink()).await.map(drop),
         }
     }

@@ -5,6 +5,7 @@
 //! loopback's, a port below 1024, a missing route, a socket that fails. A simulated machine dials
 //! loopback alone. Without the feature `simulated` there is none.
 
+mod connecting;
 pub mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use privatelink_verdict::observation::IcmpError;
 use tokio::net::TcpStream;
+
+pub use self::connecting::ConnectError;
 
 /// The machine that probes run on. Clones are the same machine.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +43,8 @@ pub struct Simulation {
 pub enum Route {
     /// The connection goes there.
     To(SocketAddr),
-    /// The system answers with this error number.
-    Fails(i32),
+    /// The system answers with this error number, and maybe keeps this ICMP message.
+    Fails(i32, Option<IcmpError>),
 }
 
 impl Machine {
@@ -70,20 +74,23 @@ impl Machine {
     pub fn destination(&self, address: SocketAddr) -> SocketAddr {
         match self.route(address) {
             Route::To(there) => there,
-            Route::Fails(_) => address,
+            Route::Fails(..) => address,
         }
     }
 
     /// Opens a connection to `address`, on which what is written leaves at once (`TCP_NODELAY`): a
     /// message must not wait for the peer's kernel to acknowledge the one before. It sets no deadline.
-    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
         match self.route(address) {
             Route::To(there) => {
-                let stream = TcpStream::connect(there).await?;
+                let stream = connecting::open(there).await?;
                 stream.set_nodelay(true)?;
                 Ok(stream)
             }
-            Route::Fails(errno) => Err(io::Error::from_raw_os_error(errno)),
+            Route::Fails(errno, icmp) => Err(ConnectError {
+                error: io::Error::from_raw_os_error(errno),
+                icmp,
+            }),
         }
     }
 
@@ -104,7 +111,7 @@ impl Machine {
         let elsewhere = if address.ip().is_loopback() {
             Route::To(address)
         } else {
-            Route::Fails(ECONNREFUSED)
+            Route::Fails(ECONNREFUSED, None)
         };
         simulation
             .routes
@@ -162,7 +169,7 @@ mod tests {
     async fn a_simulated_machine_dials_loopback_alone() {
         let routes = [
             (at("10.1.2.3:443"), Route::To(at("127.0.0.1:1"))),
-            (at("10.1.2.4:443"), Route::Fails(EMFILE)),
+            (at("10.1.2.4:443"), Route::Fails(EMFILE, None)),
         ];
         let unroutable = IpAddr::from([10, 9, 9, 9]);
         let machine = Machine::simulated(Simulation {
@@ -172,10 +179,11 @@ mod tests {
         });
         assert_eq!(machine.destination(at("10.1.2.3:443")), at("127.0.0.1:1"));
         assert_eq!(machine.destination(at("127.0.1.1:80")), at("127.0.1.1:80"));
-        let error = machine.connect(at("10.1.2.4:443")).await;
-        assert_eq!(error.expect_err("fails").raw_os_error(), Some(EMFILE));
-        let error = machine.connect(at("10.1.2.3:80")).await;
-        let kind = error.expect_err("goes nowhere").kind();
+        let failed = machine.connect(at("10.1.2.4:443")).await;
+        let error = failed.expect_err("fails").error;
+        assert_eq!(error.raw_os_error(), Some(EMFILE));
+        let failed = machine.connect(at("10.1.2.3:80")).await;
+        let kind = failed.expect_err("goes nowhere").error.kind();
         assert_eq!(kind, io::ErrorKind::ConnectionRefused);
         assert!(machine.has_route(IpAddr::from([10, 1, 2, 3])));
         assert!(!machine.has_route(unroutable));

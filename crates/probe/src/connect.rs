@@ -111,12 +111,14 @@ impl Connector<'_> {
             outcome = dialled.outcome.as_str(),
             elapsed = ?dialled.elapsed,
             detail = dialled.detail.as_deref(),
+            obstacle = dialled.obstacle.map(debug_value),
             "tcp connect"
         );
         let mut connection = Connection {
             tcp: dialled.outcome,
             tcp_elapsed: Some(dialled.elapsed),
             tcp_detail: dialled.detail,
+            obstacle: dialled.obstacle,
             other_port: dialled.other_port,
             ..untouched(target, Candidate { ip, skip: None })
         };
@@ -251,6 +253,7 @@ fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
         tcp: TcpOutcome::Skipped,
         tcp_elapsed: None,
         tcp_detail: None,
+        obstacle: None,
         other_port: None,
         handshake: match target.protocol {
             Protocol::Tcp => Handshake::NotApplicable,

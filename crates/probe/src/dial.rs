@@ -4,8 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use privatelink_machine::Machine;
-use privatelink_verdict::observation::TcpOutcome;
+use privatelink_machine::{ConnectError, Machine};
+use privatelink_verdict::observation::{Obstacle, TcpOutcome};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -20,6 +20,8 @@ pub(super) struct DialResult {
     pub elapsed: Duration,
     /// What the system said.
     pub detail: Option<String>,
+    /// What more is known of why it failed.
+    pub obstacle: Option<Obstacle>,
     /// Another port of the service, and whether it opened.
     pub other_port: Option<(u16, bool)>,
 }
@@ -61,22 +63,43 @@ pub(super) async fn dial(
             }
         }
     };
-    let (stream, outcome, detail) = match result {
-        Ok(Ok(stream)) => (Some(stream), TcpOutcome::Ok, None),
-        Ok(Err(error)) => (None, outcome_of(&error), Some(error.to_string())),
-        Err(_) => (None, TcpOutcome::Timeout, None),
-    };
-    DialResult {
-        stream,
-        outcome,
+    let mut dialled = DialResult {
+        stream: None,
+        outcome: TcpOutcome::Timeout,
         elapsed,
-        detail,
+        detail: None,
+        obstacle: None,
         other_port,
+    };
+    match result {
+        Ok(Ok(stream)) => {
+            dialled.outcome = TcpOutcome::Ok;
+            dialled.stream = Some(stream);
+        }
+        Ok(Err(failed)) => {
+            dialled.obstacle = obstacle_of(&failed);
+            dialled.outcome = match outcome_of(&failed.error) {
+                // Of some obstacles the error number says nothing: EACCES, ENOPROTOOPT.
+                TcpOutcome::Error if dialled.obstacle.is_some() => TcpOutcome::Unreachable,
+                outcome => outcome,
+            };
+            dialled.detail = Some(failed.to_string());
+        }
+        Err(_) => {}
+    }
+    dialled
+}
+
+fn obstacle_of(failed: &ConnectError) -> Option<Obstacle> {
+    const EACCES: i32 = 13;
+    match failed.icmp {
+        Some(icmp) => Some(Obstacle::Icmp(icmp)),
+        None if failed.error.raw_os_error() == Some(EACCES) => Some(Obstacle::ProhibitRoute),
+        None => None,
     }
 }
 
 fn outcome_of(error: &io::Error) -> TcpOutcome {
-    const EACCES: i32 = 13;
     match error.kind() {
         io::ErrorKind::TimedOut => TcpOutcome::Timeout,
         io::ErrorKind::ConnectionRefused => TcpOutcome::Refused,
@@ -84,8 +107,6 @@ fn outcome_of(error: &io::Error) -> TcpOutcome {
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown => TcpOutcome::Unreachable,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => TcpOutcome::Reset,
-        // A route of type `prohibit` says EACCES (ip-route(8)).
-        _ if error.raw_os_error() == Some(EACCES) => TcpOutcome::Unreachable,
         _ => TcpOutcome::Error,
     }
 }

@@ -11,7 +11,7 @@ mod tls;
 use std::net::{IpAddr, SocketAddr};
 
 pub use self::address::{AddressFact, AliasZone, Nature};
-pub use self::connect::ConnectFact;
+pub use self::connect::{ConnectFact, IcmpSays};
 pub use self::dns::{DanglingAlias, DnsFact, FailedQuery, MissingRecord, Negative, ZoneAnswers};
 pub use self::resolver::{Consequence, DifferenceSource, ResolverFact, ServerList, ServerSaid};
 pub use self::service::ServiceFact;

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 pub use self::certificate::{Certificate, Trust};
 pub use self::connection::{
-    Connection, Handshake, NoHandshake, NoReply, Refusal, Refused, ServiceReply, Skip, TcpOutcome,
-    TlsOutcome,
+    Connection, Handshake, IcmpError, NoHandshake, NoReply, Obstacle, Refusal, Refused,
+    ServiceReply, Skip, TcpOutcome, TlsOutcome,
 };
 pub use self::resolution::{
     Address, Comparison, Flags, LeftOut, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,

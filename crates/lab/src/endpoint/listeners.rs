@@ -87,7 +87,12 @@ impl Listeners {
     fn add(&mut self, socket: TcpSocket, address: SocketAddr, endpoint: Endpoint) {
         match &endpoint {
             Endpoint::Errno(errno) => {
-                let route = Route::Fails(errno.number());
+                let route = Route::Fails(errno.number(), None);
+                self.simulation.routes.insert(address, route);
+            }
+            Endpoint::Icmp(message) => {
+                let (errno, icmp) = message.as_dialled(address.ip());
+                let route = Route::Fails(errno, Some(icmp));
                 self.simulation.routes.insert(address, route);
             }
             Endpoint::NoRoute => {

@@ -351,6 +351,7 @@ mod tests {
             "dns: {faults: [{then: x}]}",
             "endpoints: {127.0.1.1: x}",
             "endpoints: {127.0.1.1: {errno: x}}",
+            "endpoints: {127.0.1.1: {icmp: {x: 1}}}",
             "endpoints: {127.0.1.1: {mysql: x}}",
             "endpoints: {127.0.1.1: {tls: {x: 1}}}",
             "endpoints: {127.0.1.1: {tls: {issuer: x}}}",

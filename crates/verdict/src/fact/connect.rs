@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use crate::observation::TcpOutcome;
+use crate::observation::{IcmpError, TcpOutcome};
 
 /// How connecting ended, and what answers beside the address.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,15 @@ pub enum ConnectFact {
     },
     /// The pod has no route to any address.
     NoRouteAtAll,
+    /// An ICMP message came back instead of an answer.
+    IcmpCame {
+        /// The message.
+        icmp: IcmpError,
+        /// What it says.
+        says: IcmpSays,
+    },
+    /// A route of the node's own is of type `prohibit`.
+    RouteProhibits,
     /// Another port of the service opens at the same address.
     OtherPortOpens {
         /// The port.
@@ -39,4 +48,18 @@ pub enum ConnectFact {
         /// Of how many.
         known: usize,
     },
+}
+
+/// What an ICMP message says to a connection attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpSays {
+    /// A firewall or router does not let it pass.
+    Prohibited,
+    /// A firewall, or a Kubernetes Service without endpoints, rejects it in the name of the port. The host
+    /// itself would reset the connection (RFC 9293 section 3.5.2).
+    PortRejected,
+    /// The packet was forwarded too often.
+    TooManyHops,
+    /// A router does not know the way, or the host does not answer on its own network.
+    NoWay,
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use super::{Case, Findings};
-use crate::fact::{ConnectFact, Fact, LISTED};
-use crate::observation::{Connection, Skip, TcpOutcome};
+use crate::address::Family;
+use crate::fact::{ConnectFact, Fact, IcmpSays, LISTED};
+use crate::observation::{Connection, IcmpError, Obstacle, Skip, TcpOutcome};
 use crate::reason::{Reason, Severity};
 use crate::surroundings::Surroundings;
 use crate::target::Expectation;
@@ -55,7 +56,9 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
         severity,
         Confidence::High,
         Some(failed[0].ip),
-        [some_connect, attempts(&failed)],
+        [some_connect, attempts(&failed)]
+            .into_iter()
+            .chain(obstacle(failed[0])),
     );
 }
 
@@ -102,6 +105,7 @@ fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mu
     if failed.iter().all(|c| c.skip == Some(Skip::NoRoute)) {
         facts.push(ConnectFact::NoRouteAtAll);
     }
+    facts.extend(concerned.first().and_then(|first| obstacle(first)));
     if let (TcpOutcome::Timeout, Some((port, _))) = (outcome, open) {
         reason = Reason::PortBlocked;
         facts.push(ConnectFact::OtherPortOpens { port });
@@ -116,6 +120,27 @@ fn attempts(failed: &[&Connection]) -> ConnectFact {
     ConnectFact::ConnectFailed {
         first: failed.iter().take(LISTED).map(attempt).collect(),
         more: failed.len().saturating_sub(LISTED),
+    }
+}
+
+/// What more is known of why it failed.
+fn obstacle(failed: &Connection) -> Option<ConnectFact> {
+    Some(match failed.obstacle? {
+        Obstacle::Icmp(icmp) => ConnectFact::IcmpCame {
+            icmp,
+            says: said_by(icmp),
+        },
+        Obstacle::ProhibitRoute => ConnectFact::RouteProhibits,
+    })
+}
+
+/// By type and code: RFC 792, RFC 1812 section 5.2.7.1, and RFC 4443 section 3 for `ICMPv6`.
+const fn said_by(icmp: IcmpError) -> IcmpSays {
+    match (icmp.family, icmp.kind, icmp.code) {
+        (Family::Ipv4, 3, 9 | 10 | 13) | (Family::Ipv6, 1, 1 | 5 | 6) => IcmpSays::Prohibited,
+        (Family::Ipv4, 3, 2 | 3) | (Family::Ipv6, 1, 4) => IcmpSays::PortRejected,
+        (Family::Ipv4, 11, _) | (Family::Ipv6, 3, _) => IcmpSays::TooManyHops,
+        _ => IcmpSays::NoWay,
     }
 }
 

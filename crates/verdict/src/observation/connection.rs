@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Certificate;
+use crate::address::Family;
 use crate::service_evidence::{Proof, Reply, ReplyOutcome, ServiceEvidence};
 use crate::words::words;
 
@@ -114,6 +115,28 @@ words! {
     }
 }
 
+/// The ICMP message (RFC 792, RFC 1812) or `ICMPv6` message (RFC 4443) that ended a connection attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// Whose message: the two have numbers of their own.
+    pub family: Family,
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// The router, firewall or host that sent it.
+    pub from: Option<IpAddr>,
+}
+
+/// What the system knows of why a connection was not opened, beside its error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// This message came back.
+    Icmp(IcmpError),
+    /// A route of this machine's own is of type `prohibit` (ip-route(8)).
+    ProhibitRoute,
+}
+
 /// What became of one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connection {
@@ -129,6 +152,8 @@ pub struct Connection {
     pub tcp_elapsed: Option<Duration>,
     /// What the system said, where connecting failed.
     pub tcp_detail: Option<String>,
+    /// What more is known of why connecting failed.
+    pub obstacle: Option<Obstacle>,
     /// Another port of the service, and whether it opened.
     pub other_port: Option<(u16, bool)>,
     /// How the handshake ended.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::advice_by_facts::connect;
 use crate::case::Case;
-use crate::fact::{Fact, ServiceFact, TlsFact};
+use crate::fact::{ConnectFact, Fact, ServiceFact, TlsFact};
 use crate::observation::Refusal;
 use crate::reason::{Reason, Stage};
 use crate::verdict::Finding;
@@ -81,11 +81,16 @@ fn about_connection(case: &Case<'_>, finding: &Finding) -> Option<String> {
         Reason::ConnectTimeout => connect::neighbour_answers(finding),
         _ => false,
     };
-    Some(if is_endpoint && asks_whose {
-        azure::owner_of(ip)
-    } else {
-        format!("nc -vz -w 5 {ip} {}", case.target.port)
-    })
+    let route_prohibits = Fact::Connect(ConnectFact::RouteProhibits);
+    Some(
+        if is_endpoint && asks_whose && !connect::is_rejected(finding) {
+            azure::owner_of(ip)
+        } else if finding.facts.contains(&route_prohibits) {
+            format!("ip route get {ip}")
+        } else {
+            format!("nc -vz -w 5 {ip} {}", case.target.port)
+        },
+    )
 }
 
 fn handshake(case: &Case<'_>, finding: &Finding) -> Option<String> {

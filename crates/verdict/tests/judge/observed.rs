@@ -150,6 +150,7 @@ pub(crate) fn connected(ip: IpAddr) -> Connection {
         tcp: TcpOutcome::Ok,
         tcp_elapsed: Some(Duration::from_millis(2)),
         tcp_detail: None,
+        obstacle: None,
         other_port: None,
         handshake: Handshake::Ok,
         handshake_elapsed: Some(Duration::from_millis(5)),

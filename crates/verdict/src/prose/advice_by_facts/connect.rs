@@ -1,5 +1,8 @@
 //! Advice about connections that do not open. What helps depends on whose address it is.
 
+mod rejection;
+
+pub(in crate::prose) use self::rejection::is_rejected;
 use crate::case::Case;
 use crate::fact::{ConnectFact, Fact};
 use crate::observation::TcpOutcome;
@@ -15,12 +18,17 @@ pub(super) fn meaning(finding: &Finding) -> Option<&'static str> {
             .any(|(_, outcome)| *outcome != TcpOutcome::Timeout),
         _ => false,
     });
-    (finding.reason == Reason::ConnectTimeout && is_mixed)
-        .then_some("No connection attempt succeeded, and some got no answer at all.")
+    if finding.reason == Reason::ConnectTimeout && is_mixed {
+        return Some("No connection attempt succeeded, and some got no answer at all.");
+    }
+    rejection::meaning(finding)
 }
 
 pub(super) fn remedy(case: &Case<'_>, finding: &Finding) -> Option<String> {
     let is_private = case.target.rules.classify(finding.address?).is_private();
+    if let Some(advice) = rejection::remedy(case, finding) {
+        return Some(advice);
+    }
     match finding.reason {
         Reason::ConnectTimeout if !is_private => Some(
             "Find what drops packets to this address and port on the way out: a firewall, an NSG, a route \
