@@ -4,9 +4,11 @@
 //! credentials, list nothing and change nothing; a reply is judged by marks that only the service itself
 //! sets, not by its status alone, since a proxy can answer 403 too.
 
-use std::net::{IpAddr, SocketAddr};
+mod reply;
 
-use crate::address::first_in;
+use std::net::IpAddr;
+
+pub use self::reply::Reply;
 use crate::sanitize::from_wire;
 use crate::words::words;
 
@@ -19,17 +21,6 @@ pub struct Request {
     pub path: &'static str,
     /// Headers beside those every request has.
     pub headers: &'static [(&'static str, &'static str)],
-}
-
-/// A reply as it was received, bounded: the headers of [`HEADERS`] alone, the body's beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
-    /// The status code.
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The beginning of the body.
-    pub body: String,
 }
 
 words! {
@@ -57,6 +48,9 @@ pub struct Proof {
     pub seen_from: Option<IpAddr>,
     /// The service itself has trouble: 5xx or 429.
     pub busy: bool,
+    /// The denial is that of a network security perimeter, whose rules do not apply to private endpoints
+    /// (azure-docs, "What is a network security perimeter?").
+    pub by_perimeter: bool,
 }
 
 /// The headers that some proof looks at; others need not be kept.
@@ -76,9 +70,6 @@ pub const HEADERS: &[&str] = &[
     "x-ms-request-id",
     "x-ms-serviceversion",
 ];
-
-/// The vault's header about the address that it was asked from.
-const NETWORK_INFO: &str = "x-ms-keyvault-network-info";
 
 /// The headers by which a device shows itself that replies in the service's place.
 const TELLING: &[&str] = &[
@@ -264,16 +255,26 @@ impl ServiceEvidence {
             evidence,
             seen_from,
             busy: false,
+            by_perimeter: false,
         };
         let mark = self.marks.iter().find_map(|mark| mark.on(reply));
         let denial = self.denials.iter().find_map(|denial| denial.by(reply));
+        if let Some(words) = mark.as_ref().and_then(|_| reply.words_of_perimeter()) {
+            let evidence =
+                denial.map_or_else(|| words.to_owned(), |code| format!("{code}: {words}"));
+            let evidence = from_wire(&evidence).into_owned();
+            return Proof {
+                by_perimeter: true,
+                ..proof(ReplyOutcome::Denied, evidence, reply.names_client())
+            };
+        }
         let denial = denial.or_else(|| {
             let mark = mark.as_ref()?;
             (self.every_403_denies && reply.status == 403)
                 .then(|| format!("status 403 where no login is needed, {mark}"))
         });
         if let Some(evidence) = denial {
-            return proof(ReplyOutcome::Denied, evidence, client_in(reply));
+            return proof(ReplyOutcome::Denied, evidence, reply.names_client());
         }
         let Some(mark) = mark else {
             let kind = reply.header("content-type").unwrap_or("no content type");
@@ -289,7 +290,7 @@ impl ServiceEvidence {
             let evidence = from_wire(&evidence).into_owned();
             return proof(ReplyOutcome::Other, evidence, None);
         };
-        let seen_from = reply.header(NETWORK_INFO).and_then(network_info);
+        let seen_from = reply.network_info();
         Proof {
             busy: reply.status == 429 || reply.status >= 500,
             ..proof(
@@ -340,7 +341,7 @@ impl Denial {
                     && reply.body.contains("is not allowed access")
                     && reply.body.contains("DENIED");
                 is_it.then(|| {
-                    client_in(reply).map_or_else(
+                    reply.names_client().map_or_else(
                         || "client is not allowed access".to_owned(),
                         |ip| format!("client with IP '{ip}' is not allowed access"),
                     )
@@ -351,57 +352,5 @@ impl Denial {
                 (code == *denied).then(|| code.to_owned())
             }
         }
-    }
-}
-
-/// `conn_type=Ipv4;addr=10.1.2.3;act_addr_fam=InterNetwork;`. `None` where the vault itself names
-/// the private endpoint that it was asked through (`conn_type=PrivateLink;private_endpoint=…`): then the
-/// address is the caller's own, be its range public or not.
-fn network_info(value: &str) -> Option<IpAddr> {
-    let part = |name: &str| {
-        let mut parts = value.split(';');
-        parts.find_map(|part| part.trim().strip_prefix(name))
-    };
-    if part("private_endpoint=").is_some_and(|endpoint| !endpoint.is_empty()) {
-        return None;
-    }
-    let address = part("addr=")?;
-    let address = address.trim();
-    let with_port = || address.parse::<SocketAddr>().map(|at| at.ip());
-    address.parse().or_else(|_| with_port()).ok()
-}
-
-/// The client's address as a denial names it: in the vault's header, else in the body, where a JSON writer
-/// may have escaped the quotes around it.
-fn client_in(reply: &Reply) -> Option<IpAddr> {
-    let header = reply.header(NETWORK_INFO).and_then(network_info);
-    header.or_else(|| first_in(&reply.body.replace("\\u0027", "'")))
-}
-
-impl Reply {
-    /// The value of a header; `name` in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Storage's error code: of the header, else of the XML or JSON body, as tables have it.
-    fn error_code(&self) -> Option<&str> {
-        let between = |begin: &str, end: char| {
-            let rest = self.body.split_once(begin)?.1;
-            rest.split_once(end).map(|(code, _)| code)
-        };
-        let in_json = || {
-            let rest = self.body.split_once("\"code\"")?.1;
-            let rest = rest.trim_start().strip_prefix(':')?;
-            let rest = rest.trim_start().strip_prefix('"')?;
-            rest.split_once('"').map(|(code, _)| code)
-        };
-        self.header("x-ms-error-code")
-            .or_else(|| between("<Code>", '<'))
-            .or_else(|| between("<m:code>", '<'))
-            .or_else(in_json)
     }
 }

@@ -44,6 +44,8 @@ pub enum ServiceFact {
         /// What of the reply says so.
         evidence: String,
     },
+    /// The denial is that of a network security perimeter.
+    ByPerimeter,
     /// Public access is off altogether.
     PublicAccessOff,
     /// The server refused this host by its own protocol.

@@ -38,7 +38,9 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
         evidence,
         seen_from,
         busy,
+        by_perimeter,
     } = proof;
+    let perimeter = by_perimeter.then_some(ServiceFact::ByPerimeter);
     let seen_public = seen_from.filter(|from| case.target.rules.classify(*from) == Class::Public);
     if let Some(from) = seen_public.filter(|_| private) {
         let evidence = evidence.clone();
@@ -47,12 +49,15 @@ fn judge(case: &Case<'_>, connection: &Connection, reply: &ServiceReply, finding
     }
     match outcome {
         ReplyOutcome::Denied if private => {
-            path_denied(case, connection, seen_public, evidence, findings);
+            let denied = [ServiceFact::PathDenied { ip, evidence }];
+            let facts = denied.into_iter().chain(perimeter).collect();
+            path_denied(case, connection, seen_public, facts, findings);
         }
         ReplyOutcome::Denied => {
             let off = PUBLIC_ACCESS_OFF.contains(&evidence.as_str());
             let mut facts = vec![ServiceFact::AccessDenied { ip, evidence }];
             facts.extend(off.then_some(ServiceFact::PublicAccessOff));
+            facts.extend(perimeter);
             findings.add(Reason::AccessDenied, Some(ip), facts);
         }
         ReplyOutcome::Other => findings.add(
@@ -95,7 +100,7 @@ fn path_denied(
     case: &Case<'_>,
     connection: &Connection,
     seen_public: Option<IpAddr>,
-    evidence: String,
+    mut facts: Vec<ServiceFact>,
     findings: &mut Findings,
 ) {
     let ip = connection.ip;
@@ -107,7 +112,6 @@ fn path_denied(
         Some(_) => Confidence::Medium,
         None => Confidence::High,
     };
-    let mut facts = vec![ServiceFact::PathDenied { ip, evidence }];
     facts.extend(other_reading);
     let reason = Reason::WrongPrivateEndpoint;
     findings.add_as(reason, reason.severity(), confidence, Some(ip), facts);

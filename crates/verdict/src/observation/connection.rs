@@ -209,6 +209,7 @@ impl ServiceReply {
                 evidence: NoReply::Unreadable.to_string(),
                 seen_from: None,
                 busy: false,
+                by_perimeter: false,
             }),
             Err(NoReply::Timeout | NoReply::Closed) => None,
         }

@@ -9,7 +9,20 @@ use crate::target::Expectation;
 use crate::verdict::Finding;
 
 pub(super) fn remedy(case: &Case<'_>, finding: &Finding) -> Option<String> {
+    let host = case.host();
+    let is_by_perimeter = finding.facts.contains(&ServiceFact::ByPerimeter.into());
     match finding.reason {
+        Reason::AccessDenied if is_by_perimeter => Some(match case.expect {
+            Expectation::ServiceEndpoint | Expectation::Public => format!(
+                "Add an inbound access rule that admits the cluster (its subscription, or its outbound \
+                 address) to the network security perimeter of {host}: while the perimeter enforces, the \
+                 network rules of the resource itself do not count."
+            ),
+            Expectation::PrivateEndpoint | Expectation::Auto => format!(
+                "Make {host} resolve to its private endpoint here: the rules of the network security \
+                 perimeter, which deny this path, do not apply to private endpoints."
+            ),
+        }),
         Reason::WrongPrivateEndpoint => seen_from(finding).map(|from| {
             format!(
                 "Look first for a firewall or proxy that resolves the name again on the way, since the \

@@ -23,6 +23,11 @@ pub(super) fn clause(fact: &ServiceFact) -> String {
         ServiceFact::AccessDenied { ip, evidence } => {
             format!("the service denies access over {ip}: {evidence}")
         }
+        ServiceFact::ByPerimeter => {
+            "a network security perimeter says so, whose rules do not apply to \
+                                     private endpoints"
+                .to_owned()
+        }
         ServiceFact::PublicAccessOff => {
             "public access is off altogether, so no rule helps".to_owned()
         }
