@@ -92,6 +92,8 @@ pub struct Service {
     pub only_hosts: Box<[&'static str]>,
     /// Patterns of hosts that name no resource: many resources share each of them.
     pub shared_hosts: Box<[&'static str]>,
+    /// Those of them that no private endpoint serves: each resource has a name of its own for that.
+    pub unserved_hosts: Box<[&'static str]>,
     /// Its ports; never empty. The first is probed unless the target names another.
     pub ports: Vec<ServicePort>,
     /// What it may be asked before login, and what its reply proves.
@@ -356,6 +358,14 @@ impl Service {
     /// Whether a host that ends in one of the suffixes is this service.
     fn may_be(&self, host: &str) -> bool {
         self.only_hosts.is_empty() || self.only_hosts.contains(&host)
+    }
+
+    /// Whether a private endpoint can serve `host`, where many resources share it.
+    pub fn may_have_endpoint(&self, host: &str) -> bool {
+        !self
+            .unserved_hosts
+            .iter()
+            .any(|pattern| fits(host, pattern))
     }
 
     /// `host`, where a suffix is itself a host that many resources share: a portal.

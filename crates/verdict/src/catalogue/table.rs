@@ -12,7 +12,8 @@ use crate::service_evidence::ServiceEvidence;
 pub(super) static SERVICES: LazyLock<Box<[Service]>> =
     LazyLock::new(|| parse(include_str!("../catalogue.tsv")));
 
-/// The columns, separated by tabs; those that hold several values separate them by `;`.
+/// The columns, separated by tabs; those that hold several values separate them by `;`. A shared host
+/// that no private endpoint serves begins with `!`.
 const COLUMNS: [&str; 18] = [
     "cloud",
     "service",
@@ -70,6 +71,8 @@ fn service(line: &'static str) -> Service {
     };
     let ports: Vec<_> = list(ports).iter().map(|port| service_port(port)).collect();
     assert!(!ports.is_empty(), "catalogue.tsv: no port: {line}");
+    let shared = list(shared_hosts);
+    let unserved = shared.iter().filter_map(|host| host.strip_prefix('!'));
     Service {
         cloud: word(Cloud::ALL, Cloud::as_str, cloud),
         title,
@@ -82,7 +85,11 @@ fn service(line: &'static str) -> Service {
         private_only: list(private_only),
         internal: list(internal),
         only_hosts: list(only_hosts),
-        shared_hosts: list(shared_hosts),
+        shared_hosts: shared
+            .iter()
+            .map(|host| host.trim_start_matches('!'))
+            .collect(),
+        unserved_hosts: unserved.collect(),
         ports,
         evidence: optional(evidence, |evidence| {
             word(ServiceEvidence::ALL, ServiceEvidence::word, evidence)

@@ -5,6 +5,7 @@ use crate::address::Family;
 use crate::case::Case;
 use crate::catalogue;
 use crate::fact::{AddressFact, AliasZone, Fact, Nature};
+use crate::name::is_within;
 use crate::reason::Reason;
 use crate::target::Expectation;
 use crate::verdict::Finding;
@@ -182,18 +183,22 @@ fn without_endpoint(case: &Case<'_>) -> Option<String> {
         ));
     }
     let service = catalogue::sharing(host)?;
-    Some(if service.slug == "ai-services" {
-        format!(
-            "Use the custom subdomain of the resource, such as \
-             NAME.cognitiveservices.azure.com: many resources share {host}, and no private \
-             endpoint serves it."
-        )
+    if service.may_have_endpoint(host) {
+        return Some(format!(
+            "Create or approve the private endpoint that serves {host}, which many resources share, or \
+             change the target's expectation if public access is meant."
+        ));
+    }
+    let suffix = service.suffixes.first()?;
+    let own = if is_within(host, suffix) {
+        "own name"
     } else {
-        format!(
-            "Create or approve the private endpoint that serves {host}, which many resources \
-             share, or change the target's expectation if public access is meant."
-        )
-    })
+        "custom subdomain"
+    };
+    Some(format!(
+        "Use the {own} of the resource, such as NAME.{suffix}, in applications and as the target's host: \
+         many resources share {host}, and no private endpoint serves it."
+    ))
 }
 
 /// Whether no name of Azure's leads to the host's resource.

@@ -4,14 +4,24 @@
 use std::net::IpAddr;
 
 use crate::case::Case;
-use crate::catalogue;
+use crate::catalogue::{self, Service};
 
-/// The private endpoints of the resource; `None` where no name of Azure's leads to it.
+/// The private endpoints of the resource, or what would need one; `None` where no name of Azure's leads
+/// to it.
 pub(super) fn endpoints(case: &Case<'_>) -> Option<String> {
-    // The first label of a shared host names a region, and the group id of its service is what tells.
-    let wanted = match catalogue::sharing(case.resource()) {
-        Some(service) => service.subresources.first().copied().unwrap_or_default(),
-        None => label(case)?,
+    let host = case.resource();
+    let wanted = match catalogue::sharing(host) {
+        // Each resource has a name of its own instead, which is to be used.
+        Some(service) if !service.may_have_endpoint(host) => {
+            return Some(table(&format!(
+                "{} | project name, location, ownName = coalesce(tostring(properties.customSubDomainName), \
+                 tostring(properties.serviceOperationsHostName)), resourceGroup, subscriptionId",
+                of_type(service)
+            )));
+        }
+        // Endpoints name the resource that they lead to by its id.
+        Some(service) => format!("/providers/{}/", service.resource_type),
+        None => label(case)?.to_owned(),
     };
     Some(table(&format!(
         "resources | where type =~ \"microsoft.network/privateendpoints\" and tostring(properties) contains \"{wanted}\" | project name, resourceGroup, subscriptionId"
@@ -20,10 +30,49 @@ pub(super) fn endpoints(case: &Case<'_>) -> Option<String> {
 
 /// The resource itself, by its name.
 pub(super) fn resource(case: &Case<'_>) -> Option<String> {
+    let found = match catalogue::sharing(case.resource()) {
+        Some(service) => of_type(service),
+        None => by_name(label(case)?),
+    };
     Some(table(&format!(
-        "resources | where name =~ \"{}\" | project name, type, resourceGroup, subscriptionId",
-        label(case)?
+        "{found} | project name, type, resourceGroup, subscriptionId"
     )))
+}
+
+/// The network rules of the resource, under the names that the resource providers have for them.
+pub(super) fn network_rules(case: &Case<'_>) -> Option<String> {
+    let service = case.target.service?;
+    let found = match catalogue::sharing(case.resource()) {
+        Some(service) => of_type(service),
+        None => format!("{} and name =~ \"{}\"", of_type(service), label(case)?),
+    };
+    Some(format!(
+        "{} --query data --output jsonc",
+        query(&format!(
+            "{found} | project id, publicNetworkAccess = properties.publicNetworkAccess, networkAcls = properties.networkAcls, networkRuleSet = properties.networkRuleSet, ipRules = properties.ipRules, virtualNetworkRules = properties.virtualNetworkRules"
+        ))
+    ))
+}
+
+/// All resources of the service's type. The first label of a host that many share names a region, and no
+/// resource.
+fn of_type(service: &Service) -> String {
+    let resource_type = service.resource_type.to_ascii_lowercase();
+    format!("resources | where type =~ \"{resource_type}\"")
+}
+
+/// The resource of this name. The hosts of a Log Analytics workspace begin with its id instead, which is
+/// among its properties.
+fn by_name(label: &str) -> String {
+    if is_guid(label) {
+        format!("resources | where tostring(properties) contains \"{label}\"")
+    } else {
+        format!("resources | where name =~ \"{label}\"")
+    }
+}
+
+fn is_guid(label: &str) -> bool {
+    label.len() == 36 && label.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 /// The name of the resource: the first label of its public name.
@@ -33,18 +82,6 @@ fn label<'a>(case: &Case<'a>) -> Option<&'a str> {
     let (label, _) = resource.split_once('.')?;
     // The secondary of a storage account is the same resource.
     Some(label.strip_suffix("-secondary").unwrap_or(label))
-}
-
-/// The network rules of the resource, under the names that the resource providers have for them.
-pub(super) fn network_rules(case: &Case<'_>) -> Option<String> {
-    let resource_type = case.target.service?.resource_type.to_ascii_lowercase();
-    let name = label(case)?;
-    Some(format!(
-        "{} --query data --output jsonc",
-        query(&format!(
-            "resources | where type =~ \"{resource_type}\" and name =~ \"{name}\" | project id, publicNetworkAccess = properties.publicNetworkAccess, networkAcls = properties.networkAcls, networkRuleSet = properties.networkRuleSet, ipRules = properties.ipRules, virtualNetworkRules = properties.virtualNetworkRules"
-        ))
-    ))
 }
 
 /// The network interface that has a private address, and its private endpoint.
