@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{OptionFuture, join_all};
 use privatelink_verdict::observation::{
-    AgentFault, Comparison, NameEvidence, QueryOutcome, Resolution, ZoneEvidence,
+    AgentFault, Comparison, NameEvidence, QueryOutcome, Resolution, SrvEvidence, ZoneEvidence,
 };
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use self::trouble::{Questions, is_trouble};
-use super::evidence_cache::{EvidenceCache, recent};
+use super::evidence_cache::{EvidenceCache, recent, recent_srv};
 use super::nameserver::Nameservers;
 use super::rate_limit::DnsBudget;
 use super::resolve::ResolverClient;
@@ -66,6 +66,8 @@ impl Evidence<'_> {
             .times(&own.servers, &resolution, due.comparisons);
 
         let questions = Questions::of(target, &resolution);
+        let srv = questions.srv.clone();
+        let srv = self.ask_for_srv(client, srv, cache.srv.as_ref(), deadline);
         let trouble = self.ask_on_trouble(client, questions, &cache.names, deadline);
         let comparisons = when(due.comparisons, || self.compare(deadline));
         let errors = when(due.comparisons, || {
@@ -76,9 +78,11 @@ impl Evidence<'_> {
             client.search(host, &target.families, &known, rules, deadline)
         });
         let servers = when(times > 0, || client.each_server(target, times, deadline));
-        let (answers, comparisons, errors, search, servers) =
-            tokio::join!(trouble, comparisons, errors, search, servers);
+        let (answers, srv, comparisons, errors, search, servers) =
+            tokio::join!(trouble, srv, comparisons, errors, search, servers);
 
+        cache.srv.clone_from(&srv);
+        resolution.srv = srv;
         cache.names = answers.names().cloned().collect();
         resolution.zone = answers.zone;
         resolution.mistaken = answers.mistaken;
@@ -139,6 +143,22 @@ impl Evidence<'_> {
             unchased: unchased.flatten(),
             alias: alias.flatten(),
         }
+    }
+
+    /// The SRV records that lead to other hosts, where the host itself has no address.
+    async fn ask_for_srv(
+        self,
+        client: ResolverClient<'_>,
+        name: Option<String>,
+        known: Option<&SrvEvidence>,
+        deadline: Instant,
+    ) -> Option<SrvEvidence> {
+        let name = name?;
+        if let Some(evidence) = recent_srv(known, &name) {
+            return Some(evidence.clone());
+        }
+        debug!(name, "evidence: ask for SRV records");
+        client.srv(&name, deadline).await
     }
 
     /// Step 7: what the resolvers other than the path say.

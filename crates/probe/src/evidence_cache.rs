@@ -2,9 +2,11 @@
 //! and when it is due again.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::observation::{Comparison, NameEvidence, Resolution};
+use privatelink_verdict::observation::{
+    Comparison, NameEvidence, QueryOutcome, Resolution, SrvEvidence,
+};
 
 use super::per_server::PerServer;
 use super::resolve::sorted_addresses;
@@ -31,6 +33,8 @@ pub struct EvidenceCache {
     pub(super) search: Option<NameEvidence>,
     /// The answers for the names that trouble led to.
     pub(super) names: Vec<NameEvidence>,
+    /// The SRV records that trouble led to.
+    pub(super) srv: Option<SrvEvidence>,
     pub(super) servers: PerServer,
     pub(super) service: ServiceCache,
 }
@@ -96,6 +100,7 @@ impl EvidenceCache {
         if changed {
             self.search = None;
             self.names.clear();
+            self.srv = None;
         }
         self.addresses = Some(addresses);
         due
@@ -104,10 +109,22 @@ impl EvidenceCache {
 
 /// The answer for `name` of the last minute, unless the question failed: then it is asked anew.
 pub(super) fn recent<'a>(known: &'a [NameEvidence], name: &str) -> Option<&'a NameEvidence> {
-    known.iter().find(|evidence| {
-        let age = evidence.checked_at.elapsed();
-        evidence.name == name
-            && !evidence.outcome.is_failure()
-            && age.is_ok_and(|age| age < NAME_PAUSE)
+    let is_it = |evidence: &&NameEvidence| evidence.name == name;
+    let mut known = known.iter().filter(is_it);
+    known.find(|evidence| is_recent(evidence.outcome, evidence.checked_at))
+}
+
+/// The same for SRV records.
+pub(super) fn recent_srv<'a>(
+    known: Option<&'a SrvEvidence>,
+    name: &str,
+) -> Option<&'a SrvEvidence> {
+    known.filter(|evidence| {
+        evidence.name == name && is_recent(evidence.outcome, evidence.checked_at)
     })
+}
+
+fn is_recent(outcome: QueryOutcome, checked_at: SystemTime) -> bool {
+    let age = checked_at.elapsed();
+    !outcome.is_failure() && age.is_ok_and(|age| age < NAME_PAUSE)
 }

@@ -14,6 +14,9 @@ use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 /// CNAMEs that are followed in one answer; recursive servers follow fewer.
 pub(super) const MAX_CHAIN: usize = 16;
 
+/// SRV records that are kept of an answer: a cluster of `MongoDB` has as many as it has servers.
+const MAX_SRV: usize = 8;
+
 /// The payload that is offered with EDNS: DNS flag day 2020's value, which no path fragments.
 const EDNS_PAYLOAD: u16 = 1232;
 
@@ -60,6 +63,8 @@ pub(super) struct DnsReply {
     pub longest_ttl: Option<u32>,
     /// The SOA, of the answer where it was asked for, else of the authority section.
     pub soa: Option<Soa>,
+    /// The hosts of its SRV records, with their ports, where SRV was asked for.
+    pub srv: Vec<(String, u16)>,
     /// Extended DNS errors.
     pub extended_errors: Vec<u16>,
     /// Why the outcome is `invalid`.
@@ -151,6 +156,7 @@ impl Question {
             ttl: None,
             longest_ttl: None,
             soa: None,
+            srv: Vec::new(),
             extended_errors: extended_errors(message),
             detail: None,
         };
@@ -169,6 +175,7 @@ impl Question {
                     reply.addresses = read.addresses;
                 }
                 reply.ignored_owner = read.ignored_owner;
+                reply.srv = srv(&chain, &message.answers);
                 let ttls = in_chain(&chain, &message.answers).map(|record| record.ttl);
                 reply.ttl = ttls.clone().min();
                 reply.longest_ttl = ttls.max();
@@ -256,6 +263,15 @@ fn in_chain<'a>(
     answers: &'a [Record],
 ) -> impl Iterator<Item = &'a Record> + Clone {
     answers.iter().filter(|record| chain.contains(&record.name))
+}
+
+/// The hosts of the SRV records among `answers`, the first [`MAX_SRV`] of them.
+fn srv(chain: &[Name], answers: &[Record]) -> Vec<(String, u16)> {
+    let hosts = in_chain(chain, answers).filter_map(|record| match &record.data {
+        RData::SRV(srv) => Some((text(&srv.target), srv.port)),
+        _ => None,
+    });
+    hosts.take(MAX_SRV).collect()
 }
 
 /// The SOA among `records`: of several the one of the zone that `name` lies deepest in.

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::observation::{
-    Address, AgentFault, NameEvidence, Query, QueryOutcome, Rcode, Resolution, ZoneEvidence,
+    Address, AgentFault, NameEvidence, Query, QueryOutcome, Rcode, Resolution, SrvEvidence,
+    ZoneEvidence,
 };
 use privatelink_verdict::sanitize::sentence;
 use tokio::time::Instant;
@@ -140,6 +141,19 @@ impl ResolverClient<'_> {
             .ask(&asked, RecordType::A, self.nameservers.edns, deadline)
             .await;
         Some(name_evidence(name, exchanged, rules))
+    }
+
+    /// Asks for the SRV records of `name`.
+    pub(super) async fn srv(&self, name: &str, deadline: Instant) -> Option<SrvEvidence> {
+        let asked = absolute(name).ok()?;
+        let edns = self.nameservers.edns;
+        let exchanged = self.ask(&asked, RecordType::SRV, edns, deadline).await;
+        Some(SrvEvidence {
+            name: name.to_owned(),
+            outcome: exchanged.outcome,
+            hosts: exchanged.reply.map(|reply| reply.srv).unwrap_or_default(),
+            checked_at: SystemTime::now(),
+        })
     }
 
     /// What the relative name `host` leads to through the search list, where it leads elsewhere

@@ -15,7 +15,7 @@ pub use self::connection::{
 };
 pub use self::resolution::{
     Address, Comparison, Flags, LeftOut, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,
-    Transport, ZoneEvidence,
+    SrvEvidence, Transport, ZoneEvidence,
 };
 pub use self::server::ServerAnswer;
 use crate::address::{ClassSet, Family};

@@ -1,11 +1,11 @@
 //! Records: what a DNS server knows, written as in a master file (RFC 1035 section 5).
 //!
 //! `name [ttl] TYPE data`, trailing dots optional. A SOA's data is `private` or `public`, as Azure's
-//! private and public zones answer, or `mname rname`.
+//! private and public zones answer, or `mname rname`; a SRV's is `port target`.
 
 use std::net::IpAddr;
 
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use serde::Deserialize;
 
@@ -159,6 +159,13 @@ fn record(text: &str) -> Result<Record, String> {
             [target] => RData::CNAME(CNAME(name(target)?)),
             _ => return Err("CNAME takes one name".to_owned()),
         },
+        "SRV" => match data[..] {
+            [port, target] => {
+                let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+                RData::SRV(SRV::new(0, 0, port, name(target)?))
+            }
+            _ => return Err("SRV takes a port and a name".to_owned()),
+        },
         "TXT" => RData::TXT(TXT::new(vec![data.join(" ")])),
         "SOA" => {
             return match data[..] {
@@ -170,7 +177,7 @@ fn record(text: &str) -> Result<Record, String> {
         }
         other => {
             return Err(format!(
-                "type `{other}` is none of A, AAAA, CNAME, SOA, TXT"
+                "type `{other}` is none of A, AAAA, CNAME, SOA, SRV, TXT"
             ));
         }
     };
@@ -208,6 +215,8 @@ mod tests {
             ("a A 127.0.0", "`127.0.0` is no IPv4 address"),
             ("a A", "takes one IPv4 address"),
             ("a CNAME b c", "CNAME takes one name"),
+            ("a SRV b", "SRV takes a port and a name"),
+            ("a SRV b c", "`b` is no port"),
             ("a SOA hidden", "`private`, `public` or"),
         ] {
             let error = parsed(line).expect_err("no record");

@@ -134,6 +134,21 @@ async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() 
 }
 
 #[tokio::test]
+async fn srv_records_are_asked_for_once_a_minute_where_a_name_has_no_address() {
+    let records = "_mongodb._tcp.db.example.com SRV 27017 a.example.com, db.example.com TXT x";
+    let world = format!(
+        "target: {{host: db.example.com, protocol: tls, port: 27017}}, dns: {{records: [{records}]}}"
+    );
+    let mut probes = Probes::of(&world).await;
+    for _ in 0..3 {
+        let srv = probes.next().await.resolution.srv.expect("evidence");
+        assert_eq!(srv.hosts, [("a.example.com".to_owned(), 27017)]);
+    }
+    let asked = probes.world.questions_for("_mongodb._tcp.db.example.com");
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
 async fn what_trouble_leads_to_is_asked_anew_where_the_addresses_are_others() {
     let mut probes = Probes::of(UNLINKED).await;
     let alias = "kv.privatelink.vaultcore.azure.net";

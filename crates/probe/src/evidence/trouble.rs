@@ -5,7 +5,7 @@ use privatelink_verdict::address::Class;
 use privatelink_verdict::alias::{alias, own_zone_of, zone_of};
 use privatelink_verdict::catalogue;
 use privatelink_verdict::name::is_within;
-use privatelink_verdict::observation::{Query, Resolution};
+use privatelink_verdict::observation::{Query, QueryOutcome, Resolution};
 use privatelink_verdict::target::{Expectation, Target};
 
 /// What is to be asked.
@@ -20,6 +20,9 @@ pub(super) struct Questions<'a> {
     /// The alias by itself: it may come from another server than the host, where a forwarder serves the
     /// privatelink zone alone.
     pub(super) alias: Option<String>,
+    /// The name of the SRV records of `MongoDB`: a host in a `mongodb+srv` connection string has these, and
+    /// no address.
+    pub(super) srv: Option<String>,
 }
 
 impl<'a> Questions<'a> {
@@ -44,6 +47,8 @@ impl<'a> Questions<'a> {
         let is_unchased = is_negative
             && resolution.queries.iter().all(Query::is_incomplete)
             && last != target.host;
+        let has_no_address =
+            resolution.outcome() == Some(QueryOutcome::Nodata) && last == target.host;
         Self {
             zone: zone.filter(|_| !is_zone_known),
             mistaken: name
@@ -53,6 +58,7 @@ impl<'a> Questions<'a> {
             alias: name
                 .filter(|name| is_public && *name != target.host)
                 .map(str::to_owned),
+            srv: has_no_address.then(|| format!("_mongodb._tcp.{}", target.host)),
         }
     }
 }

@@ -118,6 +118,15 @@ pub enum DnsFact {
         /// The server that said so.
         server: Option<SocketAddr>,
     },
+    /// The host has SRV records in place of addresses, as that of a `mongodb+srv` connection string.
+    LeadsBySrv {
+        /// Their name.
+        name: String,
+        /// The first hosts that they name, with their ports.
+        first: Vec<(String, u16)>,
+        /// How many there are besides.
+        more: usize,
+    },
     /// The host is probably misspelt.
     ProbablyMeant {
         /// The likely spelling.

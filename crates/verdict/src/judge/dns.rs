@@ -4,7 +4,7 @@ use super::{Case, Findings};
 use crate::address::Family;
 use crate::catalogue;
 use crate::fact::{
-    DanglingAlias, DnsFact, Fact, FailedQuery, MissingRecord, Negative, ZoneAnswers,
+    DanglingAlias, DnsFact, Fact, FailedQuery, LISTED, MissingRecord, Negative, ZoneAnswers,
 };
 use crate::observation::{Query, QueryOutcome, Soa};
 use crate::reason::Reason;
@@ -176,7 +176,9 @@ fn negative(case: &Case<'_>, findings: &mut Findings) {
         return add(Reason::DnsZoneShadows, Confidence::High, vec![fact]);
     }
     // A server that knows neither the name nor its zone may be lame, or filter.
-    let is_sure = negative == Negative::Nxdomain || queries.iter().any(|q| q.soa.is_some());
+    let is_sure = negative == Negative::Nxdomain
+        || queries.iter().any(|q| q.soa.is_some())
+        || leads_by_srv(case).is_some();
     add(
         Reason::DnsNameNotFound,
         sure_if(is_sure),
@@ -257,6 +259,10 @@ fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
         name: case.last_name().to_owned(),
         server: resolution.server(),
     }];
+    if let Some(fact) = leads_by_srv(case) {
+        facts.push(fact);
+        return facts;
+    }
     facts.extend(
         catalogue::doubt(case.host()).map(|doubt| DnsFact::ProbablyMeant {
             instead: doubt.instead().to_owned(),
@@ -264,6 +270,16 @@ fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
     );
     facts.extend(said_by_private_zone(case));
     facts
+}
+
+/// The hosts that clients of the host really connect to.
+fn leads_by_srv(case: &Case<'_>) -> Option<DnsFact> {
+    let srv = case.observation.resolution.srv.as_ref()?;
+    (!srv.hosts.is_empty()).then(|| DnsFact::LeadsBySrv {
+        name: srv.name.clone(),
+        first: srv.hosts.iter().take(LISTED).cloned().collect(),
+        more: srv.hosts.len().saturating_sub(LISTED),
+    })
 }
 
 /// The private zone of Azure that the negative answer comes from.

@@ -28,6 +28,8 @@ pub struct Resolution {
     pub unchased: Option<NameEvidence>,
     /// The alias asked by itself, where the host leads to a public address.
     pub alias: Option<NameEvidence>,
+    /// The SRV records that clients of `MongoDB` look for, where the host exists and has no address.
+    pub srv: Option<SrvEvidence>,
     /// What the relative name led to through the search list, where it led elsewhere.
     pub search: Option<NameEvidence>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
@@ -297,6 +299,19 @@ pub struct NameEvidence {
     pub outcome: QueryOutcome,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// When it was asked.
+    pub checked_at: SystemTime,
+}
+
+/// What a resolver said when asked for SRV records (RFC 2782).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SrvEvidence {
+    /// The name asked for: `_mongodb._tcp.` and the host.
+    pub name: String,
+    /// How the query ended; `nodata` also where records came.
+    pub outcome: QueryOutcome,
+    /// The hosts that the records name, with their ports.
+    pub hosts: Vec<(String, u16)>,
     /// When it was asked.
     pub checked_at: SystemTime,
 }

@@ -9,7 +9,7 @@ mod tls;
 
 use std::fmt::Display;
 
-pub(super) use self::dns::no_address;
+pub(super) use self::dns::{hosts, no_address};
 pub(super) use self::tls::certificate;
 use crate::fact::{AddressList, Fact};
 use crate::observation::TcpOutcome;

@@ -3,7 +3,7 @@
 use super::detail::{certificate, clause, joined, list, no_address, sentence};
 use crate::address::Class;
 use crate::case::Case;
-use crate::fact::{AddressList, DnsFact, Fact, ResolverFact, TlsFact};
+use crate::fact::{AddressList, DnsFact, Fact, Negative, ResolverFact, TlsFact};
 use crate::observation::{Connection, TcpOutcome, TlsOutcome};
 use crate::reason::{Reason, Severity, Stage};
 use crate::service_evidence::ReplyOutcome;
@@ -83,8 +83,15 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
             detail()
         ),
         Reason::DnsNameNotFound => {
+            let lacks = match finding.facts.first() {
+                Some(Fact::Dns(DnsFact::NoAddress {
+                    negative: Negative::Nodata,
+                    ..
+                })) => "has no address in DNS here",
+                _ => "is not known to DNS here",
+            };
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));
-            format!("{host} is not known to DNS here: {}", joined(facts, "; "))
+            format!("{host} {lacks}: {}", joined(facts, "; "))
         }
         Reason::TlsNameMismatch => {
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));

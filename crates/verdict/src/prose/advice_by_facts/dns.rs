@@ -1,5 +1,6 @@
 //! Dns advice: about names that are not resolved, or not well.
 
+use super::super::detail::hosts;
 use super::{missing_record, repaired_path};
 use crate::case::Case;
 use crate::fact::{DanglingAlias, DnsFact, Fact};
@@ -22,6 +23,10 @@ pub(super) fn meaning(reason: Reason, fact: &DnsFact) -> Option<&'static str> {
         DnsFact::FamilyDenied { .. } => {
             "The name has addresses of one family, but for the other the server says that the name \
              does not exist."
+        }
+        DnsFact::LeadsBySrv { .. } => {
+            "The name has SRV records and no address: clients of mongodb+srv look up the hosts behind it, and \
+             connect to those."
         }
         DnsFact::RecordMissing(record) => return missing_record::meaning(record),
         DnsFact::AliasDangles(DanglingAlias {
@@ -92,6 +97,10 @@ pub(super) fn remedy(case: &Case<'_>, finding: &Finding, fact: &DnsFact) -> Opti
             served_by: Some(mname),
             ..
         } => format!("Take the zone {owner} off {mname}, or add {host} to it there."),
+        DnsFact::LeadsBySrv { first, more, .. } => format!(
+            "Watch the hosts that the SRV records name, each as a target of its own with its port: {}.",
+            hosts(first, *more)
+        ),
         // A host that is probably misspelt needs no record.
         DnsFact::ProbablyMeant { .. } => finding.reason.remedy().to_owned(),
         DnsFact::SaidByPrivateZone { owner } if case.wants_public() => format!(

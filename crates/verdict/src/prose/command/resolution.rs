@@ -47,6 +47,7 @@ fn by_fact(case: &Case<'_>, finding: &Finding, fact: &DnsFact) -> Option<String>
             ..
         } => Some(azure::links(owner)),
         DnsFact::ZoneShadows { .. } => Some(dig(&format!("{host} SOA"), server)),
+        DnsFact::LeadsBySrv { name, .. } => Some(dig(&format!("{name} SRV"), server)),
         // That the other server answers would settle nothing.
         DnsFact::AnsweredLate {
             families,

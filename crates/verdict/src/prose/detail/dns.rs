@@ -94,6 +94,10 @@ pub(super) fn clause(fact: &DnsFact) -> String {
             name,
             server,
         } => no_address(*negative, Some(name), *server),
+        DnsFact::LeadsBySrv { name, first, more } => format!(
+            "its SRV records ({name}) lead clients to {}",
+            hosts(first, *more)
+        ),
         DnsFact::ProbablyMeant { instead } => format!("perhaps {instead} was meant"),
         DnsFact::SaidByPrivateZone { owner } => format!("the private zone {owner} says so"),
     }
@@ -108,6 +112,16 @@ pub(in crate::prose) fn no_address(
     let name = name.map(|name| format!(" for {name}")).unwrap_or_default();
     let server = server.map(|server| format!(" ({server})"));
     format!("{}{name}{}", rcode(negative), server.unwrap_or_default())
+}
+
+/// `a.example.com:27017, b.example.com:27017 and 2 more`.
+pub(in crate::prose) fn hosts(first: &[(String, u16)], more: usize) -> String {
+    let first = first.iter().map(|(host, port)| format!("{host}:{port}"));
+    let mut text = joined(first, ", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
 }
 
 const fn rcode(negative: Negative) -> &'static str {
