@@ -104,21 +104,26 @@ fn icmp_error(socket: &impl AsRawFd) -> Option<IcmpError> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::TcpSocket;
 
     use super::*;
 
     #[tokio::test]
     async fn a_port_that_is_closed_is_refused_without_an_icmp_message() {
         for ip in ["127.0.0.1", "::1"] {
-            let ip: IpAddr = ip.parse().expect("an address");
-            let listener = TcpListener::bind((ip, 0)).await.expect("a port");
-            let address = listener.local_addr().expect("an address");
-            open(address).await.expect("a connection");
-            drop(listener);
-            let failed = open(address).await.expect_err("nothing listens");
+            let any = SocketAddr::new(ip.parse().expect("an address"), 0);
+            let socket = match any {
+                SocketAddr::V4(_) => TcpSocket::new_v4(),
+                SocketAddr::V6(_) => TcpSocket::new_v6(),
+            };
+            let socket = socket.expect("a socket");
+            socket.bind(any).expect("a port");
+            let address = socket.local_addr().expect("an address");
+            let failed = open(address).await.expect_err("nothing listens yet");
             assert_eq!(failed.error.kind(), io::ErrorKind::ConnectionRefused);
             assert_eq!(failed.icmp, None);
+            let _listener = socket.listen(1).expect("it listens");
+            open(address).await.expect("a connection");
         }
     }
 }
