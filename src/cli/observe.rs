@@ -1,14 +1,17 @@
 //! Observe: the observer, until a signal stops it.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use privatelink_config::duration;
 use privatelink_config::plan::Plan;
 use privatelink_config::reload::Watcher;
 use privatelink_discovery::{DiscoveryRules, Source};
+use privatelink_observer::private_link_target::admission::AdmissionRules;
 use privatelink_observer::{Observer, ObserverRules, Options};
 use privatelink_report::events::{ConfigRefused, ObserverStarted, ObserverStopping};
 use privatelink_report::log_setup;
@@ -69,10 +72,22 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "SOURCES", value_parser = sources)]
     sources: Option<Sources>,
 
+    /// Let teams declare targets by `PrivateLinkTarget` objects.
+    #[arg(long)]
+    crd: bool,
+
+    /// Targets that the objects of one namespace may make.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    crd_per_namespace: usize,
+
     /// Namespaces to look at, with commas between; objects of the whole cluster are then left out
     /// [default: the whole cluster].
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',')]
     watch_namespaces: Vec<String>,
+
+    /// How long a target stays after its last user.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1h")]
+    linger: Duration,
 
     /// The cloud that the cluster is in: where an object names none, its driver takes this one.
     #[arg(long, value_name = "CLOUD", value_parser = cloud, default_value = "commercial")]
@@ -134,7 +149,10 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         config_map,
         lease,
         sources,
+        crd,
+        crd_per_namespace,
         watch_namespaces,
+        linger,
         cloud,
         listen,
         log_format,
@@ -146,16 +164,23 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
     let node = node_name::or_hostname(node_name.as_deref());
     let rules = |plan: &Plan| {
         let targets = plan.targets.iter();
-        let configured = targets
-            .filter(|target| target.source == target::Source::Config)
-            .count();
+        let configured = targets.filter(|target| target.source == target::Source::Config);
+        let configured: HashSet<_> = configured
+            .map(|target| (target.host.clone(), target.port))
+            .collect();
         ObserverRules {
             discovery: DiscoveryRules {
                 cloud,
                 allowed: plan.allowed.clone(),
                 sources: sources.clone(),
             },
-            most: plan.limits.max_targets.saturating_sub(configured),
+            admission: AdmissionRules {
+                allowed: plan.allowed.clone(),
+                denied: plan.denied.clone(),
+                most_per_namespace: crd_per_namespace,
+                most: plan.limits.max_targets.saturating_sub(configured.len()),
+                configured,
+            },
         }
     };
     runtime()?.block_on(async {
@@ -172,6 +197,8 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
                 .filter(|name| !name.is_empty())
                 .collect(),
             sources: sources.clone(),
+            crd,
+            linger,
         };
         let shutdown = CancellationToken::new();
         ObserverStarted {

@@ -144,6 +144,7 @@ pub fn plan(targets: impl IntoIterator<Item = Arc<Target>>) -> Plan {
         metrics: Detail::Full,
         limits: Limits::default(),
         allowed: vec![],
+        denied: vec![],
         rejected: Rejected::default(),
         warnings: vec![],
         hash: 0xfeed_f00d_dead_beef,

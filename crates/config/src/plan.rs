@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use privatelink_verdict::admission::Allowed;
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub limits: Limits,
     /// The hosts that others than the operator may name, beside the catalogue's.
     pub allowed: Vec<Allowed>,
+    /// The networks that are never dialled.
+    pub denied: Vec<IpNet>,
     /// How many targets of each source were refused, with the reason in `warnings`.
     pub rejected: Rejected,
     /// What is doubtful, for a log line each.

@@ -21,7 +21,7 @@ use crate::omission::Omission;
 use crate::source::Source;
 use crate::user::User;
 
-/// How long a target stays after its last user.
+/// How long a target stays after its last user, unless an index is made otherwise.
 pub const LINGER: Duration = Duration::from_hours(1);
 
 /// How many hosts and ports are remembered at most; far more than any limit on targets.
@@ -52,8 +52,9 @@ pub struct Key {
 }
 
 /// What the objects of the cluster say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Index {
+    linger: Duration,
     tables: BTreeMap<&'static str, Table>,
     namespaces: Interner<str>,
     users: Interner<User>,
@@ -136,7 +137,25 @@ pub struct Omitted {
     pub examples: Vec<String>,
 }
 
+impl Default for Index {
+    fn default() -> Self {
+        Self::new(LINGER)
+    }
+}
+
 impl Index {
+    /// An empty one, in which a target stays for `linger` after its last user.
+    pub fn new(linger: Duration) -> Self {
+        Self {
+            linger,
+            tables: BTreeMap::new(),
+            namespaces: Interner::default(),
+            users: Interner::default(),
+            uses: Interner::default(),
+            seen: HashMap::new(),
+        }
+    }
+
     /// Takes what the API server says about the objects of `kind` (a name of [`crate::KINDS`]) in
     /// `scope`: a namespace, or empty for the whole cluster. A list replaces what is known of its scope.
     pub fn take(&mut self, kind: &'static str, scope: &str, event: Event) {
@@ -206,7 +225,12 @@ impl Index {
     /// The list at `now`, with at most `most` targets: those in use before those that stay for a while,
     /// and those that were seen first before later ones, so that new ones never drive out others.
     pub fn discovered(&mut self, now: SystemTime, most: usize) -> Discovered {
-        let Self { tables, seen, .. } = self;
+        let Self {
+            tables,
+            seen,
+            linger,
+            ..
+        } = self;
         let mut found = aggregate(tables);
         for (endpoint, uses) in &found.endpoints {
             let known = Seen {
@@ -221,7 +245,7 @@ impl Index {
         }
         // A clock that was set back makes an age negative: such a target is as good as seen now.
         let age = |seen: &Seen| now.duration_since(seen.last).unwrap_or_default();
-        seen.retain(|_, seen| age(seen) < LINGER);
+        seen.retain(|_, seen| age(seen) < *linger);
 
         let mut order: Vec<_> = seen
             .iter()

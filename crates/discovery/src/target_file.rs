@@ -19,27 +19,25 @@ const HEADER: &str =
 /// How a target's line begins.
 const MARK: &str = "- ";
 
-/// A file with these targets, in at most `room` bytes; and how many had no room in it.
-pub fn render(targets: &[Value], room: usize) -> (String, usize) {
+/// A file with these lines, one for each target, in at most `room` bytes; and how many had no room in it.
+pub fn render(lines: &[String], room: usize) -> (String, usize) {
     let mut file = String::from(HEADER);
-    file.push_str(if targets.is_empty() {
+    file.push_str(if lines.is_empty() {
         "targets: []\n"
     } else {
         "targets:\n"
     });
-    for (index, target) in targets.iter().enumerate() {
-        let start = file.len();
-        let _ = writeln!(file, "{MARK}{target}");
-        if file.len() > room {
-            file.truncate(start);
-            return (file, targets.len() - index);
+    for (index, line) in lines.iter().enumerate() {
+        if file.len() + line.len() > room {
+            return (file, lines.len() - index);
         }
+        file.push_str(line);
     }
     (file, 0)
 }
 
-/// The keys of a discovered target.
-pub fn keys(target: &DiscoveredTarget) -> Value {
+/// The line of a discovered target.
+pub fn line(target: &DiscoveredTarget) -> String {
     let mut keys = json!({
         "source": Source::Discovered.as_str(),
         "host": target.host,
@@ -58,7 +56,9 @@ pub fn keys(target: &DiscoveredTarget) -> Value {
             "examples": users.examples,
         });
     }
-    keys
+    let mut line = String::new();
+    let _ = writeln!(line, "{MARK}{keys}");
+    line
 }
 
 /// The discovered targets of a file that [`render`] wrote, as seen first at `now` and with no user; of

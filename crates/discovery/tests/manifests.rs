@@ -200,8 +200,8 @@ fn accepted_by_agents(file: &Path, given: &Given, discovered: &Discovered) -> Re
     let allowed = serde_json::to_string(&given.allowed)?;
     fs::write(&operators, format!("allowedHosts: {allowed}\n"))?;
     let observers = directory.join("discovered.yaml");
-    let entries: Vec<_> = discovered.targets.iter().map(target_file::keys).collect();
-    let (text, left_out) = target_file::render(&entries, usize::MAX);
+    let lines: Vec<_> = discovered.targets.iter().map(target_file::line).collect();
+    let (text, left_out) = target_file::render(&lines, usize::MAX);
     assert_eq!(left_out, 0);
     fs::write(&observers, &text)?;
     let plan = privatelink_config::load(&[operators, observers]);

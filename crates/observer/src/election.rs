@@ -28,10 +28,10 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEWED: Duration = Duration::from_secs(10);
 
 /// Between two attempts.
-const RETRY: Duration = Duration::from_secs(3);
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Added to it at random, so that candidates do not stay in step.
-const JITTER: Duration = Duration::from_millis(500);
+const JITTER: Duration = Duration::from_millis(400);
 
 /// What is known of who leads. Clones share it.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Leadership {
 }
 
 /// A candidate.
-pub(crate) struct Election {
+pub struct Election {
     leases: Api<Lease>,
     name: String,
     identity: String,
@@ -88,7 +88,7 @@ pub(crate) struct Election {
 
 impl Election {
     /// A candidate for the lease `name`; `identity` is no other replica's.
-    pub(crate) fn new(leases: Api<Lease>, name: &str, identity: &str) -> (Self, Leadership) {
+    pub fn new(leases: Api<Lease>, name: &str, identity: &str) -> (Self, Leadership) {
         let (term, known) = watch::channel(Term::default());
         let election = Self {
             leases,
@@ -103,7 +103,7 @@ impl Election {
     }
 
     /// Stands until `shutdown`; then gives the lease back, so that another replica need not wait.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let pause = self.attempt().await + JITTER.mul_f64(fastrand::f64());
             tokio::select! {

@@ -3,6 +3,7 @@
 use privatelink_verdict::sanitize::sentence;
 use tracing::{debug, info, warn};
 
+use crate::private_link_target::status::StatusRound;
 use crate::source_state::State;
 
 /// This replica leads now, or does not any more.
@@ -86,6 +87,27 @@ impl WatchChanged<'_> {
                 error,
                 "cannot watch this kind: what was known of it stays in use"
             ),
+        }
+    }
+}
+
+/// A round of writing statuses ended.
+#[derive(Debug)]
+pub(crate) struct StatusesWritten(pub(crate) StatusRound);
+
+impl StatusesWritten {
+    pub(crate) fn emit(&self) {
+        let StatusRound {
+            written,
+            waiting,
+            failed,
+            error,
+        } = &self.0;
+        if let Some(error) = error {
+            let error = &*sentence(error);
+            warn!(written, waiting, failed, error, "cannot write statuses");
+        } else if *written > 0 {
+            debug!(written, waiting, "wrote statuses");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! leader writes. Nothing here is a precondition of probing: agents go on with what they read last.
 
 mod client;
+mod discovered_objects;
 mod election;
 mod events;
 #[cfg(test)]
@@ -16,28 +17,37 @@ mod publish;
 mod served;
 mod source_state;
 mod watch;
-mod watched;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use privatelink_discovery::{Discovered, DiscoveryRules, Index, Kind, Source, Visitor, each_kind};
+use privatelink_verdict::target;
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::client::RequestCount;
-use self::election::Election;
+use self::discovered_objects::Objects;
+use self::events::StatusesWritten;
+use self::private_link_target::admission::{Admission, AdmissionRules};
+use self::private_link_target::objects::{Declarations, TargetObjects};
+use self::private_link_target::status::StatusWriter;
 use self::publish::Publisher;
 use self::served::Served;
 use self::source_state::States;
-use self::watch::Watch;
+use self::watch::{Watch, Watched};
 
 pub use self::client::ClientError;
-pub use self::election::Leadership;
+pub use self::election::{Election, Leadership};
 pub use self::publish::FILE;
 pub use self::source_state::{State, StateSince};
+
+/// Between two rounds of writing statuses.
+const STATUSES: Duration = Duration::from_secs(5);
 
 /// What does not change while the observer runs.
 #[derive(Clone, Debug)]
@@ -54,6 +64,10 @@ pub struct Options {
     pub watch_namespaces: Vec<String>,
     /// The sources that are on.
     pub sources: Vec<Source>,
+    /// Whether teams may declare targets by `PrivateLinkTarget` objects.
+    pub crd: bool,
+    /// How long a target stays after its last user.
+    pub linger: Duration,
 }
 
 /// What a new configuration may change.
@@ -61,8 +75,9 @@ pub struct Options {
 pub struct ObserverRules {
     /// What discovery goes by.
     pub discovery: DiscoveryRules,
-    /// How many targets agents have room for beside those of their own configuration.
-    pub most: usize,
+    /// What teams may declare; `most` is how many targets agents have room for beside those of their own
+    /// configuration.
+    pub admission: AdmissionRules,
 }
 
 /// An observer. Clones are the same.
@@ -88,20 +103,24 @@ struct Shared {
 #[derive(Debug)]
 struct Inner {
     index: Mutex<Index>,
+    declared: Mutex<TargetObjects>,
     states: Mutex<States>,
-    /// The list as it was last made.
+    /// The lists as they were last made.
     discovered: Mutex<Discovered>,
+    admission: Mutex<Admission>,
     /// Why nothing can be published; empty where it can.
     publishing: Mutex<String>,
 }
 
 impl Shared {
-    fn new(rules: channel::Receiver<ObserverRules>) -> Self {
+    fn new(linger: Duration, rules: channel::Receiver<ObserverRules>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                index: Mutex::default(),
+                index: Mutex::new(Index::new(linger)),
+                declared: Mutex::default(),
                 states: Mutex::new(States::new(SystemTime::now())),
                 discovered: Mutex::default(),
+                admission: Mutex::default(),
                 publishing: Mutex::default(),
             }),
             changed: Arc::default(),
@@ -111,6 +130,14 @@ impl Shared {
 
     fn index(&self) -> MutexGuard<'_, Index> {
         locked(&self.inner.index)
+    }
+
+    fn declared(&self) -> MutexGuard<'_, TargetObjects> {
+        locked(&self.inner.declared)
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        locked(&self.inner.admission)
     }
 
     fn states(&self) -> MutexGuard<'_, States> {
@@ -159,7 +186,7 @@ impl Observer {
         rules: channel::Receiver<ObserverRules>,
         shutdown: CancellationToken,
     ) -> (Self, Tasks) {
-        let shared = Shared::new(rules);
+        let shared = Shared::new(options.linger, rules);
         let leases = Api::namespaced(client.clone(), &options.namespace);
         // A pod that is started again is another candidate: nothing says that its last write has ended.
         let identity = format!("{}_{:016x}", options.pod, fastrand::u64(..));
@@ -177,13 +204,19 @@ impl Observer {
             leadership.clone(),
         );
         others.spawn(publisher.run());
-        each_kind(&mut StartWatches {
+        let mut watches = StartWatches {
             client,
             shared: &shared,
             served: &served,
             options: &options,
             tasks: &mut others,
-        });
+        };
+        each_kind(&mut watches);
+        if options.crd {
+            watches.start::<Declarations>();
+            let writer = StatusWriter::new(client.clone());
+            others.spawn(write_statuses(writer, shared.clone(), leadership.clone()));
+        }
         let observer = Self {
             options: Arc::new(options),
             shared,
@@ -200,15 +233,21 @@ impl Observer {
         self.shared.states().is_settled()
     }
 
-    /// The state of each source that is on.
-    fn sources(&self) -> Vec<(Source, StateSince)> {
+    /// The state of each source that is on, by its word: those of discovery, and the declared targets.
+    fn sources(&self) -> Vec<(&'static str, &'static str, StateSince)> {
         let states = self.shared.states();
-        let sources = self.options.sources.iter().copied();
+        let sources = self.options.sources.iter();
+        let mut sources: Vec<_> = sources
+            .filter_map(|source| Some((source.as_str(), source.description(), states.of(*source)?)))
+            .collect();
+        let declared = states.of_kind(Declarations::RESOURCE.kind);
+        sources.extend(declared.map(|known| (target::Source::Crd.as_str(), DECLARED, known)));
         sources
-            .filter_map(|source| Some((source, states.of(source)?)))
-            .collect()
     }
 }
+
+/// What the declared targets are, beside the sources of discovery.
+const DECLARED: &str = "`PrivateLinkTarget` objects, in which teams declare targets.";
 
 impl Tasks {
     /// Waits until a task ends by itself, which none should; its name or what it said.
@@ -241,19 +280,13 @@ struct StartWatches<'a> {
     tasks: &'a mut JoinSet<()>,
 }
 
-impl Visitor for StartWatches<'_> {
-    fn visit<K: Kind>(&mut self, sources: &'static [Source]) {
-        if !sources
-            .iter()
-            .any(|source| self.options.sources.contains(source))
-        {
-            return;
-        }
+impl StartWatches<'_> {
+    fn start<W: Watched>(&mut self) {
         let whole_cluster = [String::new()];
         let namespaces = match &self.options.watch_namespaces[..] {
             [] => &whole_cluster[..],
             // A Role cannot allow what belongs to the whole cluster.
-            _ if !K::RESOURCE.is_namespaced => &[],
+            _ if !W::RESOURCE.is_namespaced => &[],
             namespaces => namespaces,
         };
         for namespace in namespaces {
@@ -263,7 +296,28 @@ impl Visitor for StartWatches<'_> {
                 served: self.served.clone(),
                 namespace: namespace.clone(),
             };
-            self.tasks.spawn(watch.run::<K>());
+            self.tasks.spawn(watch.run::<W>());
+        }
+    }
+}
+
+impl Visitor for StartWatches<'_> {
+    fn visit<K: Kind>(&mut self, sources: &'static [Source]) {
+        let is_on = |source: &Source| self.options.sources.contains(source);
+        if sources.iter().any(is_on) {
+            self.start::<Objects<K>>();
+        }
+    }
+}
+
+/// Says of each declared target whether it is probed, while this replica leads.
+async fn write_statuses(mut writer: StatusWriter, shared: Shared, leadership: Leadership) {
+    loop {
+        sleep(STATUSES).await;
+        if leadership.is_leading() {
+            let decisions = shared.admission().decisions.clone();
+            let round = writer.write(&decisions, Timestamp::now(), || leadership.is_leading());
+            StatusesWritten(round.await).emit();
         }
     }
 }

@@ -25,8 +25,7 @@ impl Observer {
         );
         let is_publishing = self.shared.publishing().is_empty();
         add(ObserverMetric::Publishing, &[], flag(is_publishing));
-        for (source, known) in self.sources() {
-            let source = source.as_str();
+        for (source, _, known) in self.sources() {
             for state in State::ALL {
                 let labels = [source, state.as_str()];
                 add(
@@ -50,12 +49,17 @@ impl Observer {
                 count(omitted.objects as u64),
             );
         }
-        let targets = discovered.targets.len() as u64;
-        add(
-            ObserverMetric::ObserverTargets,
-            &[target::Source::Discovered.as_str()],
-            count(targets),
-        );
+        let declared = self.shared.admission().targets.len();
+        for (source, targets) in [
+            (target::Source::Crd, declared),
+            (target::Source::Discovered, discovered.targets.len()),
+        ] {
+            add(
+                ObserverMetric::ObserverTargets,
+                &[source.as_str()],
+                count(targets as u64),
+            );
+        }
         add(
             ObserverMetric::TargetsLeftOut,
             &[],

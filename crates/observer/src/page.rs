@@ -9,6 +9,7 @@ use privatelink_report::time::{long_duration, millis_utc};
 use privatelink_report::version::VERSION;
 
 use crate::Observer;
+use crate::private_link_target::admission::Admission;
 use crate::source_state::{State, StateSince};
 
 impl Observer {
@@ -16,6 +17,7 @@ impl Observer {
     pub fn page(&self, now: SystemTime) -> String {
         let sources = self.sources();
         let discovered = self.shared.discovered().clone();
+        let admission = self.shared.admission().clone();
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -31,8 +33,12 @@ impl Observer {
                     (self.header(&discovered, now))
                     (self.trouble())
                     main {
-                        h2 { "Targets" }
-                        (targets(&discovered, now))
+                        @if !admission.decisions.is_empty() {
+                            h2 { "Declared targets" }
+                            (declared(&admission))
+                        }
+                        h2 { "Targets found" }
+                        (targets(&discovered, self.options.linger, now))
                         h2 { "Sources" }
                         (self.source_table(&sources, now))
                         @if !discovered.omitted.is_empty() {
@@ -94,17 +100,21 @@ impl Observer {
         }
     }
 
-    fn source_table(&self, sources: &[(Source, StateSince)], now: SystemTime) -> Markup {
+    fn source_table(
+        &self,
+        sources: &[(&'static str, &'static str, StateSince)],
+        now: SystemTime,
+    ) -> Markup {
         html! {
             table.targets {
                 thead { tr { th scope="col" { "State" } th scope="col" { "Source" } th scope="col" { "For" } } }
                 tbody {
-                    @for (source, known) in sources {
+                    @for (source, about, known) in sources {
                         tr {
                             td { (state(known.state)) }
                             th scope="row" {
                                 code { (source) }
-                                small { (source.description()) }
+                                small { (about) }
                                 @if !known.error.is_empty() { small { (known.error) } }
                             }
                             td.since { (age_with_time(known.since, now)) }
@@ -129,7 +139,7 @@ impl Observer {
     }
 }
 
-fn targets(discovered: &Discovered, now: SystemTime) -> Markup {
+fn targets(discovered: &Discovered, linger: Duration, now: SystemTime) -> Markup {
     html! {
         @if discovered.targets.is_empty() {
             p.notice { "Nothing was found: no object of the cluster that may be read names a private service." }
@@ -141,13 +151,13 @@ fn targets(discovered: &Discovered, now: SystemTime) -> Markup {
                         th scope="col" { "For" }
                     }
                 }
-                tbody { @for target in &discovered.targets { (row(target, now)) } }
+                tbody { @for target in &discovered.targets { (row(target, linger, now)) } }
             }
         }
     }
 }
 
-fn row(target: &DiscoveredTarget, now: SystemTime) -> Markup {
+fn row(target: &DiscoveredTarget, linger: Duration, now: SystemTime) -> Markup {
     html! {
         tr {
             th scope="row" { (target.host) ":" (target.port) }
@@ -159,7 +169,9 @@ fn row(target: &DiscoveredTarget, now: SystemTime) -> Markup {
             }
             td {
                 @match &target.users {
-                    None => small { "no object any more; the target goes an hour after the last one" },
+                    None => small {
+                        "no object any more; the target goes " (long_duration(linger)) " after the last one"
+                    },
                     Some(users) => {
                         (users.workloads) @if users.workloads == 1 { " workload" } @else { " workloads" }
                         " in " (users.namespaces)
@@ -169,6 +181,28 @@ fn row(target: &DiscoveredTarget, now: SystemTime) -> Markup {
                 }
             }
             td.since { (age_with_time(target.first_seen, now)) }
+        }
+    }
+}
+
+fn declared(admission: &Admission) -> Markup {
+    html! {
+        table.targets {
+            thead {
+                tr { th scope="col" { "State" } th scope="col" { "Object" } th scope="col" { "What is said of it" } }
+            }
+            tbody {
+                @for decision in &admission.decisions {
+                    tr {
+                        td {
+                            @if decision.reason.is_accepted() { span.state.pass { "accepted" } }
+                            @else { span.state.warn { "refused" } }
+                        }
+                        th scope="row" { (decision.key.namespace) "/" (decision.key.name) }
+                        td { (decision.message) }
+                    }
+                }
+            }
         }
     }
 }

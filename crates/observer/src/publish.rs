@@ -13,12 +13,15 @@ use crate::Shared;
 use crate::client::CALL;
 use crate::election::Leadership;
 use crate::events::{NotPublished, Published};
+use crate::private_link_target::admission::{AcceptedTarget, admission};
+use crate::private_link_target::objects::Declarations;
+use crate::watch::Watched as _;
 
 /// The file of the ConfigMap.
 pub const FILE: &str = "targets.yaml";
 
 /// Between two looks, so that many changes at once are one.
-const MOMENT: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Between two writes.
 const BETWEEN_WRITES: Duration = Duration::from_secs(30);
@@ -28,6 +31,9 @@ const LOOK: Duration = Duration::from_mins(1);
 
 /// The present content is read again after this, in case that a person has changed it.
 const READ_AGAIN: Duration = Duration::from_mins(10);
+
+/// How the line of a declared target can be told from that of another.
+const DECLARED: &str = "{\"source\":\"crd\",";
 
 /// How long is waited for lists before a list is published that may lack something.
 const SETTLE: Duration = Duration::from_mins(1);
@@ -43,6 +49,8 @@ pub(crate) struct Publisher {
     leadership: Leadership,
     /// What the ConfigMap holds, as far as this replica knows.
     present: Option<Present>,
+    /// The lines of declared targets that were published when this replica started.
+    remembered: Vec<String>,
     /// Whether the last attempt failed, so that a failure that lasts is logged once.
     is_failing: bool,
 }
@@ -67,6 +75,7 @@ impl Publisher {
             shared,
             leadership,
             present: None,
+            remembered: Vec::new(),
             is_failing: false,
         }
     }
@@ -115,22 +124,45 @@ impl Publisher {
             .as_ref()
             .and_then(|present| present.text.as_deref());
         let now = SystemTime::now();
-        let targets = target_file::read(present.unwrap_or_default(), now);
+        let text = present.unwrap_or_default();
+        let targets = target_file::read(text, now);
+        let lines = text.lines().filter(|line| line.contains(DECLARED));
+        self.remembered = lines.map(|line| format!("{line}\n")).collect();
         self.shared.index().remember(targets, now);
     }
 
     /// The list as it is now. Every replica makes it, so that each knows when a target was used last.
     fn look(&self) -> (String, Published) {
-        let most = self.shared.rules.borrow().most;
+        let rules = self.shared.rules.borrow().admission.clone();
+        let admission = admission(self.shared.declared().iter(), &rules);
+        let mut lines: Vec<_> = admission.targets.iter().map(AcceptedTarget::line).collect();
+        let declared = admission
+            .targets
+            .iter()
+            .map(|target| target.endpoints.len());
+        let mut declared = declared.sum();
+        if !self.is_declared_known() {
+            lines.clone_from(&self.remembered);
+            declared = lines.len();
+        }
+        let most = rules.most.saturating_sub(declared);
         let discovered = self.shared.index().discovered(SystemTime::now(), most);
-        let entries: Vec<_> = discovered.targets.iter().map(target_file::keys).collect();
-        let (text, no_room) = target_file::render(&entries, ROOM);
+        lines.extend(discovered.targets.iter().map(target_file::line));
+        let (text, no_room) = target_file::render(&lines, ROOM);
         let published = Published {
-            targets: entries.len() - no_room,
+            targets: lines.len() - no_room,
             left_out: discovered.left_out + no_room,
         };
+        *self.shared.admission() = admission;
         *self.shared.discovered() = discovered;
         (text, published)
+    }
+
+    /// Whether the declared targets were listed. Until then those of the present file count.
+    fn is_declared_known(&self) -> bool {
+        let scopes = self.shared.states().scopes(Declarations::RESOURCE.kind);
+        let declared = self.shared.declared();
+        scopes.iter().all(|scope| declared.is_complete(scope))
     }
 
     /// Writes `text` unless it is there; whether it was written.

@@ -49,12 +49,12 @@ pub struct StateSince {
 /// The states of all watches.
 #[derive(Debug)]
 pub(crate) struct States {
-    watches: BTreeMap<Watch, StateSince>,
+    watches: BTreeMap<WatchName, StateSince>,
     started: SystemTime,
 }
 
 /// A kind, and the namespace that it is watched in; empty for the whole cluster.
-pub(crate) type Watch = (&'static str, String);
+pub(crate) type WatchName = (&'static str, String);
 
 impl States {
     pub(crate) fn new(now: SystemTime) -> Self {
@@ -65,7 +65,7 @@ impl States {
     }
 
     /// A watch begins: nothing is known yet.
-    pub(crate) fn add(&mut self, watch: Watch) {
+    pub(crate) fn add(&mut self, watch: WatchName) {
         let started = self.started;
         self.watches.entry(watch).or_insert_with(|| StateSince {
             state: State::Stale,
@@ -75,7 +75,7 @@ impl States {
     }
 
     /// The state of `watch` is this from `now` on.
-    pub(crate) fn set(&mut self, watch: &Watch, state: State, error: &str, now: SystemTime) {
+    pub(crate) fn set(&mut self, watch: &WatchName, state: State, error: &str, now: SystemTime) {
         let Some(known) = self.watches.get_mut(watch) else {
             return;
         };
@@ -103,6 +103,19 @@ impl States {
     pub(crate) fn is_settled(&self) -> bool {
         let mut states = self.watches.values();
         states.all(|known| known.state != State::Stale)
+    }
+
+    /// The state of the watches of `kind`: the worst of them. `None` without one.
+    pub(crate) fn of_kind(&self, kind: &str) -> Option<StateSince> {
+        let watches = self.watches.iter().filter(|((known, _), _)| *known == kind);
+        let (_, worst) = watches.max_by_key(|(_, known)| known.state)?;
+        Some(worst.clone())
+    }
+
+    /// The namespaces in which `kind` is watched; an empty one stands for the whole cluster.
+    pub(crate) fn scopes(&self, kind: &str) -> Vec<String> {
+        let watches = self.watches.keys().filter(|(known, _)| *known == kind);
+        watches.map(|(_, namespace)| namespace.clone()).collect()
     }
 
     /// The state of `source`: the worst of its kinds; absent where all those of a CRD are. `None` if it

@@ -1,24 +1,24 @@
 //! Watch: follows the objects of one kind, in one namespace or in the whole cluster, and hands what they
-//! say to the index.
+//! say to who keeps it.
 //!
 //! Whatever goes wrong, the objects are listed again, after a pause that grows. What was known stays until
 //! the new list is complete.
 
+use std::fmt::Debug;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
-use kube::api::ApiResource;
-use kube::runtime::watcher::{self, Error, watcher};
-use kube::{Api, Client, core::GroupVersionKind};
-use privatelink_discovery::{Event, Key, Kind, Resource};
+use kube::runtime::watcher::{Config, Error, Event, watcher};
+use kube::{Api, Client};
+use privatelink_discovery::Resource;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch::Receiver;
 use tokio::time::sleep;
 
 use crate::Shared;
 use crate::served::Served;
-use crate::source_state::{State, Watch as Name};
-use crate::watched::Watched;
+use crate::source_state::{State, WatchName};
 
 /// After this many seconds the API server is asked to end a watch, and it is begun again: so a dead
 /// connection and a right that was withdrawn are noticed.
@@ -36,7 +36,22 @@ const ABSENT: Duration = Duration::from_mins(5);
 /// Pods that ended use nothing any more, so the API server need not send them.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// The watch of the kind `K`.
+/// What is watched, and who keeps what the objects say.
+pub(crate) trait Watched: Send + Sync + 'static {
+    /// An object as it is kept no longer than until it was read.
+    type Object: kube::Resource + Clone + Debug + DeserializeOwned + Send + 'static;
+
+    /// Where the API server serves it.
+    const RESOURCE: Resource;
+
+    /// The objects of `namespace`, or of the whole cluster where it is empty, in `version`.
+    fn api(client: Client, namespace: &str, version: &str) -> Api<Self::Object>;
+
+    /// Takes what the API server says about `scope`: a namespace, or empty for the whole cluster.
+    fn take(shared: &Shared, scope: &str, event: Event<Self::Object>);
+}
+
+/// A watch.
 pub(crate) struct Watch {
     pub(crate) client: Client,
     pub(crate) shared: Shared,
@@ -59,26 +74,22 @@ enum End {
 
 impl Watch {
     /// Runs until it is dropped.
-    pub(crate) async fn run<K: Kind>(mut self) {
-        let name: Name = (K::RESOURCE.kind, self.namespace.clone());
+    pub(crate) async fn run<W: Watched>(mut self) {
+        let name = (W::RESOURCE.kind, self.namespace.clone());
         self.shared.states().add(name.clone());
         let mut is_streaming = true;
         let mut pause = PAUSE.0;
         loop {
             let served = self.served.borrow_and_update().clone();
-            let Some(version) = served.version(&K::RESOURCE) else {
+            let Some(version) = served.version(&W::RESOURCE) else {
                 if served.is_known() {
-                    self.set(
-                        &name,
-                        State::Absent,
-                        "the API server does not have its group",
-                    );
+                    self.absent::<W>(&name, "the API server does not have its group");
                 }
                 // The sender lives as long as the observer.
                 let _ = self.served.changed().await;
                 continue;
             };
-            let (end, was_listed) = self.follow::<K>(&name, version, is_streaming).await;
+            let (end, was_listed) = self.follow::<W>(&name, version, is_streaming).await;
             if was_listed {
                 pause = PAUSE.0;
             }
@@ -86,11 +97,7 @@ impl Watch {
                 End::NewRules => {}
                 End::NoStreaming => is_streaming = false,
                 End::Absent => {
-                    self.set(
-                        &name,
-                        State::Absent,
-                        "the API server does not have the kind",
-                    );
+                    self.absent::<W>(&name, "the API server does not have the kind");
                     tokio::select! {
                         _ = self.served.changed() => {}
                         () = sleep(ABSENT) => {}
@@ -106,19 +113,25 @@ impl Watch {
     }
 
     /// Lists and watches until something ends it; whether the list was complete.
-    async fn follow<K: Kind>(&self, name: &Name, version: &str, is_streaming: bool) -> (End, bool) {
+    async fn follow<W: Watched>(
+        &self,
+        name: &WatchName,
+        version: &str,
+        is_streaming: bool,
+    ) -> (End, bool) {
         let mut rules = self.shared.rules.clone();
-        let current = rules.borrow_and_update().clone();
-        let mut config = watcher::Config::default().timeout(SECONDS);
+        rules.mark_unchanged();
+        let mut config = Config::default().timeout(SECONDS);
         config = if is_streaming {
             config.streaming_lists()
         } else {
             config.page_size(PAGE)
         };
-        if K::RESOURCE.kind == "Pod" {
+        if W::RESOURCE.kind == "Pod" {
             config = config.fields(RUNNING);
         }
-        let mut events = pin!(watcher(self.api::<K>(version), config));
+        let api = W::api(self.client.clone(), &self.namespace, version);
+        let mut events = pin!(watcher(api, config));
         let mut is_listed = false;
         loop {
             let event = tokio::select! {
@@ -129,91 +142,51 @@ impl Watch {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => return (ended(&error, is_streaming), is_listed),
                 None => {
-                    return (
-                        End::Failed(State::Stale, "the watch ended".to_owned()),
-                        is_listed,
-                    );
+                    let ended = "the watch ended".to_owned();
+                    return (End::Failed(State::Stale, ended), is_listed);
                 }
             };
-            let found = |watched: &Watched<K>| watched.object.find(&current.discovery);
-            let event = match event {
-                watcher::Event::Init => Event::Init,
-                watcher::Event::InitApply(watched) => {
-                    Event::InitApply(key(&watched), found(&watched))
-                }
-                watcher::Event::InitDone => {
-                    is_listed = true;
-                    Event::InitDone
-                }
-                watcher::Event::Apply(watched) => Event::Apply(key(&watched), found(&watched)),
-                watcher::Event::Delete(watched) => Event::Delete(key(&watched)),
-            };
-            let is_done = matches!(event, Event::InitDone);
-            let is_news = is_listed;
-            self.shared.index().take(name.0, &name.1, event);
-            if is_done {
+            let is_complete = matches!(event, Event::InitDone);
+            W::take(&self.shared, &self.namespace, event);
+            if is_complete {
+                is_listed = true;
                 self.set(name, State::Ok, "");
-            }
-            if is_news {
+            } else if is_listed {
                 self.shared.changed.notify_one();
             }
         }
     }
 
-    fn api<K: Kind>(&self, version: &str) -> Api<Watched<K>> {
-        let Resource {
-            group,
-            kind,
-            plural,
-            ..
-        } = K::RESOURCE;
-        let gvk = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
-        if self.namespace.is_empty() {
-            Api::all_with(self.client.clone(), &resource)
-        } else {
-            Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    /// Without the kind there are no objects of it.
+    fn absent<W: Watched>(&self, name: &WatchName, why: &str) {
+        for event in [Event::Init, Event::InitDone] {
+            W::take(&self.shared, &self.namespace, event);
         }
+        self.set(name, State::Absent, why);
     }
 
-    fn set(&self, name: &Name, state: State, error: &str) {
-        self.shared
-            .states()
-            .set(name, state, error, SystemTime::now());
+    fn set(&self, name: &WatchName, state: State, error: &str) {
+        let now = SystemTime::now();
+        self.shared.states().set(name, state, error, now);
         self.shared.changed.notify_one();
     }
 }
 
-fn key<K: Kind>(watched: &Watched<K>) -> Key {
-    let metadata = &watched.object.metadata;
-    Key {
-        namespace: metadata.namespace.clone(),
-        name: metadata.name.clone(),
-    }
-}
-
 fn ended(error: &Error, was_streaming: bool) -> End {
-    let (Error::InitialListFailed(cause)
-    | Error::WatchStartFailed(cause)
-    | Error::WatchFailed(cause)) = error
-    else {
-        return match error {
-            Error::WatchError(status) if status.code == 410 => End::Failed(
-                State::Stale,
-                "the API server no longer has the version".to_owned(),
-            ),
-            _ => End::Failed(State::Stale, error.to_string()),
-        };
+    let cause = match error {
+        Error::InitialListFailed(cause)
+        | Error::WatchStartFailed(cause)
+        | Error::WatchFailed(cause) => cause,
+        error => return End::Failed(State::Stale, error.to_string()),
     };
-    match cause {
-        kube::Error::Api(status) if status.is_forbidden() || status.code == 401 => {
-            End::Failed(State::Forbidden, status.message.clone())
-        }
-        kube::Error::Api(status) if status.is_not_found() => End::Absent,
+    let kube::Error::Api(status) = cause else {
+        return End::Failed(State::Stale, cause.to_string());
+    };
+    match status.code {
+        401 | 403 => End::Failed(State::Forbidden, status.message.clone()),
+        404 => End::Absent,
         // A server without the feature WatchList refuses a watch that asks for the present objects.
-        kube::Error::Api(status) if was_streaming && matches!(status.code, 400 | 422) => {
-            End::NoStreaming
-        }
-        cause => End::Failed(State::Stale, cause.to_string()),
+        400 | 422 if was_streaming => End::NoStreaming,
+        _ => End::Failed(State::Stale, status.message.clone()),
     }
 }

@@ -60,8 +60,8 @@ fn list(index: &mut Index, objects: &[(&str, &[&str])]) {
 
 /// The file with these targets, and how many had no room in it.
 fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
-    let entries: Vec<_> = targets.iter().map(target_file::keys).collect();
-    target_file::render(&entries, room)
+    let lines: Vec<_> = targets.iter().map(target_file::line).collect();
+    target_file::render(&lines, room)
 }
 
 /// The hosts at `now`; one that is only kept for a while in brackets.

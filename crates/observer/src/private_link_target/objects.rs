@@ -1,41 +1,49 @@
 //! Objects: the `PrivateLinkTarget`s of the cluster, as the watch says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kube::runtime::watcher::Event;
-use privatelink_discovery::Key;
+use kube::{Api, Client};
+use privatelink_discovery::{Key, Resource};
 
 use super::checked::{Declared, WatchedTarget};
+use crate::Shared;
+use crate::watch::Watched;
 
 /// How many objects are kept. Of each only bounded values are.
 const MOST_OBJECTS: usize = 20_000;
 
-/// The objects. A list that is read again takes the place of the present one when it is complete.
+/// The objects. A list that is read again takes the place of what is known of its scope, a namespace or
+/// the whole cluster, when it is complete.
 #[derive(Debug, Default)]
 pub struct TargetObjects {
     present: HashMap<Key, Declared>,
-    next: Option<HashMap<Key, Declared>>,
-    is_complete: bool,
+    /// The lists that are being read, by scope.
+    next: BTreeMap<String, HashMap<Key, Declared>>,
+    /// The scopes that were listed completely at least once.
+    complete: BTreeSet<String>,
     /// Objects that there was no room for, since the last list.
     left_out: usize,
 }
 
 impl TargetObjects {
-    /// Takes what the API server says.
-    pub fn take(&mut self, event: Event<WatchedTarget>) {
+    /// Takes what the API server says about `scope`: a namespace, or empty for the whole cluster.
+    pub fn take(&mut self, scope: &str, event: Event<WatchedTarget>) {
         match event {
             Event::Init => {
-                self.next = Some(HashMap::new());
+                self.next.insert(scope.to_owned(), HashMap::new());
                 self.left_out = 0;
             }
             Event::InitApply(object) => {
-                let objects = self.next.get_or_insert_default();
+                let objects = self.next.entry(scope.to_owned()).or_default();
                 self.left_out += usize::from(!set(objects, object));
             }
             Event::InitDone => {
-                if let Some(next) = self.next.take() {
-                    self.present = next;
-                    self.is_complete = true;
+                if let Some(next) = self.next.remove(scope) {
+                    self.present
+                        .retain(|key, _| !scope.is_empty() && key.namespace != scope);
+                    self.present.extend(next);
+                    self.complete.insert(scope.to_owned());
                 }
             }
             Event::Apply(object) => self.left_out += usize::from(!set(&mut self.present, object)),
@@ -50,10 +58,9 @@ impl TargetObjects {
         self.present.values()
     }
 
-    /// Whether they were listed completely at least once. Before that it is not known which are missing, so
-    /// nothing may be published.
-    pub fn is_complete(&self) -> bool {
-        self.is_complete
+    /// Whether `scope` was listed completely at least once. Before that it is not known which are missing.
+    pub fn is_complete(&self, scope: &str) -> bool {
+        self.complete.contains(scope)
     }
 
     /// How many objects there was no room for.
@@ -70,4 +77,32 @@ fn set(objects: &mut HashMap<Key, Declared>, object: WatchedTarget) -> bool {
         objects.insert(declared.key.clone(), declared);
     }
     has_room
+}
+
+/// The watch of these objects.
+pub(crate) struct Declarations;
+
+impl Watched for Declarations {
+    type Object = WatchedTarget;
+
+    const RESOURCE: Resource = Resource {
+        group: "privatelink-prober.dev",
+        versions: &["v1alpha1"],
+        kind: "PrivateLinkTarget",
+        plural: "privatelinktargets",
+        is_namespaced: true,
+        is_custom: true,
+    };
+
+    fn api(client: Client, namespace: &str, _: &str) -> Api<WatchedTarget> {
+        if namespace.is_empty() {
+            Api::all(client)
+        } else {
+            Api::namespaced(client, namespace)
+        }
+    }
+
+    fn take(shared: &Shared, scope: &str, event: Event<WatchedTarget>) {
+        shared.declared().take(scope, event);
+    }
 }

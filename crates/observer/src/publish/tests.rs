@@ -1,5 +1,5 @@
 use http::StatusCode;
-use privatelink_discovery::{DiscoveryRules, Event, Found, Key, Source, Use, User};
+use privatelink_discovery::{DiscoveryRules, Event, Found, Key, LINGER, Source, Use, User};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,6 +9,7 @@ use super::*;
 use crate::ObserverRules;
 use crate::election::Election;
 use crate::fake_api::FakeApi;
+use crate::private_link_target::admission::AdmissionRules;
 
 /// A replica that publishes while it leads.
 struct Replica {
@@ -22,9 +23,13 @@ impl Replica {
     fn start(config_map: &FakeApi, lease: &FakeApi, identity: &str) -> Self {
         let (rules, known) = watch::channel(ObserverRules {
             discovery: DiscoveryRules::default(),
-            most: 500,
+            admission: AdmissionRules {
+                most: 500,
+                most_per_namespace: 20,
+                ..AdmissionRules::default()
+            },
         });
-        let shared = Shared::new(known);
+        let shared = Shared::new(LINGER, known);
         let leases = Api::namespaced(lease.client(), "default");
         let (election, leadership) = Election::new(leases, "observer", identity);
         let election = tokio::spawn(election.run(CancellationToken::new()));

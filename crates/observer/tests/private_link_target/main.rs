@@ -45,11 +45,11 @@ fn watched(object: &Value) -> WatchedTarget {
 /// The objects after they were listed.
 fn listed(objects: &[Value]) -> TargetObjects {
     let mut kept = TargetObjects::default();
-    kept.take(Event::Init);
+    kept.take("", Event::Init);
     for object in objects {
-        kept.take(Event::InitApply(watched(object)));
+        kept.take("", Event::InitApply(watched(object)));
     }
-    kept.take(Event::InitDone);
+    kept.take("", Event::InitDone);
     kept
 }
 
