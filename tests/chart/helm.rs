@@ -79,12 +79,38 @@ pub(crate) fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// The only object of this kind.
+/// The only object of this kind, beside the observer's.
 pub(crate) fn single<'a>(kind: &str, objects: &'a [Value]) -> &'a Value {
-    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    only(
+        kind,
+        objects
+            .iter()
+            .filter(|object| !is_observers(object))
+            .collect(),
+    )
+}
+
+/// The only object of this kind of the observer.
+pub(crate) fn observers<'a>(kind: &str, objects: &'a [Value]) -> &'a Value {
+    only(
+        kind,
+        objects
+            .iter()
+            .filter(|object| is_observers(object))
+            .collect(),
+    )
+}
+
+fn only<'a>(kind: &str, objects: Vec<&'a Value>) -> &'a Value {
+    let mut found = objects.into_iter().filter(|object| object["kind"] == kind);
     let object = found.next().unwrap_or_else(|| panic!("no {kind}"));
     assert!(found.next().is_none(), "more than one {kind}");
     object
+}
+
+/// Whether the object is the observer's.
+pub(crate) fn is_observers(object: &Value) -> bool {
+    object["metadata"]["labels"]["app.kubernetes.io/component"] == "observer"
 }
 
 /// The pods for `values`: the agent's and that of `helm test`.

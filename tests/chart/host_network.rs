@@ -54,8 +54,8 @@ fn its_pods_have_the_nodes_network_and_resolv_conf_and_a_port_of_their_own() {
     assert_eq!(spec["dnsPolicy"], "Default");
     assert!(spec["dnsConfig"].is_null());
     let container = &spec["containers"][0];
-    assert_eq!(container["args"][3], "--listen");
-    assert_eq!(container["args"][4], "[::]:9798");
+    assert_eq!(container["args"][5], "--listen");
+    assert_eq!(container["args"][6], "[::]:9798");
     assert_eq!(
         container["ports"],
         json!([{"name": "metrics", "containerPort": 9798, "hostPort": 9798, "protocol": "TCP"}])
@@ -100,7 +100,7 @@ fn its_port_can_be_chosen() {
     let objects = render(&values);
     let host = named("DaemonSet", "t-privatelink-prober-host", &objects);
     let pod = &host["spec"]["template"];
-    assert_eq!(pod["spec"]["containers"][0]["args"][4], "[::]:19797");
+    assert_eq!(pod["spec"]["containers"][0]["args"][6], "[::]:19797");
     assert_eq!(
         pod["metadata"]["annotations"]["prometheus.io/port"],
         "19797"
@@ -126,15 +126,16 @@ fn a_surge_of_the_ordinary_pods_is_no_surge_in_the_nodes_network() {
 }
 
 #[test]
-fn no_object_selects_the_pods_of_both() {
+fn no_object_selects_the_pods_of_two() {
     let values = format!("{EVERYTHING}{ON}serviceMonitor: {{enabled: false}}\n");
     let objects = render(&values);
-    let labels = |name: &str| {
-        named("DaemonSet", name, &objects)["spec"]["template"]["metadata"]["labels"].clone()
+    let labels = |kind: &str, name: &str| {
+        named(kind, name, &objects)["spec"]["template"]["metadata"]["labels"].clone()
     };
     let pods = [
-        labels("t-privatelink-prober"),
-        labels("t-privatelink-prober-host"),
+        labels("DaemonSet", "t-privatelink-prober"),
+        labels("DaemonSet", "t-privatelink-prober-host"),
+        labels("Deployment", "t-privatelink-prober-observer"),
     ];
     let mut selecting = 0;
     for object in &objects {
@@ -155,15 +156,13 @@ fn no_object_selects_the_pods_of_both() {
             .map(|labels| selector.iter().all(|(name, value)| &labels[name] == value));
         let selected: Vec<_> = selected.collect();
         let name = object["metadata"]["name"].as_str().expect("a name");
-        assert_eq!(
-            selected,
-            [!name.ends_with("-host"), name.ends_with("-host")],
-            "{object}"
-        );
+        let (host, observer) = (name.ends_with("-host"), name.ends_with("-observer"));
+        assert_eq!(selected, [!host && !observer, host, observer], "{object}");
         selecting += 1;
     }
-    // A DaemonSet, a Service and a PodMonitor for each; no network policy applies to the host's.
-    assert_eq!(selecting, 7);
+    // A DaemonSet, a Service and a PodMonitor for each of the agents; no network policy applies to the
+    // host's. For the observer a Deployment, and a PodDisruptionBudget beside these.
+    assert_eq!(selecting, 12);
 }
 
 #[test]

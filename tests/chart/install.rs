@@ -85,7 +85,9 @@ fn the_agent_has_the_name_and_resolv_conf_of_its_node_and_a_configuration_direct
         json!([
             "run",
             "--config",
-            "/etc/privatelink-prober/config/config.yaml"
+            "/etc/privatelink-prober/config/config.yaml",
+            "--config",
+            "/etc/privatelink-prober/targets/targets.yaml"
         ])
     );
     assert_eq!(
@@ -94,7 +96,10 @@ fn the_agent_has_the_name_and_resolv_conf_of_its_node_and_a_configuration_direct
     );
     assert_eq!(
         container["volumeMounts"],
-        json!([{"name": "config", "mountPath": "/etc/privatelink-prober/config", "readOnly": true}])
+        json!([
+            {"name": "config", "mountPath": "/etc/privatelink-prober/config", "readOnly": true},
+            {"name": "targets", "mountPath": "/etc/privatelink-prober/targets", "readOnly": true},
+        ])
     );
     assert_eq!(spec["terminationGracePeriodSeconds"], 10);
     assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
@@ -134,7 +139,10 @@ fn every_object_has_the_common_labels_and_the_namespace() {
         if ["t-more", "t-text"].contains(&name) {
             continue; // extraManifests are not changed.
         }
-        assert_eq!(metadata["namespace"], "elsewhere", "{name}");
+        let kind = object["kind"].as_str().expect("a kind");
+        if !kind.starts_with("Cluster") && kind != "CustomResourceDefinition" {
+            assert_eq!(metadata["namespace"], "elsewhere", "{name}");
+        }
         assert_eq!(metadata["labels"]["team"], "network", "{name}");
         let part = &metadata["labels"]["app.kubernetes.io/name"];
         assert_eq!(part, "privatelink-prober", "{name}");
@@ -160,7 +168,7 @@ fn additional_values_reach_the_objects() {
     let objects = render(EVERYTHING);
     let template = &single("DaemonSet", &objects)["spec"]["template"];
     let container = &template["spec"]["containers"][0];
-    assert_eq!(container["args"][3], "--log-level");
+    assert_eq!(container["args"][5], "--log-level");
     assert_eq!(container["env"][1]["name"], "NO_COLOR");
     assert_eq!(template["metadata"]["annotations"]["note"], "pod");
     assert_eq!(
@@ -198,7 +206,11 @@ fn helm_test_validates_the_configuration_that_the_agent_reads() {
     assert_eq!(test["spec"]["restartPolicy"], "Never");
     assert_eq!(
         test["spec"]["containers"][0]["args"],
-        json!(["validate", "/etc/privatelink-prober/config/config.yaml"])
+        json!([
+            "validate",
+            "/etc/privatelink-prober/config/config.yaml",
+            "/etc/privatelink-prober/targets/targets.yaml"
+        ])
     );
     assert_eq!(test["spec"]["volumes"], agent["spec"]["volumes"]);
     // Init containers may write files that the configuration names.

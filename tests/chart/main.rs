@@ -15,6 +15,7 @@ mod install;
 mod manifests;
 mod monitors;
 mod notes;
+mod observer;
 mod refuse;
 mod rules;
 mod secure;

@@ -25,12 +25,12 @@ fn complete_values_give_the_next_commands_and_no_warning() {
     let values = "clusterDns: 10.0.0.10\nserviceCidrs: [10.0.0.0/16]\npodMonitor: {enabled: true}\n\
          image: {registry: registry.example.com}\n";
     insta::assert_snapshot!(notes("all", &format!("{MINIMAL}{values}")), @r#"
-    privatelink-prober 0.1.0 probes 1 target from every Linux node.
+    privatelink-prober 0.1.0 probes 1 target, and those that the observer finds, from every Linux node.
 
     Wait until it runs, then probe all targets once from one of the nodes:
 
         kubectl --namespace watch rollout status daemonset/t-privatelink-prober
-        kubectl --namespace watch exec daemonset/t-privatelink-prober -- /privatelink-prober check --config /etc/privatelink-prober/config/config.yaml
+        kubectl --namespace watch exec daemonset/t-privatelink-prober -- /privatelink-prober check --config /etc/privatelink-prober/config/config.yaml --config /etc/privatelink-prober/targets/targets.yaml
 
     How many DNS queries and connections that is for all nodes together, and whether it may be too many:
 
@@ -39,6 +39,15 @@ fn complete_values_give_the_next_commands_and_no_warning() {
     The status page is at http://127.0.0.1:9797/ while this command runs:
 
         kubectl --namespace watch port-forward daemonset/t-privatelink-prober 9797:9797
+
+    The observer, deployment/t-privatelink-prober-observer, lists and watches objects of the whole cluster.
+    It looks for private services in: akv2k8s, annotations, apiServer, externalNames, externalSecrets, flux, images, keda, secretProviderClasses, velero, volumes.
+    Switch one off with observer.discovery.sources.<name>=false, or all with observer.discovery.enabled=false.
+    Teams can declare targets by PrivateLinkTarget objects; switch that off with observer.crd.enabled=false.
+    observer.enabled=false removes it with all its roles. What it found is in a ConfigMap, and on its page:
+
+        kubectl --namespace watch get configmap t-privatelink-prober-targets --output jsonpath='{.data.targets\.yaml}'
+        kubectl --namespace watch port-forward service/t-privatelink-prober-observer 9796:9797
     "#);
 }
 
@@ -53,7 +62,8 @@ fn unknown_addresses_and_missing_monitors_are_reported() {
 
 #[test]
 fn presets_are_named() {
-    let notes = notes("presets", "config: {presets: [aks-egress]}");
+    let values = "observer: {enabled: false}\nconfig: {presets: [aks-egress]}";
+    let notes = notes("presets", values);
     assert!(notes.contains("probes 0 targets and those of aks-egress from every Linux node."));
 }
 
@@ -121,4 +131,18 @@ fn an_egress_policy_gives_a_warning() {
         &format!("{MINIMAL}networkPolicy: {{egress: [{{}}]}}"),
     );
     assert!(notes.contains("WARNING: networkPolicy.egress restricts the agent,"));
+}
+
+#[test]
+fn what_the_observer_reads_is_said_with_what_it_does_not_read() {
+    let notes = |values: &str| notes("observer", &format!("{MINIMAL}observer: {values}"));
+    let some = notes("{namespaces: [a, b], crd: {enabled: false}}");
+    assert!(some.contains("lists and watches objects of the namespaces a, b."));
+    assert!(some.contains(
+        "PersistentVolumes, StorageClasses, Namespaces and ClusterSecretStores are not read"
+    ));
+    assert!(!some.contains("PrivateLinkTarget"));
+    let none = notes("{discovery: {enabled: false}}");
+    assert!(none.contains("It looks for no private services"));
+    assert!(!notes("{enabled: false}").contains("observer"));
 }

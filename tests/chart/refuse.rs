@@ -19,10 +19,11 @@ fn the_schema_refuses_a_value_with_its_path_and_the_reason() {
 
 #[test]
 fn a_configuration_without_targets() {
+    let refused = |values: &str| refused(&format!("observer: {{enabled: false}}\n{values}"));
     insta::assert_snapshot!(refused(""), @r#"
     Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
 
-      - config.targets is empty, so there is nothing to probe; write at least one `- host: …` there, or name a ConfigMap in existingConfigMap
+      - config.targets is empty and the observer finds none, so there is nothing to probe; write at least one `- host: …` there, or set observer.enabled
     "#);
     assert_eq!(refused(""), refused("config: {targets: []}"));
     assert_eq!(refused(""), refused("config:\n#  targets:\n"));

@@ -40,7 +40,7 @@ fn both_pods_satisfy_the_restricted_pod_security_level() {
 }
 
 #[test]
-fn no_token_is_mounted_and_no_role_is_created() {
+fn no_token_is_mounted_and_no_role_is_given_to_the_agents() {
     for values in [MINIMAL, EVERYTHING] {
         for pod in pods(values) {
             assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
@@ -48,10 +48,19 @@ fn no_token_is_mounted_and_no_role_is_created() {
         let objects = render(values);
         let account = single("ServiceAccount", &objects);
         assert_eq!(account["automountServiceAccountToken"], false);
-        for object in &objects {
-            let kind = object["kind"].as_str().expect("a kind");
-            assert!(!kind.contains("Role"), "{kind}");
-        }
+        let name = &account["metadata"]["name"];
+        let bindings = objects.iter().filter(|object| {
+            let kind = object["kind"].as_str();
+            kind.is_some_and(|kind| kind.ends_with("RoleBinding"))
+        });
+        let subjects: Vec<_> = bindings
+            .flat_map(|binding| binding["subjects"].as_array().expect("subjects"))
+            .map(|subject| &subject["name"])
+            .collect();
+        assert!(
+            !subjects.is_empty() && !subjects.contains(&name),
+            "{subjects:?}"
+        );
     }
 }
 

@@ -32,6 +32,8 @@ fn same_fields(values: &Value, schema: &Value, root: &Value, at: &str) {
         let foreign = [
             ".resources",
             ".affinity",
+            ".observer.resources",
+            ".observer.affinity",
             ".updateStrategy.rollingUpdate",
             ".dnsConfig",
             ".serviceMonitor.attachMetadata",

@@ -61,6 +61,20 @@ before an installation.
   - updateStrategy.rollingUpdate: with maxUnavailable and maxSurge both 0 no pod could be replaced, and the API server refuses it; set one of them
 {{- end -}}
 {{- end -}}
+{{- with .Values.observer -}}
+{{- if .enabled -}}
+{{- if and (not .serviceAccount.create) (not .serviceAccount.name) }}
+  - observer.serviceAccount.create is false, so its roles would go to the service account `default`, and with it to other pods; write the name of yours in observer.serviceAccount.name
+{{- else if eq (include "privatelink-prober.observerAccount" $) (include "privatelink-prober.serviceAccountName" $) }}
+  - observer.serviceAccount.name: {{ include "privatelink-prober.observerAccount" $ }} is the agents' service account, which must have no rights; write another
+{{- end -}}
+{{- range .extraArgs -}}
+{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|watch-namespaces)(=|$)" . }}
+  - observer.extraArgs: {{ . }} is what the chart sets by itself, from the other values of observer; remove it
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $epoch := toDate "2006" "1970" -}}
 {{- range $key := list "serviceMonitor" "podMonitor" -}}
 {{- $monitor := index $.Values $key -}}
@@ -98,8 +112,8 @@ where it finds the service account `default`, which every namespace has.
 
 {{- define "privatelink-prober.check.config" -}}
 {{- $config := .Values.config -}}
-{{- if not (or $config.targets $config.presets) }}
-  - config.targets is empty, so there is nothing to probe; write at least one `- host: …` there, or name a ConfigMap in existingConfigMap
+{{- if not (or $config.targets $config.presets (include "privatelink-prober.findsTargets" .)) }}
+  - config.targets is empty and the observer finds none, so there is nothing to probe; write at least one `- host: …` there, or set observer.enabled
 {{- end -}}
 {{- $count := len (default list $config.targets) -}}
 {{- $most := int (dig "limits" "maxTargets" 500 $config) -}}

@@ -38,7 +38,7 @@ template that makes objects for both is included with `merge (dict "host" true) 
 {{- define "privatelink-prober.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "privatelink-prober.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: {{ if .host }}host-agent{{ else }}agent{{ end }}
+app.kubernetes.io/component: {{ if .observer }}observer{{ else if .host }}host-agent{{ else }}agent{{ end }}
 {{- end -}}
 
 {{/* Labels of an object. The chart's own take precedence over commonLabels: selectors need them. */}}
@@ -90,8 +90,9 @@ imagePullSecrets:
 {{- default (include "privatelink-prober.fullname" .) .Values.existingConfigMap -}}
 {{- end -}}
 
-{{/* Where the configuration and the root certificates are mounted, as directories: a subPath is not updated. */}}
+{{/* Where the configuration, the observer's targets and the root certificates are mounted, as directories: a subPath is not updated. */}}
 {{- define "privatelink-prober.configFile" -}}/etc/privatelink-prober/config/config.yaml{{- end -}}
+{{- define "privatelink-prober.targetFile" -}}/etc/privatelink-prober/targets/targets.yaml{{- end -}}
 {{- define "privatelink-prober.caFile" -}}/etc/privatelink-prober/ca/ca.pem{{- end -}}
 
 {{/* `true` if there are root certificates to mount. */}}
@@ -99,11 +100,20 @@ imagePullSecrets:
 {{- if or .Values.caBundle .Values.existingCaSecret .Values.existingCaConfigMap -}}true{{- end -}}
 {{- end -}}
 
-{{/* The volumes that the agent and the test pod share. */}}
+{{/*
+The volumes that all pods share: the configuration, the targets that the observer writes, root certificates.
+The ConfigMap of the targets may be missing: agents never wait for the observer.
+*/}}
 {{- define "privatelink-prober.volumes" -}}
 - name: config
   configMap:
     name: {{ include "privatelink-prober.configMapName" . }}
+{{- if .Values.observer.enabled }}
+- name: targets
+  configMap:
+    name: {{ include "privatelink-prober.targetsName" . }}
+    optional: true
+{{- end }}
 {{- if include "privatelink-prober.hasCa" . }}
 - name: ca
   {{- if .Values.existingCaSecret }}
@@ -126,6 +136,11 @@ imagePullSecrets:
 - name: config
   mountPath: {{ dir (include "privatelink-prober.configFile" .) }}
   readOnly: true
+{{- if .Values.observer.enabled }}
+- name: targets
+  mountPath: {{ dir (include "privatelink-prober.targetFile" .) }}
+  readOnly: true
+{{- end }}
 {{- if include "privatelink-prober.hasCa" . }}
 - name: ca
   mountPath: {{ dir (include "privatelink-prober.caFile" .) }}

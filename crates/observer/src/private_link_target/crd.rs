@@ -24,24 +24,33 @@ pub(super) const DURATION: &str = privatelink_verdict::duration::PATTERN;
 /// The definition as YAML, as `kubectl apply` reads it.
 pub fn crd_yaml() -> String {
     let mut definition = serde_json::to_value(PrivateLinkTarget::crd()).unwrap_or_default();
-    join_lines(&mut definition);
+    tidy(&mut definition);
     let mut yaml = serde_saphyr::to_string(&definition).unwrap_or_default();
     yaml.push('\n');
     yaml
 }
 
-/// Makes each description one line, as `kubectl explain` wraps them itself.
-fn join_lines(schema: &mut Value) {
+/// Makes each description one line, since `kubectl explain` wraps lines itself, and writes whole numbers as
+/// such.
+fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field {
                     Value::String(text) if name == "description" => *text = text.replace('\n', " "),
-                    field => join_lines(field),
+                    field => tidy(field),
                 }
             }
         }
-        Value::Array(entries) => entries.iter_mut().for_each(join_lines),
+        Value::Array(entries) => entries.iter_mut().for_each(tidy),
+        // The bounds here are far from where a float loses the units.
+        #[expect(clippy::cast_possible_truncation, reason = "they are ports and counts")]
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 {
+                *schema = Value::from(float as i64);
+            }
+        }
         _ => {}
     }
 }
