@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 
 use super::world::World;
-use super::{faults, footprint, host_network, install, life, monitoring, paths};
+use super::{faults, footprint, host_network, install, life, monitoring, observer, paths};
 
 /// A test: its name, and what panics when it does not hold.
 pub(crate) type Test = (&'static str, fn(&mut World));
@@ -75,6 +75,7 @@ fn tests() -> impl Iterator<Item = Test> {
         paths::LAST,
         life::TESTS,
         footprint::TESTS,
+        observer::TESTS,
         install::LAST,
     ]
     .concat()

@@ -16,6 +16,7 @@ mod install;
 mod life;
 mod monitor;
 mod monitoring;
+mod observer;
 mod paths;
 mod release;
 mod services;

@@ -251,8 +251,8 @@ pub(crate) fn values(cluster_dns: &str) -> Value {
 fn targets(values: &Value) -> Vec<String> {
     values["config"]["targets"]
         .as_array()
-        .expect("values have targets")
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|target| {
             let name = target["name"]
                 .as_str()
