@@ -78,6 +78,8 @@ fn missing(case: &Case<'_>, record: &MissingRecord, kind: &str) -> Option<String
     match &record.answers {
         // Whether it falls back to the internet.
         ZoneAnswers::Linked if case.wants_public() => Some(azure::links(zone)),
+        // An alias that leads on is a record of its own type.
+        ZoneAnswers::Linked if record.leads_to.is_some() => azure::record(case, "CNAME"),
         ZoneAnswers::Linked => azure::record(case, kind),
         ZoneAnswers::InPlace(owner) => Some(azure::links(owner)),
         ZoneAnswers::ServedBy(_) => Some(dig(&format!("{} {kind}", case.last_name()), server)),
