@@ -82,6 +82,7 @@ pub(super) fn complete(
                 previous: change.previous,
             }
             .emit();
+            board.bound_summaries();
         }
         completed.push(Completed {
             slot: observed.slot,

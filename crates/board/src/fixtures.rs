@@ -178,6 +178,9 @@ impl Board {
         counters.count(&probed.observation, &probed.verdict);
         let changes = entry.record(&probed);
         Arc::make_mut(&mut entry.counters).class_changes += u32::from(changes.classes.is_some());
+        if changes.verdict.is_some() {
+            self.bound_summaries();
+        }
         Some(changes)
     }
 }

@@ -5,6 +5,7 @@
 
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+mod summary_budget;
 #[cfg(test)]
 mod tests;
 mod verdict_history;
@@ -23,6 +24,7 @@ use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
+use self::summary_budget::SummaryBudget;
 pub use self::verdict_history::{VerdictChange, VerdictHistory};
 use privatelink_config::plan::{Detail, Plan, Rejected};
 
@@ -55,6 +57,8 @@ pub struct Board {
     pub scheduler: SchedulerState,
     /// What was counted of the clients of the HTTP server.
     pub http: Arc<HttpCounters>,
+    /// What the summaries of all transitions take.
+    summaries: SummaryBudget,
 }
 
 /// One target, its latest probe and its counters.
@@ -216,6 +220,7 @@ impl Board {
             },
             scheduler: SchedulerState::default(),
             http: Arc::default(),
+            summaries: SummaryBudget::default(),
         };
         board.adopt(plan, now);
         board
@@ -287,6 +292,11 @@ impl Board {
         for (entry, companions) in self.entries.iter_mut().zip(companions) {
             entry.companions = companions.into_iter().collect();
         }
+    }
+
+    /// Bounds what the summaries of all targets take together. To be called after each change of a verdict.
+    pub fn bound_summaries(&mut self) {
+        self.summaries.bound(&mut self.entries);
     }
 
     /// Forgets the answers of every target, which the next ones are not to be compared with: other
