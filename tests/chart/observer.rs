@@ -447,8 +447,6 @@ fn the_program_knows_every_argument() {
     );
     for values in ["", &all] {
         let mut arguments = arguments(&render(values));
-        // `observe` does not know these yet.
-        arguments.retain(|argument| !argument.starts_with("--crd"));
         arguments.push("--help".to_owned());
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let output = run(env!("CARGO_BIN_EXE_privatelink-prober"), &arguments, "");
