@@ -38,13 +38,21 @@ async fn probe(name: &str, settings: &Value) -> (bool, Reason) {
     }]});
     let folder = world.directory().join(name);
     fs::create_dir_all(folder.join("targets")).expect("a folder");
-    let files = [folder.join("config.yaml"), folder.join("targets/targets.yaml")];
+    let files = [
+        folder.join("config.yaml"),
+        folder.join("targets/targets.yaml"),
+    ];
     fs::write(&files[0], operators.to_string()).expect("a file");
     fs::write(&files[1], declared.to_string()).expect("a file");
     let plan = privatelink_config::load(&files).expect("a plan");
     assert_eq!(plan.targets.len(), 1, "{:?}", plan.warnings);
 
-    let mut agent = Agent::new(world.machine.clone(), "test".to_owned(), &plan, Histograms::Off);
+    let mut agent = Agent::new(
+        world.machine.clone(),
+        "test".to_owned(),
+        &plan,
+        Histograms::Off,
+    );
     agent.round(|_| {}).await;
     let probed = agent.latest();
     let reason = probed[0].verdict.reason;

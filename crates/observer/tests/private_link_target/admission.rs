@@ -227,6 +227,32 @@ fn the_same_host_with_the_same_settings_is_probed_once_for_both() {
 }
 
 #[test]
+fn the_order_of_a_list_is_no_other_setting() {
+    let spec =
+        |networks: [&str; 2]| json!({"host": "kv.vault.azure.net", "expectedCidrs": networks});
+    let specs = [
+        ("a/one", spec(["10.1.0.0/24", "10.2.0.0/24"])),
+        ("b/two", spec(["10.2.0.0/24", "10.1.0.0/24"])),
+    ];
+    assert_eq!(said(&decided(&specs, &rules()), "b/two").0, "SameAsOlder");
+}
+
+/// A host that the operator allows may have any port; its data endpoints are not that host.
+#[test]
+fn a_data_endpoint_is_held_to_the_ports_of_the_service() {
+    let allowing = AdmissionRules {
+        allowed: vec![Allowed::Host("contoso.azurecr.io".to_owned())],
+        ..rules()
+    };
+    let spec =
+        |port: u16| json!({"host": "contoso.azurecr.io", "port": port, "dataRegions": ["uksouth"]});
+    let admission = decided(&[("a/a", spec(8443))], &allowing);
+    assert_eq!(said(&admission, "a/a").0, "PortNotAllowed");
+    let admission = decided(&[("a/a", spec(443))], &allowing);
+    assert_eq!(said(&admission, "a/a").0, "Accepted");
+}
+
+#[test]
 fn a_data_endpoint_is_held_like_any_other_host() {
     let registry =
         json!({"host": "contoso.azurecr.io", "dataRegions": ["WestEurope", "westeurope"]});

@@ -148,6 +148,24 @@ async fn a_round_writes_fifty_objects_and_the_next_one_the_rest() {
     assert_eq!(different.len(), 70);
 }
 
+/// A tenant whose objects change all the time must not keep others from their status.
+#[tokio::test(start_paused = true)]
+async fn objects_that_wait_longest_are_written_first() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let names: Vec<_> = (10..80).map(|index| format!("o-{index}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    writer
+        .write(&decisions(&names, "localhost", None), now(), || true)
+        .await;
+    tokio::time::advance(Duration::from_secs(61)).await;
+    let changed = decisions(&names, "10.1.2.3", None);
+    writer.write(&changed, now(), || true).await;
+    let asked = asked.lock().expect("a lock");
+    let different: std::collections::HashSet<_> = asked.iter().map(|(place, _)| place).collect();
+    assert_eq!((asked.len(), different.len()), (100, 70));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_does_not_lead_writes_nothing() {
     let (client, asked) = server(200);
@@ -198,6 +216,31 @@ async fn an_object_that_cannot_be_written_does_not_keep_the_others_waiting() {
     let round = writer.write(&three, now(), || true).await;
     assert_eq!((round.failed, round.waiting), (0, 3));
     assert_eq!(asked.lock().expect("a lock").len(), 3);
+}
+
+/// Others may write any status, of any size.
+#[test]
+fn a_condition_that_the_observer_cannot_have_written_is_not_kept() {
+    let status = |message: &str| {
+        json!({"conditions": [{
+            "type": "Accepted", "status": "True", "reason": "Accepted", "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]})
+    };
+    let kept = |status: &Value| {
+        decisions(&["a"], "localhost", Some(status))[0]
+            .present
+            .clone()
+    };
+    assert!(kept(&status("short")).is_some());
+    assert_eq!(kept(&status(&"x".repeat(1 << 20))), None);
+    for malformed in [
+        json!("text"),
+        json!({"conditions": 7}),
+        json!({"conditions": [null, {}]}),
+    ] {
+        assert_eq!(kept(&malformed), None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
