@@ -83,15 +83,16 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
             detail()
         ),
         Reason::DnsNameNotFound => {
-            let lacks = match finding.facts.first() {
+            let facts = finding.facts.iter().map(|fact| about_host(host, fact));
+            let facts = joined(facts, "; ");
+            match finding.facts.first() {
                 Some(Fact::Dns(DnsFact::NoAddress {
                     negative: Negative::Nodata,
+                    name,
                     ..
-                })) => "has no address in DNS here",
-                _ => "is not known to DNS here",
-            };
-            let facts = finding.facts.iter().map(|fact| about_host(host, fact));
-            format!("{host} {lacks}: {}", joined(facts, "; "))
+                })) if name == host => format!("{host} exists in DNS here, and has {facts}"),
+                _ => format!("{host} is not known to DNS here: {facts}"),
+            }
         }
         Reason::TlsNameMismatch => {
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));

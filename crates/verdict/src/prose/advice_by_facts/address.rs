@@ -16,6 +16,9 @@ pub(super) fn meaning(case: &Case<'_>, fact: &AddressFact) -> Option<&'static st
             "The host has a privatelink alias and resolves to a public address, as somebody else's \
              private endpoint does that is reached publicly as meant.",
         ),
+        AddressFact::NoAlias { .. } if catalogue::sharing(case.host()).is_some() => {
+            Some("Many resources share this host, and here no private endpoint serves it.")
+        }
         AddressFact::NoAlias { .. } if is_of_ones_own(case) => {
             Some("The host resolves to a public address, and nothing leads to a private one.")
         }
@@ -191,12 +194,12 @@ fn without_endpoint(case: &Case<'_>) -> Option<String> {
     }
     let suffix = service.suffixes.first()?;
     let own = if is_within(host, suffix) {
-        "own name"
+        "the resource's own name"
     } else {
-        "custom subdomain"
+        "the custom subdomain of the resource"
     };
     Some(format!(
-        "Use the {own} of the resource, such as NAME.{suffix}, in applications and as the target's host: \
+        "Use {own}, such as NAME.{suffix}, in applications and as the target's host: \
          many resources share {host}, and no private endpoint serves it."
     ))
 }

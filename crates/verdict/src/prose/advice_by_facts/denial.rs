@@ -23,6 +23,12 @@ pub(super) fn remedy(case: &Case<'_>, finding: &Finding) -> Option<String> {
                  perimeter, which deny this path, do not apply to private endpoints."
             ),
         }),
+        Reason::WrongPrivateEndpoint if is_by_perimeter => Some(
+            "Look first for a firewall or proxy that resolves the name again on the way, since a network \
+             security perimeter judges public paths alone; then check the private endpoint behind this \
+             address: it belongs to another resource, or its connection is not approved."
+                .to_owned(),
+        ),
         Reason::WrongPrivateEndpoint => seen_from(finding).map(|from| {
             format!(
                 "Look first for a firewall or proxy that resolves the name again on the way, since the \

@@ -98,7 +98,8 @@ fn in_linked_zone(case: &Case<'_>, finding: &Finding, zone: &str, name: &str) ->
     if case.wants_public() {
         return Some(format!(
             "Turn on fallback to internet (NxDomainRedirect) at the link of the zone {zone} to this \
-             network: public access is expected, and the zone without a record hides the public address."
+             network, or unlink the zone if nothing here needs it: public access is expected, and the zone \
+             without a record hides the public address."
         ));
     }
     if let Some(wrong) = in_other_zone(finding) {
