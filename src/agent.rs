@@ -250,6 +250,7 @@ impl<P: Probe> Agent<P> {
             .collect();
         self.probing.values_mut().for_each(|it| it.slot = None);
         let mut cadences = Vec::with_capacity(plan.targets.len());
+        self.slots.reserve_exact(plan.targets.len());
         for (index, target) in plan.targets.iter().enumerate() {
             let (slot, cadence) = match known.remove(&target.name) {
                 Some((mut slot, cadence)) if slot.target.is_probed_like(target) => {

@@ -82,7 +82,7 @@ fn compare(measured: &[Measured]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!(
-        "Find out why: {}/*.callgrind with callgrind_annotate. If the cost is worth it, run \
+        "Find out why: {}/*.callgrind with callgrind_annotate, *.dhat with dh_view.html. If the cost is worth it, run \
          tests/cost/run --update, and say why in the commit.",
         valgrind::folder().display()
     );

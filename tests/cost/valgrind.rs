@@ -48,8 +48,9 @@ pub(crate) fn instructions(
 
 /// The bytes that are on the heap when `workload` ends.
 pub(crate) fn heap_at_end(workload: &str, configuration: &Path) -> Counted {
-    let arguments = ["--tool=dhat", "--dhat-out-file=/dev/null"];
-    let output = run(&arguments, workload, configuration);
+    let profile = folder().join(format!("{workload}.dhat"));
+    let profile = format!("--dhat-out-file={}", profile.display());
+    let output = run(&["--tool=dhat", &profile], workload, configuration);
     let text = String::from_utf8_lossy(&output.stderr);
     let (_, rest) = text.split_once("At t-end:").expect("dhat says it");
     let (bytes, _) = rest.split_once(" bytes").expect("dhat says it");

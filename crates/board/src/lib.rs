@@ -387,6 +387,10 @@ impl Entry {
             .iter()
             .filter_map(|one| one.summary.as_ref());
         let same = earlier.find(|earlier| ***earlier == *summary).cloned();
+        // Most targets have one transition for as long as the agent runs.
+        if self.transitions.is_empty() {
+            self.transitions.reserve_exact(1);
+        }
         self.transitions.push_back(Transition {
             at: observation.checked_at,
             outcome: verdict.outcome,

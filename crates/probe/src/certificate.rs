@@ -59,6 +59,7 @@ pub(super) fn examine(
         .copy_from_slice(fingerprint.as_ref());
     let mut names = names(&parsed);
     certificate.names = names.by_ref().take(MAX_NAMES).collect();
+    certificate.names.shrink_to_fit();
     certificate.more_names = names.count();
     certificate.subject = from_wire(&parsed.subject().to_string()).into_owned();
     certificate.issuer = from_wire(&parsed.issuer().to_string()).into_owned();

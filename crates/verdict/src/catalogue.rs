@@ -167,24 +167,76 @@ pub fn lookup(host: &str) -> Option<Match> {
     if host.split('.').any(str::is_empty) {
         return None;
     }
-    let candidates = services().iter().enumerate().flat_map(|(row, service)| {
-        let public = service.suffixes.iter().filter(|_| service.may_be(host));
-        let public = public.map(|suffix| (*suffix, true, service.rank_of_suffix(suffix)));
-        let private = service.private_zones.iter();
-        let private = private.map(|zone| (*zone, false, service.rank_of_zone(zone)));
-        public
-            .chain(private)
-            .filter_map(move |(pattern, is_public, rank)| {
-                let suffix = ending(host, pattern).or_else(|| service.is_itself(host, pattern))?;
-                let key = (specificity(pattern), is_public, rank, Reverse(row));
-                Some((key, service, suffix))
-            })
-    });
-    let (_, service, suffix) = candidates.max_by_key(|(key, ..)| *key)?;
+    let candidates = endings_like(host)
+        .filter(|known| !known.is_public || known.service().may_be(host))
+        .filter_map(|known| {
+            let suffix = ending(host, known.pattern);
+            let suffix = suffix.or_else(|| known.service().is_itself(host, known.pattern))?;
+            Some((known, suffix))
+        });
+    let (known, suffix) = candidates.max_by_key(|(known, _)| known.order())?;
     Some(Match {
-        service,
+        service: known.service(),
         suffix: suffix.to_owned(),
     })
+}
+
+/// What the hosts of a service end in.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    pattern: &'static str,
+    /// Whether it is a public suffix, or a private zone.
+    is_public: bool,
+    /// The row of the table.
+    row: usize,
+}
+
+impl Ending {
+    fn service(self) -> &'static Service {
+        &services()[self.row]
+    }
+
+    /// Of several endings of a host the largest decides.
+    fn order(self) -> impl Ord {
+        let service = self.service();
+        let rank = if self.is_public {
+            service.rank_of_suffix(self.pattern)
+        } else {
+            service.rank_of_zone(self.pattern)
+        };
+        (
+            specificity(self.pattern),
+            self.is_public,
+            rank,
+            Reverse(self.row),
+        )
+    }
+}
+
+/// The endings by their last two labels, which hold no placeholder: a configuration looks up every host,
+/// and a probe the names of a chain.
+static ENDINGS: LazyLock<HashMap<&str, Vec<Ending>>> = LazyLock::new(|| {
+    let mut endings: HashMap<&str, Vec<Ending>> = HashMap::new();
+    for (row, service) in services().iter().enumerate() {
+        let public = service.suffixes.iter().map(|suffix| (*suffix, true));
+        let private = service.private_zones.iter().map(|zone| (*zone, false));
+        for (pattern, is_public) in public.chain(private) {
+            let alike = endings.entry(tail(pattern, 2).unwrap_or(pattern));
+            alike.or_default().push(Ending {
+                pattern,
+                is_public,
+                row,
+            });
+        }
+    }
+    endings.values_mut().for_each(Vec::shrink_to_fit);
+    endings
+});
+
+/// The endings that end as `name` does.
+fn endings_like(name: &str) -> impl Iterator<Item = Ending> {
+    let alike = tail(name, 2).and_then(|end| ENDINGS.get(end));
+    alike.into_iter().flatten().copied()
 }
 
 /// The zone of a private-only name: `privatelink.westeurope.azmk8s.io` for an API server's.

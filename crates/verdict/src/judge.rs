@@ -136,6 +136,8 @@ impl Findings {
         // Reasons are ordered by stage and row, so one key serves both.
         self.0
             .sort_by_key(|finding| (Reverse(finding.severity), finding.reason));
+        // They are kept until the next verdict, and usually there is one or none.
+        self.0.shrink_to_fit();
         self.0
     }
 }

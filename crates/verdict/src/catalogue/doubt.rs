@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::{
-    Cloud, Service, ending, filled, is_private_zone, labels, lookup, private_only_zone,
-    privatelink_zone, services, specificity, tail,
+    Cloud, Service, ending, endings_like, filled, is_private_zone, labels, lookup,
+    private_only_zone, privatelink_zone, services, specificity, tail,
 };
 use crate::name::{ancestry, fits, is_within};
 
@@ -83,8 +83,8 @@ pub fn doubt(host: &str) -> Option<Doubt> {
 /// The part of `host` before a repeated suffix, itself a host of the catalogue.
 fn doubled_suffix(host: &str) -> Option<String> {
     let is_suffix = |name: &str| {
-        let mut suffixes = services().iter().flat_map(|service| &service.suffixes);
-        is_private_zone(name) || suffixes.any(|suffix| fits(name, suffix))
+        let mut suffixes = endings_like(name).filter(|known| known.is_public);
+        is_private_zone(name) || suffixes.any(|known| fits(name, known.pattern))
     };
     let mut repeated = ancestry(host).skip(1).filter(|rest| is_suffix(rest));
     repeated.find_map(|rest| {
