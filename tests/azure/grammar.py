@@ -142,7 +142,7 @@ def from_text(text):
 def main(paths):
     # That no subscription is known does not matter here.
     logging.disable(logging.WARNING)
-    for nonsense in ["network vnt show", "network vnet show --bogus 1", "graph query -q x --frist 1"]:
+    for nonsense in ["network vnt show", "network vnet show --bogus 1", "graph query -q x --bogus 1"]:
         assert problem(nonsense.split(), True), f"the parser takes anything: az {nonsense}"
     seen, wrong = set(), 0
     for path in paths:
