@@ -1,7 +1,7 @@
 # Each target calls one script or command, which says what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all e2e tools generate fmt lint mutants
+.PHONY: help demo test test-all e2e bench tools generate fmt lint mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test-all: ## run all tests and checks, and install what they need (real DNS serv
 
 e2e: ## test the chart, and the agent in a real cluster of two nodes (root; 25 minutes the first time, then 5)
 	tests/run e2e
+
+bench: ## measure the agent beside blackbox_exporter (root, an idle machine)
+	tests/bench/run
 
 tools: ## install what test-all needs
 	tests/tools/install
