@@ -1,11 +1,14 @@
 use std::collections::HashSet;
 
 use privatelink_verdict::address::Family;
+use privatelink_verdict::fact::Fact;
+use privatelink_verdict::observation::{Connection, Observation, Query};
 use privatelink_verdict::target::{Expectation, Users};
 
 use privatelink_verdict::judge::judge;
 use privatelink_verdict::sanitize::{SENTENCE_BYTES, WIRE_BYTES};
 use privatelink_verdict::surroundings::Surroundings;
+use privatelink_verdict::verdict::{Finding, Verdict};
 
 use super::*;
 use crate::fixtures;
@@ -287,4 +290,28 @@ fn of_summaries_that_are_all_different_the_latest_are_kept() {
     assert!(latest.all(|one| one.summary.is_some()));
     let mut oldest = entry.transitions.iter().take(2);
     assert!(oldest.any(|one| one.summary.is_none()));
+}
+
+/// The parts that every target has. `tests/cost` counts what they point to.
+#[test]
+#[expect(clippy::print_stdout, reason = "it prints the layout")]
+fn a_target_takes_no_more_room_than_it_did() {
+    let mut grown = Vec::new();
+    for (what, bytes, before) in [
+        ("target", size_of::<Target>(), 448),
+        ("entry of the board", size_of::<Entry>(), 248),
+        ("observation", size_of::<Observation>(), 848),
+        ("verdict", size_of::<Verdict>(), 56),
+        ("query of a resolution", size_of::<Query>(), 304),
+        ("connection", size_of::<Connection>(), 408),
+        ("finding", size_of::<Finding>(), 48),
+        ("fact", size_of::<Fact>(), 152),
+        ("transition", size_of::<Transition>(), 40),
+    ] {
+        println!("{what}: {bytes} bytes, {before} before");
+        if bytes > before {
+            grown.push(what);
+        }
+    }
+    assert!(grown.is_empty(), "{grown:?}");
 }
