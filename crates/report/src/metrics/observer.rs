@@ -28,12 +28,12 @@ macro_rules! definitions {
 }
 
 definitions! {
-    BuildInfo Gauge "privatelink_build_info" ["version" "revision"]
-        "What is running, as labels; the value is 1.",
-        "always";
     ApiRequests Counter "privatelink_observer_api_requests_total" []
         "Requests to the API server.",
         "always, from 0";
+    BuildInfo Gauge "privatelink_observer_build_info" ["version" "revision"]
+        "What is running, as labels; the value is 1.",
+        "always";
     Leading Gauge "privatelink_observer_leading" []
         "Whether this replica leads, and so writes.",
         "always";
@@ -89,6 +89,13 @@ mod tests {
     fn the_text_is_sorted_by_name_and_every_series_has_the_node() {
         let names: Vec<_> = OBSERVER_DEFINITIONS.iter().map(|row| row.name).collect();
         assert!(names.is_sorted(), "{names:?}");
+        // Alerts count the nodes that have an agent by `privatelink_build_info`.
+        let own = names.iter().filter(|name| !name.starts_with("process_"));
+        assert!(
+            own.clone()
+                .all(|name| name.starts_with("privatelink_observer_")),
+            "{names:?}"
+        );
         let samples = [
             (ObserverMetric::Leading, vec![], 1.0),
             (
