@@ -43,15 +43,26 @@ pub fn admit(
     port: Option<u16>,
     allowed: &[Allowed],
 ) -> Result<(u16, Option<&'static Service>), Refusal> {
+    let service = catalogue::lookup(host).map(|known| known.service);
+    let port = admit_known(host, port, service, allowed)?;
+    Ok((port, service))
+}
+
+/// The same where it is known already what service `host` is: the port.
+pub fn admit_known(
+    host: &str,
+    port: Option<u16>,
+    service: Option<&'static Service>,
+    allowed: &[Allowed],
+) -> Result<u16, Refusal> {
     if is_cluster_internal(host) {
         return Err(Refusal::ClusterInternal);
     }
-    let service = catalogue::lookup(host).map(|known| known.service);
     let ports = service.map_or(&[][..], |service| &service.ports);
     let usual = ports.first().map_or(443, |port| port.number);
     let port = port.unwrap_or(usual);
     if allowed.iter().any(|allowed| allowed.covers(host)) {
-        return Ok((port, service));
+        return Ok(port);
     }
     if service.is_none() {
         return Err(Refusal::UnknownHost);
@@ -59,7 +70,7 @@ pub fn admit(
     if ports.iter().all(|listed| listed.number != port) {
         return Err(Refusal::Port);
     }
-    Ok((port, service))
+    Ok(port)
 }
 
 fn is_cluster_internal(host: &str) -> bool {

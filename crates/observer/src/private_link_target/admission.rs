@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use ipnet::IpNet;
 use k8s_openapi::jiff::Timestamp;
 use privatelink_discovery::Key;
-use privatelink_verdict::admission::{Allowed, Refusal, admit};
+use privatelink_verdict::admission::{Allowed, Refusal, admit_known};
 use privatelink_verdict::catalogue::{self, Service};
 use privatelink_verdict::sanitize::quoted;
 use privatelink_verdict::target::{Protocol, Source};
@@ -151,9 +151,11 @@ fn decide(
     taken: &mut Taken,
 ) -> Result<Decided, NotAccepted> {
     let mut spec = object.content.clone()?;
-    let endpoints = endpoints(&spec, rules)?;
-    spec.port = endpoints.first().map(|(_, port)| i32::from(*port));
+    let port = allowed(&spec.host, written_port(&spec), object.service, rules)?;
+    check_protocol(&spec, port, object.service)?;
     check_networks(&spec, rules)?;
+    let endpoints = endpoints(&spec, port)?;
+    spec.port = Some(i32::from(port));
     if let Some((host, port)) = endpoints.iter().find(|one| rules.configured.contains(*one)) {
         return Err(NotAccepted::new(
             AcceptedReason::ConfiguredByOperator,
@@ -213,6 +215,11 @@ fn decide(
             ),
         ));
     }
+    // Last, since each is looked up in the catalogue, and there are few by now.
+    for (host, port) in &endpoints[1..] {
+        let service = catalogue::lookup(host).map(|known| known.service);
+        allowed(host, Some(*port), service, rules)?;
+    }
     *in_namespace += endpoints.len();
     taken.targets += endpoints.len();
     let name = target_name(&object.key);
@@ -227,14 +234,12 @@ fn decide(
     })))
 }
 
-/// The host and port, and those of the data endpoints, each of which may be probed.
-fn endpoints(
-    spec: &PrivateLinkTargetSpec,
-    rules: &AdmissionRules,
-) -> Result<Vec<(String, u16)>, NotAccepted> {
-    let port = spec.port.and_then(|port| u16::try_from(port).ok());
-    let (port, service) = allowed(&spec.host, port, rules)?;
-    check_protocol(spec, port, service)?;
+fn written_port(spec: &PrivateLinkTargetSpec) -> Option<u16> {
+    spec.port.and_then(|port| u16::try_from(port).ok())
+}
+
+/// The host and port, and those of the data endpoints.
+fn endpoints(spec: &PrivateLinkTargetSpec, port: u16) -> Result<Vec<(String, u16)>, NotAccepted> {
     let mut endpoints = vec![(spec.host.clone(), port)];
     for region in spec.data_regions.iter().flatten() {
         let host = catalogue::data_endpoint(&spec.host, region);
@@ -249,7 +254,6 @@ fn endpoints(
                 ),
             ));
         };
-        allowed(&host, Some(port), rules)?;
         endpoints.push((host, port));
     }
     Ok(endpoints)
@@ -258,9 +262,10 @@ fn endpoints(
 fn allowed(
     host: &str,
     port: Option<u16>,
+    service: Option<&'static Service>,
     rules: &AdmissionRules,
-) -> Result<(u16, Option<&'static Service>), NotAccepted> {
-    admit(host, port, &rules.allowed).map_err(|refusal| {
+) -> Result<u16, NotAccepted> {
+    admit_known(host, port, service, &rules.allowed).map_err(|refusal| {
         let shown = quoted(host);
         match refusal {
             Refusal::ClusterInternal => NotAccepted::new(
@@ -278,7 +283,6 @@ fn allowed(
                 ),
             ),
             Refusal::Port => {
-                let service = catalogue::lookup(host).map(|known| known.service);
                 let ports = service.map_or(&[][..], |service| &service.ports);
                 let ports: Vec<_> = ports.iter().map(|port| port.number.to_string()).collect();
                 NotAccepted::new(

@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::ObjectMeta;
 use privatelink_discovery::Key;
+use privatelink_verdict::catalogue::{self, Service};
 use privatelink_verdict::sanitize::{acts, quoted, sentence};
 use privatelink_verdict::target::{Expectation, Protocol, Target};
 use privatelink_verdict::{duration, host};
@@ -53,6 +54,9 @@ pub struct Declared {
     pub generation: i64,
     /// Its spec with normal values, or why it cannot be used.
     pub content: Result<PrivateLinkTargetSpec, NotAccepted>,
+    /// What the catalogue knows of its host. It is looked up once, since all objects are decided over again
+    /// whenever one changes.
+    pub service: Option<&'static Service>,
     /// The condition `Accepted` that it has.
     pub condition: Option<Condition>,
 }
@@ -104,7 +108,10 @@ impl Declared {
             check_name(&key, &spec)?;
             Ok(spec)
         });
+        let host = content.as_ref().ok().map(|spec| spec.host.as_str());
+        let known = host.and_then(catalogue::lookup);
         Self {
+            service: known.map(|known| known.service),
             created: metadata.creation_timestamp.map(|Time(created)| created),
             generation: metadata.generation.unwrap_or_default(),
             content,

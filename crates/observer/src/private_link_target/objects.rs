@@ -13,13 +13,19 @@ use crate::watch::Watched;
 /// How many objects are kept. Of each only bounded values are.
 const MOST_OBJECTS: usize = 20_000;
 
+/// How many of them one namespace may have, so that no team takes the room of the others.
+const MOST_OF_A_NAMESPACE: usize = 1_000;
+
+/// By namespace and name.
+type Objects = BTreeMap<String, HashMap<String, Declared>>;
+
 /// The objects. A list that is read again takes the place of what is known of its scope, a namespace or
 /// the whole cluster, when it is complete.
 #[derive(Debug, Default)]
 pub struct TargetObjects {
-    present: HashMap<Key, Declared>,
+    present: Objects,
     /// The lists that are being read, by scope.
-    next: BTreeMap<String, HashMap<Key, Declared>>,
+    next: BTreeMap<String, Objects>,
     /// The scopes that were listed completely at least once.
     complete: BTreeSet<String>,
     /// Objects that there was no room for, since the last list.
@@ -31,7 +37,7 @@ impl TargetObjects {
     pub fn take(&mut self, scope: &str, event: Event<WatchedTarget>) {
         match event {
             Event::Init => {
-                self.next.insert(scope.to_owned(), HashMap::new());
+                self.next.insert(scope.to_owned(), Objects::new());
                 self.left_out = 0;
             }
             Event::InitApply(object) => {
@@ -41,21 +47,24 @@ impl TargetObjects {
             Event::InitDone => {
                 if let Some(next) = self.next.remove(scope) {
                     self.present
-                        .retain(|key, _| !scope.is_empty() && key.namespace != scope);
+                        .retain(|namespace, _| !scope.is_empty() && namespace != scope);
                     self.present.extend(next);
                     self.complete.insert(scope.to_owned());
                 }
             }
             Event::Apply(object) => self.left_out += usize::from(!set(&mut self.present, object)),
             Event::Delete(object) => {
-                self.present.remove(&Declared::new(object).key);
+                let Key { namespace, name } = Declared::new(object).key;
+                if let Some(objects) = self.present.get_mut(&namespace) {
+                    objects.remove(&name);
+                }
             }
         }
     }
 
     /// The objects, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Declared> {
-        self.present.values()
+        self.present.values().flat_map(HashMap::values)
     }
 
     /// Whether `scope` was listed completely at least once. Before that it is not known which are missing.
@@ -70,13 +79,17 @@ impl TargetObjects {
 }
 
 /// Whether there was room.
-fn set(objects: &mut HashMap<Key, Declared>, object: WatchedTarget) -> bool {
+fn set(objects: &mut Objects, object: WatchedTarget) -> bool {
     let declared = Declared::new(object);
-    let has_room = objects.len() < MOST_OBJECTS || objects.contains_key(&declared.key);
-    if has_room {
-        objects.insert(declared.key.clone(), declared);
+    let Key { namespace, name } = declared.key.clone();
+    let all: usize = objects.values().map(HashMap::len).sum();
+    let of_namespace = objects.entry(namespace).or_default();
+    let has_room = all < MOST_OBJECTS && of_namespace.len() < MOST_OF_A_NAMESPACE;
+    let is_kept = has_room || of_namespace.contains_key(&name);
+    if is_kept {
+        of_namespace.insert(name, declared);
     }
-    has_room
+    is_kept
 }
 
 /// The watch of these objects.
