@@ -37,7 +37,7 @@ pub(crate) struct Measured {
 }
 
 /// All measures.
-pub(crate) const MEASURES: [Measure; 7] = [
+pub(crate) const MEASURES: [Measure; 8] = [
     in_workload(
         "start",
         "instructions per target, to read the configuration of 1,000 and make an agent",
@@ -53,6 +53,11 @@ pub(crate) const MEASURES: [Measure; 7] = [
         "scrape",
         "instructions per target, of a scrape of 1,000",
         "cost::workload::scrape",
+    ),
+    in_workload(
+        "gzip",
+        "instructions per target, to compress that scrape",
+        "cost::workload::gzip",
     ),
     in_workload(
         "probe",

@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use privatelink_board::{Board, Probed, SharedBoard, fixtures};
 use privatelink_config::load_text;
 use privatelink_config::plan::Plan;
@@ -69,6 +72,11 @@ pub(crate) fn run(name: &str, configuration: &Path) {
             black_box(scrape(&metrics).len());
             TARGETS
         }
+        "gzip" => {
+            let text = scrape(&metrics_of_many());
+            black_box(gzip(&text).len());
+            TARGETS
+        }
         "probe" => {
             let (runtime, mut agent) = agent(configuration, 1);
             // The first probe also asks for what later ones remember.
@@ -115,6 +123,13 @@ fn judge(probes: &[Probed]) {
 fn scrape(metrics: &Metrics) -> Vec<u8> {
     let scrape = metrics.scrape(Exposition::Text);
     scrape.whole().expect("a scrape")
+}
+
+#[inline(never)]
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text).expect("gzip");
+    gzip.finish().expect("gzip")
 }
 
 #[inline(never)]
