@@ -37,10 +37,8 @@ const GRACE: Duration = Duration::from_secs(3);
     after_help = "The chart runs it as a Deployment of two replicas, of which one writes. It needs a \
     ConfigMap and a\nLease in its namespace, which the chart makes, and rights to list and watch what it \
     reads.\n\nExamples:\n  \
-    privatelink-prober observe --config config.yaml --namespace monitoring --config-map targets --lease \
-    observer\n  \
-    privatelink-prober observe --config config.yaml --namespace monitoring --config-map targets --lease \
-    observer \\\n    --sources images,volumes --watch-namespaces payments,shop"
+    privatelink-prober observe --config config.yaml --namespace shop --config-map targets --lease observer\n  \
+    privatelink-prober observe --config config.yaml --namespace shop --config-map targets --lease observer --watch-namespaces shop"
 )]
 pub(super) struct ObserveArgs {
     /// The configuration of the agents; `limits.maxTargets` and `allowedHosts` count.
@@ -77,7 +75,7 @@ pub(super) struct ObserveArgs {
     crd: bool,
 
     /// Targets that the objects of one namespace may make.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     crd_per_namespace: usize,
 
     /// Namespaces to look at, with commas between; objects of the whole cluster are then left out

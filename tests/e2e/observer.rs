@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::cluster::{Agent, NODES, agents};
-use super::command::{
-    SHORT, attempt, eventually, kubectl, kubectl_json, run, same, sleep, throughout,
-};
+use super::command::{SHORT, eventually, kubectl, kubectl_json, run, same, sleep, throughout};
 use super::harness::Test;
 use super::http::get;
 use super::release::{self, CHART, INTERVAL, LOCAL_DNS, NAMESPACE};
@@ -249,7 +247,7 @@ fn found(world: &mut World) {
     let folder = world.folder("observer");
     load_image(&folder, "running.azurecr.io/web:1");
     apply(&folder, &workloads());
-    let ((), time) = eventually(Duration::from_secs(120), || {
+    let ((), time) = eventually(Duration::from_mins(2), || {
         let agents = agents();
         same("agents", &agents.len(), &NODES.len())?;
         for agent in &agents {
@@ -360,7 +358,7 @@ fn declared(world: &mut World) {
     }
     assert!(!published().contains("svc.cluster.local"));
     kubectl(&["-n", SHOP, "delete", "privatelinktargets", "--all"]);
-    eventually(Duration::from_secs(60), || {
+    eventually(Duration::from_mins(1), || {
         same("published", &published().contains("shop:vault"), &false)
     });
 }
@@ -500,11 +498,6 @@ fn right_withdrawn(world: &mut World) {
     install(world, &json!({}));
     let folder = world.folder("observer");
     let role = format!("{NAMESPACE}-{OBSERVER}");
-    let role = if attempt(SHORT, "kubectl", &["get", "clusterrole", &role]).is_ok() {
-        role
-    } else {
-        OBSERVER.to_owned()
-    };
     let whole = kubectl_json(&["get", "clusterrole", &role]);
     let mut less = whole.clone();
     let rules = less["rules"].as_array_mut().expect("rules");
@@ -555,7 +548,7 @@ fn right_withdrawn(world: &mut World) {
             deployment("meanwhile", 0, &pod_spec("meanwhile.azurecr.io/a:1")),
         ],
     );
-    eventually(Duration::from_secs(60), || {
+    eventually(Duration::from_mins(1), || {
         same(
             "published",
             &published().contains("meanwhile.azurecr.io"),
@@ -563,7 +556,7 @@ fn right_withdrawn(world: &mut World) {
         )
     });
     replace(&whole);
-    let ((), recovered) = eventually(Duration::from_secs(180), || {
+    let ((), recovered) = eventually(Duration::from_mins(3), || {
         same("volumes", &leader.state("volumes")?, &"ok".to_owned())
     });
     world.notes.push(format!(
@@ -580,51 +573,14 @@ fn no_secret(world: &mut World) {
     let sources = json!({"environment": true, "dapr": true});
     install(world, &json!({"discovery": {"sources": sources}}));
     let folder = world.folder("observer");
-    let connection = format!(
-        "DefaultEndpointsProtocol=https;AccountName=stsecret;AccountKey={MARK}==;\
-         EndpointSuffix=core.windows.net"
-    );
-    let mut spec = pod_spec("localhost/pause:1");
-    spec["containers"][0]["env"] = json!([
-        {"name": "STORAGE", "value": connection},
-        {"name": "VAULT", "value": format!("https://user:{MARK}@kv-env.vault.azure.net/?code={MARK}")},
-        {"name": "PASSWORD", "value": MARK},
-    ]);
-    spec["containers"][0]["args"] = json!([format!("--key={MARK}"), MARK]);
-    let mut annotated = deployment("secretive", 1, &spec);
-    annotated["metadata"]["annotations"] = json!({"note": MARK});
-    annotated["spec"]["template"]["metadata"]["annotations"] =
-        json!({"privatelink-prober.dev/hosts": format!("kv-note.vault.azure.net, {MARK}")});
-    apply(
-        &folder,
-        &[
-            namespace(SHOP),
-            json!({"apiVersion": "v1", "kind": "Secret",
-                   "metadata": {"namespace": SHOP, "name": "secret"}, "stringData": {"a": MARK}}),
-            annotated,
-            json!({"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass",
-                   "metadata": {"namespace": SHOP, "name": "secretive"},
-                   "spec": {"provider": "azure", "parameters": {
-                       "keyvaultName": MARK, "objects": MARK, "cloudName": MARK}}}),
-            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "secretive"},
-                   "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"],
-                            "csi": {"driver": "blob.csi.azure.com", "volumeHandle": format!("a#{MARK}"),
-                                    "volumeAttributes": {"key": MARK, "storageAccount": "stvolume"}}}}),
-            json!({"apiVersion": "dapr.io/v1alpha1", "kind": "Component",
-                   "metadata": {"namespace": SHOP, "name": "secretive"},
-                   "spec": {"type": "bindings.azure.storagequeues", "version": "v1", "metadata": [
-                       {"name": "storageAccount", "value": "stdapr"},
-                       {"name": "storageAccessKey", "value": MARK}]}}),
-        ],
-    );
+    apply(&folder, &secretive());
     // Each of these is read from an object that holds the mark.
     let hosts = [
-        "stsecret.blob.core.windows.net",
         "kv-env.vault.azure.net",
         "kv-note.vault.azure.net",
         "stvolume.blob.core.windows.net",
     ];
-    let ((), _) = eventually(DELIVERY, || {
+    eventually(DELIVERY, || {
         let text = published();
         let missing = hosts.iter().find(|host| !text.contains(*host));
         missing.map_or(Ok(()), |host| Err(format!("no {host} in {text}")))
@@ -635,6 +591,54 @@ fn no_secret(world: &mut World) {
         }
         Ok(())
     });
+    for (place, text) in shown() {
+        assert!(!text.trim().is_empty(), "nothing at {place}");
+        assert!(!text.contains(MARK), "{place}: {text}");
+    }
+    kubectl(&["delete", "namespace", SHOP, "--wait=false"]);
+    let volumes = ["delete", "persistentvolume", "share", "secretive"];
+    kubectl(&[&volumes[..], &["--ignore-not-found"]].concat());
+    let system = ["-n", "kube-system", "delete", "deployment", "konnectivity"];
+    kubectl(&[&system[..], &["--ignore-not-found"]].concat());
+}
+
+/// Objects with the mark in every field that may hold a secret.
+fn secretive() -> Vec<Value> {
+    let mut spec = pod_spec("localhost/pause:1");
+    spec["containers"][0]["env"] = json!([
+        {"name": "STORAGE", "value": format!("AccountName=stsecret;AccountKey={MARK}==")},
+        {"name": "VAULT", "value": format!("https://user:{MARK}@kv-env.vault.azure.net/?code={MARK}")},
+        {"name": "PASSWORD", "value": MARK},
+    ]);
+    spec["containers"][0]["args"] = json!([format!("--key={MARK}"), MARK]);
+    let mut annotated = deployment("secretive", 1, &spec);
+    annotated["metadata"]["annotations"] = json!({"note": MARK});
+    let hosts = format!("kv-note.vault.azure.net, {MARK}");
+    annotated["spec"]["template"]["metadata"]["annotations"] =
+        json!({"privatelink-prober.dev/hosts": hosts});
+    vec![
+        namespace(SHOP),
+        json!({"apiVersion": "v1", "kind": "Secret",
+               "metadata": {"namespace": SHOP, "name": "secret"}, "stringData": {"a": MARK}}),
+        annotated,
+        json!({"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass",
+               "metadata": {"namespace": SHOP, "name": "secretive"},
+               "spec": {"provider": "azure", "parameters": {
+                   "keyvaultName": MARK, "objects": MARK, "cloudName": MARK}}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "secretive"},
+               "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"],
+                        "csi": {"driver": "blob.csi.azure.com", "volumeHandle": format!("a#{MARK}"),
+                                "volumeAttributes": {"key": MARK, "storageAccount": "stvolume"}}}}),
+        json!({"apiVersion": "dapr.io/v1alpha1", "kind": "Component",
+               "metadata": {"namespace": SHOP, "name": "secretive"},
+               "spec": {"type": "bindings.azure.storagequeues", "version": "v1", "metadata": [
+                   {"name": "storageAccount", "value": "stdapr"},
+                   {"name": "storageAccessKey", "value": MARK}]}}),
+    ]
+}
+
+/// All that observer and agents show, by place.
+fn shown() -> BTreeMap<String, String> {
     let mut shown = BTreeMap::new();
     for replica in replicas() {
         for path in ["/", "/metrics"] {
@@ -655,31 +659,11 @@ fn no_secret(world: &mut World) {
         shown.insert(format!("logs of {component}"), kubectl(&logs));
     }
     shown.insert("the ConfigMap".to_owned(), published());
-    let events = ["-n", NAMESPACE, "get", "events", "-o", "json"];
-    shown.insert("events".to_owned(), kubectl(&events));
-    let nodes = ["get", "events", "-o", "json"];
-    shown.insert("events of nodes".to_owned(), kubectl(&nodes));
-    for (place, text) in shown {
-        assert!(!text.trim().is_empty(), "nothing at {place}");
-        let at = text.find(MARK);
-        assert_eq!(at, None, "{place}: {text}");
+    for namespace in [NAMESPACE, "default"] {
+        let events = ["-n", namespace, "get", "events", "-o", "json"];
+        shown.insert(format!("events of {namespace}"), kubectl(&events));
     }
-    kubectl(&["delete", "namespace", SHOP, "--wait=false"]);
-    kubectl(&[
-        "delete",
-        "persistentvolume",
-        "share",
-        "secretive",
-        "--ignore-not-found",
-    ]);
-    kubectl(&[
-        "-n",
-        "kube-system",
-        "delete",
-        "deployment",
-        "konnectivity",
-        "--ignore-not-found",
-    ]);
+    shown
 }
 
 /// The installations whose rights the golden file lists: a name, and what is set.

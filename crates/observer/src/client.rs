@@ -8,6 +8,7 @@ use http::Request;
 use kube::client::{Body, ClientBuilder};
 use kube::config::{InClusterError, InferConfigError};
 use kube::{Client, Config};
+use tower::limit::RateLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::util::MapRequestLayer;
 
@@ -49,9 +50,22 @@ impl RequestCount {
     }
 }
 
-/// A client for the cluster that this pod is in, by the address of the service `kubernetes` and not by a
+/// Requests a second of all watches. kube begins a watch again at once when the API server, or what stands
+/// before it, ends it at once.
+const WATCHES_A_SECOND: u64 = 20;
+
+/// How the API server is asked.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    /// For lists and watches.
+    pub(crate) watching: Client,
+    /// For all else: the election must not wait for watches.
+    pub(crate) calling: Client,
+}
+
+/// Clients for the cluster that this pod is in, by the address of the service `kubernetes` and not by a
 /// name: names are what is under test. Elsewhere for the cluster that the kubeconfig names.
-pub(crate) async fn connect(requests: &RequestCount) -> Result<Client, ClientError> {
+pub(crate) async fn connect(requests: &RequestCount) -> Result<Clients, ClientError> {
     let mut config = if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
         Config::incluster_env().map_err(ClientError::InCluster)?
     } else {
@@ -66,9 +80,17 @@ pub(crate) async fn connect(requests: &RequestCount) -> Result<Client, ClientErr
         count.0.fetch_add(1, Ordering::Relaxed);
         request
     });
-    let builder = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
-    Ok(builder
-        .with_layer(&TimeoutLayer::new(FIRST_BYTE))
-        .with_layer(&counted)
-        .build())
+    let stack = |config| {
+        let builder = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
+        let deadline = TimeoutLayer::new(FIRST_BYTE);
+        Ok(builder.with_layer(&deadline).with_layer(&counted))
+    };
+    let calling = stack(config.clone())?.build();
+    let watching = stack(config)?.with_layer(&pace()).build();
+    Ok(Clients { watching, calling })
+}
+
+/// What holds watches to their pace.
+pub(crate) fn pace() -> RateLimitLayer {
+    RateLimitLayer::new(WATCHES_A_SECOND, Duration::from_secs(1))
 }

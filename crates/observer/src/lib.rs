@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use self::client::RequestCount;
+use self::client::{Clients, RequestCount};
 use self::discovered_objects::Objects;
 use self::events::StatusesWritten;
 use self::private_link_target::admission::{Admission, AdmissionRules};
@@ -180,14 +180,14 @@ impl Observer {
     }
 
     fn start_with(
-        client: &Client,
+        clients: &Clients,
         requests: RequestCount,
         options: Options,
         rules: channel::Receiver<ObserverRules>,
         shutdown: CancellationToken,
     ) -> (Self, Tasks) {
         let shared = Shared::new(options.linger, rules);
-        let leases = Api::namespaced(client.clone(), &options.namespace);
+        let leases = Api::namespaced(clients.calling.clone(), &options.namespace);
         // A pod that is started again is another candidate: nothing says that its last write has ended.
         let identity = format!("{}_{:016x}", options.pod, fastrand::u64(..));
         let (election, leadership) = Election::new(leases, &options.lease, &identity);
@@ -195,8 +195,8 @@ impl Observer {
 
         let mut others = JoinSet::new();
         let (served_sender, served) = channel::channel(Served::default());
-        others.spawn(served::follow(client.clone(), served_sender));
-        let config_maps = Api::namespaced(client.clone(), &options.namespace);
+        others.spawn(served::follow(clients.calling.clone(), served_sender));
+        let config_maps = Api::namespaced(clients.calling.clone(), &options.namespace);
         let publisher = Publisher::new(
             config_maps,
             &options.config_map,
@@ -205,7 +205,7 @@ impl Observer {
         );
         others.spawn(publisher.run());
         let mut watches = StartWatches {
-            client,
+            client: &clients.watching,
             shared: &shared,
             served: &served,
             options: &options,
@@ -214,7 +214,7 @@ impl Observer {
         each_kind(&mut watches);
         if options.crd {
             watches.start::<Declarations>();
-            let writer = StatusWriter::new(client.clone());
+            let writer = StatusWriter::new(clients.calling.clone());
             others.spawn(write_statuses(writer, shared.clone(), leadership.clone()));
         }
         let observer = Self {

@@ -63,7 +63,7 @@ impl Observer {
         add(
             ObserverMetric::TargetsLeftOut,
             &[],
-            count(discovered.left_out as u64),
+            count((discovered.left_out + self.shared.declared().left_out()) as u64),
         );
         samples
     }

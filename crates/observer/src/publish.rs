@@ -233,7 +233,7 @@ impl Present {
 async fn answered<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
     match timeout(CALL, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Err(
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(
             "it does not exist; the chart makes it, so install or upgrade the release again"
                 .to_owned(),
         ),

@@ -136,7 +136,7 @@ impl Watch {
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                _ = rules.changed() => return (End::NewRules, is_listed),
+                Ok(()) = rules.changed() => return (End::NewRules, is_listed),
             };
             let event = match event {
                 Some(Ok(event)) => event,
@@ -190,3 +190,6 @@ fn ended(error: &Error, was_streaming: bool) -> End {
         _ => End::Failed(State::Stale, status.message.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;
