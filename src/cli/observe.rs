@@ -37,8 +37,8 @@ const GRACE: Duration = Duration::from_secs(3);
     after_help = "The chart runs it as a Deployment of two replicas, of which one writes. It needs a \
     ConfigMap and a\nLease in its namespace, which the chart makes, and rights to list and watch what it \
     reads.\n\nExamples:\n  \
-    privatelink-prober observe --config config.yaml --namespace shop --config-map targets --lease observer\n  \
-    privatelink-prober observe --config config.yaml --namespace shop --config-map targets --lease observer --watch-namespaces shop"
+    privatelink-prober observe --config config.yaml --namespace privatelink\n  \
+    privatelink-prober observe --config config.yaml --namespace shop --watch-namespaces shop"
 )]
 pub(super) struct ObserveArgs {
     /// The configuration of the agents; `limits.maxTargets` and `allowedHosts` count.
@@ -58,11 +58,19 @@ pub(super) struct ObserveArgs {
     node_name: Option<String>,
 
     /// ConfigMap that the agents mount; its key `targets.yaml` is written.
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "privatelink-prober-targets"
+    )]
     config_map: String,
 
     /// Lease of the replica that leads.
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "privatelink-prober-observer"
+    )]
     lease: String,
 
     /// Where services are looked for, with commas between; empty for nowhere [default: all but
