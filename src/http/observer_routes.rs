@@ -71,7 +71,7 @@ async fn metrics(
     site.replies.long(reading, accepted, kind, text).await
 }
 
-/// Whoever answers lives: all that the observer does shares one thread.
+/// An answer is the sign of life: all that the observer does shares one thread.
 async fn healthz() -> Response {
     reply(StatusCode::OK, TEXT, "ok\n")
 }

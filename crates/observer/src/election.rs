@@ -42,7 +42,7 @@ pub struct Leadership(watch::Receiver<Term>);
 struct Term {
     /// Until when this replica leads.
     until: Option<Instant>,
-    /// Who holds the lease; empty for nobody.
+    /// Who holds the lease; empty where no replica does.
     holder: Arc<str>,
 }
 
@@ -58,7 +58,7 @@ impl Leadership {
         self.0.borrow().is_current()
     }
 
-    /// Who holds the lease, as far as this replica knows; empty for nobody.
+    /// Who holds the lease, as far as this replica knows; empty where no replica does.
     pub fn holder(&self) -> Arc<str> {
         Arc::clone(&self.0.borrow().holder)
     }

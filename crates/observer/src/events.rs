@@ -4,13 +4,13 @@ use privatelink_verdict::sanitize::sentence;
 use tracing::{debug, info, warn};
 
 use crate::private_link_target::status::StatusRound;
-use crate::source_state::State;
+use crate::source_state::SourceState;
 
 /// This replica leads now, or does not any more.
 #[derive(Debug)]
 pub(crate) struct LeadershipChanged<'a> {
     pub(crate) is_leading: bool,
-    /// Who holds the lease; empty for nobody.
+    /// Who holds the lease; empty where no replica does.
     pub(crate) holder: &'a str,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct WatchChanged<'a> {
     pub(crate) kind: &'static str,
     /// The namespace; empty for the whole cluster.
     pub(crate) namespace: &'a str,
-    pub(crate) state: State,
+    pub(crate) state: SourceState,
     /// Why.
     pub(crate) error: &'a str,
 }
@@ -68,19 +68,19 @@ impl WatchChanged<'_> {
         } = self;
         let (state, error) = (state.as_str(), &*sentence(error));
         match self.state {
-            State::Ok => info!(kind, namespace, state, "watching"),
-            State::Absent => debug!(
+            SourceState::Ok => info!(kind, namespace, state, "watching"),
+            SourceState::Absent => debug!(
                 kind,
                 namespace, state, "the cluster does not have this kind"
             ),
-            State::Forbidden => warn!(
+            SourceState::Forbidden => warn!(
                 kind,
                 namespace,
                 state,
                 error,
                 "the service account may not list and watch this kind: what it says is not known"
             ),
-            State::Stale => warn!(
+            SourceState::Stale => warn!(
                 kind,
                 namespace,
                 state,

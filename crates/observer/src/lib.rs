@@ -44,7 +44,7 @@ use self::watch::{Watch, Watched};
 pub use self::client::ClientError;
 pub use self::election::{Election, Leadership};
 pub use self::publish::FILE;
-pub use self::source_state::{State, StateSince};
+pub use self::source_state::{SourceState, StateSince};
 
 /// Between two rounds of writing statuses.
 const STATUSES: Duration = Duration::from_secs(5);
@@ -160,7 +160,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The tasks of an observer.
 #[derive(Debug)]
-pub struct Tasks {
+pub struct ObserverTasks {
     election: tokio::task::JoinHandle<()>,
     others: JoinSet<()>,
 }
@@ -171,7 +171,7 @@ impl Observer {
         options: Options,
         rules: channel::Receiver<ObserverRules>,
         shutdown: CancellationToken,
-    ) -> Result<(Self, Tasks), ClientError> {
+    ) -> Result<(Self, ObserverTasks), ClientError> {
         let requests = RequestCount::default();
         let client = client::connect(&requests).await?;
         Ok(Self::start_with(
@@ -185,7 +185,7 @@ impl Observer {
         options: Options,
         rules: channel::Receiver<ObserverRules>,
         shutdown: CancellationToken,
-    ) -> (Self, Tasks) {
+    ) -> (Self, ObserverTasks) {
         let shared = Shared::new(options.linger, rules);
         let leases = Api::namespaced(clients.calling.clone(), &options.namespace);
         // A pod that is started again is another candidate: nothing says that its last write has ended.
@@ -224,7 +224,7 @@ impl Observer {
             requests,
             started: SystemTime::now(),
         };
-        (observer, Tasks { election, others })
+        (observer, ObserverTasks { election, others })
     }
 
     /// Whether the observer answers questions about the cluster: every source was listed, or it is known
@@ -249,7 +249,7 @@ impl Observer {
 /// What the declared targets are, beside the sources of discovery.
 const DECLARED: &str = "`PrivateLinkTarget` objects, in which teams declare targets.";
 
-impl Tasks {
+impl ObserverTasks {
     /// Waits until a task ends by itself, which none should; its name or what it said.
     pub async fn failed(&mut self) -> String {
         tokio::select! {

@@ -6,7 +6,7 @@ use privatelink_report::version::VERSION;
 use privatelink_verdict::target;
 
 use crate::Observer;
-use crate::source_state::State;
+use crate::source_state::SourceState;
 
 impl Observer {
     /// Every sample as it is now. `revision` is that of the program's source.
@@ -26,7 +26,7 @@ impl Observer {
         let is_publishing = self.shared.publishing().is_empty();
         add(ObserverMetric::Publishing, &[], flag(is_publishing));
         for (source, _, known) in self.sources() {
-            for state in State::ALL {
+            for state in SourceState::ALL {
                 let labels = [source, state.as_str()];
                 add(
                     ObserverMetric::SourceState,

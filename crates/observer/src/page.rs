@@ -10,7 +10,7 @@ use privatelink_report::version::VERSION;
 
 use crate::Observer;
 use crate::private_link_target::admission::Admission;
-use crate::source_state::{State, StateSince};
+use crate::source_state::{SourceState, StateSince};
 
 impl Observer {
     /// The page, as of `now`.
@@ -226,12 +226,12 @@ fn omissions(omitted: &[Omitted]) -> Markup {
     }
 }
 
-fn state(state: State) -> Markup {
+fn state(state: SourceState) -> Markup {
     let class = match state {
-        State::Ok => "pass",
-        State::Absent => "unknown",
-        State::Stale => "warn",
-        State::Forbidden => "fail",
+        SourceState::Ok => "pass",
+        SourceState::Absent => "unknown",
+        SourceState::Stale => "warn",
+        SourceState::Forbidden => "fail",
     };
     html! { span class={"state " (class)} { (state.as_str()) } }
 }

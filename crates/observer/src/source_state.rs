@@ -9,7 +9,7 @@ use crate::events::WatchChanged;
 
 /// Whether what a source says is known. In the order of what matters most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum SourceState {
     /// The cluster does not have it.
     Absent,
     /// It is listed and watched.
@@ -20,7 +20,7 @@ pub enum State {
     Forbidden,
 }
 
-impl State {
+impl SourceState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Forbidden, Self::Absent, Self::Stale];
 
@@ -39,7 +39,7 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSince {
     /// The state.
-    pub state: State,
+    pub state: SourceState,
     /// Since when; of a stale one, when it was last known to be right.
     pub since: SystemTime,
     /// Why, where it is not `ok`.
@@ -68,14 +68,20 @@ impl States {
     pub(crate) fn add(&mut self, watch: WatchName) {
         let started = self.started;
         self.watches.entry(watch).or_insert_with(|| StateSince {
-            state: State::Stale,
+            state: SourceState::Stale,
             since: started,
             error: "not listed yet".to_owned(),
         });
     }
 
     /// The state of `watch` is this from `now` on.
-    pub(crate) fn set(&mut self, watch: &WatchName, state: State, error: &str, now: SystemTime) {
+    pub(crate) fn set(
+        &mut self,
+        watch: &WatchName,
+        state: SourceState,
+        error: &str,
+        now: SystemTime,
+    ) {
         let Some(known) = self.watches.get_mut(watch) else {
             return;
         };
@@ -102,7 +108,7 @@ impl States {
     /// Whether every watch has an answer: its list, or why there is none.
     pub(crate) fn is_settled(&self) -> bool {
         let mut states = self.watches.values();
-        states.all(|known| known.state != State::Stale)
+        states.all(|known| known.state != SourceState::Stale)
     }
 
     /// The state of the watches of `kind`: the worst of them. `None` without one.
@@ -133,7 +139,7 @@ impl States {
             watches.max_by_key(|(_, known)| known.state)
         };
         let (custom, built_in) = (worst(&custom), worst(&built_in));
-        let is_absent = |(_, known): &(_, &StateSince)| known.state == State::Absent;
+        let is_absent = |(_, known): &(_, &StateSince)| known.state == SourceState::Absent;
         let ((kind, namespace), known) = match (custom, built_in) {
             (Some(custom), _) if is_absent(&custom) => custom,
             (custom, built_in) => custom
@@ -160,7 +166,7 @@ mod tests {
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
 
-    fn states(watches: &[(&'static str, State)]) -> States {
+    fn states(watches: &[(&'static str, SourceState)]) -> States {
         let mut states = States::new(START);
         for (kind, state) in watches {
             let watch = (*kind, String::new());
@@ -170,23 +176,23 @@ mod tests {
         states
     }
 
-    fn of(watches: &[(&'static str, State)], source: Source) -> Option<State> {
+    fn of(watches: &[(&'static str, SourceState)], source: Source) -> Option<SourceState> {
         states(watches).of(source).map(|known| known.state)
     }
 
     #[test]
     fn a_source_is_as_well_known_as_the_worst_of_its_kinds() {
-        let pods = |state| [("Pod", state), ("Deployment", State::Ok)];
-        for state in [State::Ok, State::Stale, State::Forbidden] {
+        let pods = |state| [("Pod", state), ("Deployment", SourceState::Ok)];
+        for state in [SourceState::Ok, SourceState::Stale, SourceState::Forbidden] {
             assert_eq!(of(&pods(state), Source::Images), Some(state));
         }
-        assert_eq!(of(&pods(State::Ok), Source::Flux), None);
+        assert_eq!(of(&pods(SourceState::Ok), Source::Flux), None);
     }
 
     #[test]
     fn a_source_is_absent_where_all_its_kinds_of_a_crd_are() {
         let flux = |first, second| [("OCIRepository", first), ("HelmRepository", second)];
-        let (ok, absent) = (State::Ok, State::Absent);
+        let (ok, absent) = (SourceState::Ok, SourceState::Absent);
         assert_eq!(of(&flux(absent, absent), Source::Flux), Some(absent));
         assert_eq!(of(&flux(absent, ok), Source::Flux), Some(ok));
         let mounted = [("Pod", ok), ("SecretProviderClass", absent)];
@@ -197,12 +203,12 @@ mod tests {
     #[test]
     fn what_is_stale_is_so_since_it_was_last_right() {
         let watch = ("Pod", String::new());
-        let mut states = states(&[("Pod", State::Ok)]);
+        let mut states = states(&[("Pod", SourceState::Ok)]);
         let later = START + std::time::Duration::from_mins(5);
-        states.set(&watch, State::Stale, "no answer", later);
+        states.set(&watch, SourceState::Stale, "no answer", later);
         states.set(
             &watch,
-            State::Stale,
+            SourceState::Stale,
             "still none",
             later + std::time::Duration::from_mins(5),
         );

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::Shared;
 use crate::served::Served;
-use crate::source_state::{State, WatchName};
+use crate::source_state::{SourceState, WatchName};
 
 /// After this many seconds the API server is asked to end a watch, and it is begun again: so a dead
 /// connection and a right that was withdrawn are noticed.
@@ -69,7 +69,7 @@ enum End {
     Absent,
     /// It cannot send a list as a stream.
     NoStreaming,
-    Failed(State, String),
+    Failed(SourceState, String),
 }
 
 impl Watch {
@@ -143,14 +143,14 @@ impl Watch {
                 Some(Err(error)) => return (ended(&error, is_streaming), is_listed),
                 None => {
                     let ended = "the watch ended".to_owned();
-                    return (End::Failed(State::Stale, ended), is_listed);
+                    return (End::Failed(SourceState::Stale, ended), is_listed);
                 }
             };
             let is_complete = matches!(event, Event::InitDone);
             W::take(&self.shared, &self.namespace, event);
             if is_complete {
                 is_listed = true;
-                self.set(name, State::Ok, "");
+                self.set(name, SourceState::Ok, "");
             } else if is_listed {
                 self.shared.changed.notify_one();
             }
@@ -162,10 +162,10 @@ impl Watch {
         for event in [Event::Init, Event::InitDone] {
             W::take(&self.shared, &self.namespace, event);
         }
-        self.set(name, State::Absent, why);
+        self.set(name, SourceState::Absent, why);
     }
 
-    fn set(&self, name: &WatchName, state: State, error: &str) {
+    fn set(&self, name: &WatchName, state: SourceState, error: &str) {
         let now = SystemTime::now();
         self.shared.states().set(name, state, error, now);
         self.shared.changed.notify_one();
@@ -177,17 +177,17 @@ fn ended(error: &Error, was_streaming: bool) -> End {
         Error::InitialListFailed(cause)
         | Error::WatchStartFailed(cause)
         | Error::WatchFailed(cause) => cause,
-        error => return End::Failed(State::Stale, error.to_string()),
+        error => return End::Failed(SourceState::Stale, error.to_string()),
     };
     let kube::Error::Api(status) = cause else {
-        return End::Failed(State::Stale, cause.to_string());
+        return End::Failed(SourceState::Stale, cause.to_string());
     };
     match status.code {
-        401 | 403 => End::Failed(State::Forbidden, status.message.clone()),
+        401 | 403 => End::Failed(SourceState::Forbidden, status.message.clone()),
         404 => End::Absent,
         // A server without the feature WatchList refuses a watch that asks for the present objects.
         400 | 422 if was_streaming => End::NoStreaming,
-        _ => End::Failed(State::Stale, status.message.clone()),
+        _ => End::Failed(SourceState::Stale, status.message.clone()),
     }
 }
 

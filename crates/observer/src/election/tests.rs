@@ -51,7 +51,7 @@ async fn pass(seconds: u32, replicas: &[&Replica]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_nobody_holds_is_taken_at_once_and_kept() {
+async fn a_lease_that_no_replica_holds_is_taken_at_once_and_kept() {
     let api = lease();
     let a = Replica::start(&api, "a");
     pass(1, &[&a]).await;
@@ -78,7 +78,10 @@ async fn another_replica_leads_within_20_seconds_after_the_leader_is_killed() {
     assert!(!b.leads(), "the lease has not expired yet");
     while !b.leads() {
         pass(1, &[&a, &b]).await;
-        assert!(killed.elapsed() < Duration::from_secs(20), "nobody leads");
+        assert!(
+            killed.elapsed() < Duration::from_secs(20),
+            "no replica leads"
+        );
     }
 }
 
@@ -113,7 +116,7 @@ async fn a_leader_that_is_cut_off_stops_before_another_may_begin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_answer_for_long_nobody_leads_and_then_one_does_again() {
+async fn without_an_answer_for_long_no_replica_leads_and_then_one_does_again() {
     let api = lease();
     let a = Replica::start(&api, "a");
     let b = Replica::start(&api, "b");

@@ -170,11 +170,11 @@ impl Watching {
         }
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> SourceState {
         self.shared
             .states()
             .of_kind(self.kind)
-            .map_or(State::Stale, |known| known.state)
+            .map_or(SourceState::Stale, |known| known.state)
     }
 
     /// The hosts that are in use.
@@ -207,7 +207,7 @@ const HOST: &str = "one.azurecr.io";
 async fn what_the_objects_of_a_kind_say_is_known_once_they_are_listed() {
     let watching = Watching::start("Deployment", &one());
     pass(1).await;
-    assert_eq!(watching.state(), State::Ok);
+    assert_eq!(watching.state(), SourceState::Ok);
     assert_eq!(watching.hosts(), [HOST]);
 }
 
@@ -217,7 +217,7 @@ async fn an_api_server_that_cannot_stream_a_list_is_asked_for_pages() {
     server.script().is_streaming = false;
     let watching = Watching::start("Deployment", &server);
     pass(1).await;
-    assert_eq!(watching.state(), State::Ok);
+    assert_eq!(watching.state(), SourceState::Ok);
     assert_eq!(watching.hosts(), [HOST]);
 }
 
@@ -227,10 +227,10 @@ async fn a_right_that_is_given_back_is_noticed_within_a_minute() {
     server.script().refusal = Some(StatusCode::FORBIDDEN);
     let watching = Watching::start("Deployment", &server);
     pass(3600).await;
-    assert_eq!(watching.state(), State::Forbidden);
+    assert_eq!(watching.state(), SourceState::Forbidden);
     server.script().refusal = None;
     pass(60).await;
-    assert_eq!(watching.state(), State::Ok);
+    assert_eq!(watching.state(), SourceState::Ok);
     assert_eq!(watching.hosts(), [HOST]);
 }
 
@@ -247,7 +247,7 @@ async fn what_was_known_stays_while_the_api_server_refuses_and_it_is_not_asked_t
         server.script().refusal = Some(code);
         // The open watch is renewed first.
         pass(300).await;
-        assert_eq!(watching.state(), State::Stale, "{code}");
+        assert_eq!(watching.state(), SourceState::Stale, "{code}");
         assert_eq!(watching.hosts(), [HOST], "{code}");
         let before = server.script().requests;
         pass(600).await;
@@ -258,7 +258,7 @@ async fn what_was_known_stays_while_the_api_server_refuses_and_it_is_not_asked_t
         );
         server.script().refusal = None;
         pass(60).await;
-        assert_eq!(watching.state(), State::Ok, "{code}");
+        assert_eq!(watching.state(), SourceState::Ok, "{code}");
     }
 }
 
@@ -269,7 +269,7 @@ async fn a_kind_whose_group_is_installed_later_is_watched_from_then_on_and_absen
     let server = Server::new(vec![repository]);
     let watching = Watching::start("HelmRepository", &server);
     pass(600).await;
-    assert_eq!(watching.state(), State::Absent);
+    assert_eq!(watching.state(), SourceState::Absent);
     assert_eq!(
         server.script().requests,
         0,
@@ -277,11 +277,11 @@ async fn a_kind_whose_group_is_installed_later_is_watched_from_then_on_and_absen
     );
     server.script().groups = vec!["source.toolkit.fluxcd.io"];
     pass(70).await;
-    assert_eq!(watching.state(), State::Ok);
+    assert_eq!(watching.state(), SourceState::Ok);
     assert_eq!(watching.hosts(), [HOST]);
     server.script().refusal = Some(StatusCode::NOT_FOUND);
     pass(300).await;
-    assert_eq!(watching.state(), State::Absent);
+    assert_eq!(watching.state(), SourceState::Absent);
     assert_eq!(watching.hosts(), [""; 0]);
 }
 
