@@ -18,7 +18,7 @@ const PERIMETER: [&str; 6] = [
     "/nsp-",
 ];
 
-/// A reply as it was received, bounded: the headers of [`HEADERS`] alone, the body's beginning.
+/// A reply as it was received, bounded: the headers of [`super::HEADERS`] alone, the body's beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
