@@ -36,7 +36,13 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-pub(crate) const LAST: &[Test] = &[("uninstall leaves nothing", uninstall)];
+pub(crate) const LAST: &[Test] = &[(
+    "uninstall leaves nothing but the kind of the teams' objects",
+    uninstall,
+)];
+
+/// To remove it would remove every team's objects.
+const KEPT: &str = "\"CustomResourceDefinition\" \"privatelinktargets.privatelink-prober.dev\"";
 
 /// Kinds whose objects are of the cluster and not of a namespace, which a chart might leave behind.
 const CLUSTER_KINDS: &str = "clusterroles,clusterrolebindings,priorityclasses,\
@@ -161,6 +167,8 @@ fn looked_up(world: &mut World) {
     let file = file.to_str().expect("a path of plain text");
     let install = |change: &dyn Fn(&mut Value)| {
         let mut values = release::values("");
+        // One release of a cluster has the definition.
+        values["observer"] = json!({"crd": {"install": false}});
         change(&mut values);
         std::fs::write(file, values.to_string()).expect("a file of the run's own");
         let dry = ["--dry-run=server", "--values", file];
@@ -196,8 +204,13 @@ fn uninstall(world: &mut World) {
     let label = format!("app.kubernetes.io/instance={NAME}");
     eventually(Duration::from_secs(30), || {
         let left = left(&label);
-        same("what is left", &left, &Vec::new())
+        same("what is left", &left, &vec![KEPT.to_owned()])
     });
+    kubectl(&[
+        "delete",
+        "customresourcedefinition",
+        "privatelinktargets.privatelink-prober.dev",
+    ]);
 }
 
 /// Every object of any kind that carries the release's label, but for what the control plane derives
