@@ -1,16 +1,23 @@
 //! Client: how the API server is reached, and how long it may take.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
-use kube::client::{Body, ClientBuilder};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::config::{InClusterError, InferConfigError};
 use kube::{Client, Config};
 use tower::limit::RateLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::util::MapRequestLayer;
+use tower::{BoxError, ServiceBuilder, service_fn};
 
 /// How long one call may take that is not a list or a watch.
 pub(crate) const CALL: Duration = Duration::from_secs(5);
@@ -80,17 +87,39 @@ pub(crate) async fn connect(requests: &RequestCount) -> Result<Clients, ClientEr
         count.0.fetch_add(1, Ordering::Relaxed);
         request
     });
-    let stack = |config| {
-        let builder = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
-        let deadline = TimeoutLayer::new(FIRST_BYTE);
-        Ok(builder.with_layer(&deadline).with_layer(&counted))
+    let stack = |config: Config| -> kube::Result<_> {
+        let mut http = HttpConnector::new_with_resolver(service_fn(no_names));
+        http.enforce_http(false);
+        let mut connector =
+            TimeoutConnector::new(config.rustls_https_connector_with_connector(http)?);
+        connector.set_connect_timeout(config.connect_timeout);
+        connector.set_read_timeout(config.read_timeout);
+        let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+        let service = ServiceBuilder::new()
+            .layer(counted.clone())
+            .layer(TimeoutLayer::new(FIRST_BYTE))
+            .layer(config.base_uri_layer())
+            .option_layer(config.auth_layer()?)
+            .map_err(BoxError::from)
+            .service(client.build::<_, Body>(connector));
+        Ok(ClientBuilder::new(service, config.default_namespace))
     };
-    let calling = stack(config.clone())?.build();
-    let watching = stack(config)?.with_layer(&pace()).build();
+    let calling = stack(config.clone()).map_err(ClientError::Build)?.build();
+    let watching = stack(config).map_err(ClientError::Build)?;
+    let watching = watching.with_layer(&pace()).build();
     Ok(Clients { watching, calling })
 }
 
 /// What holds watches to their pace.
 pub(crate) fn pace() -> RateLimitLayer {
     RateLimitLayer::new(WATCHES_A_SECOND, Duration::from_secs(1))
+}
+
+/// The API server is reached by its address. To look a name up would take libc's resolver, which a static
+/// binary does not have (docs/adr/0004), and names are what is under test.
+async fn no_names(name: Name) -> io::Result<std::iter::Empty<SocketAddr>> {
+    Err(io::Error::other(format!(
+        "the API server is given by the name {name}; the observer needs its address \
+         (KUBERNETES_SERVICE_HOST, or `server` in the kubeconfig)"
+    )))
 }
