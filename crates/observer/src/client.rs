@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
-use kube::config::{InClusterError, InferConfigError};
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tower::limit::RateLimitLayer;
 use tower::timeout::TimeoutLayer;
@@ -37,11 +37,12 @@ pub enum ClientError {
         "cannot read the service account of this pod, which the observer needs; the chart gives it one"
     )]
     InCluster(#[source] InClusterError),
-    /// Not in a cluster, and no kubeconfig that can be read.
-    #[error(
-        "this is no pod, and there is no kubeconfig that can be used (KUBECONFIG, ~/.kube/config)"
-    )]
-    Kubeconfig(#[source] InferConfigError),
+    /// Not in a cluster, and no kubeconfig is named.
+    #[error("this is no pod, and KUBECONFIG names no file: set it to a kubeconfig")]
+    Nowhere,
+    /// The kubeconfig cannot be used.
+    #[error("cannot use the kubeconfig that KUBECONFIG names")]
+    Kubeconfig(#[source] KubeconfigError),
     /// The credentials or certificates cannot be used.
     #[error("cannot prepare connections to the API server")]
     Build(#[source] kube::Error),
@@ -76,7 +77,12 @@ pub(crate) async fn connect(requests: &RequestCount) -> Result<Clients, ClientEr
     let mut config = if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
         Config::incluster_env().map_err(ClientError::InCluster)?
     } else {
-        Config::infer().await.map_err(ClientError::Kubeconfig)?
+        // kube's own search for a kubeconfig asks libc for the home directory (docs/adr/0004).
+        let path = std::env::var_os("KUBECONFIG").ok_or(ClientError::Nowhere)?;
+        let kubeconfig = Kubeconfig::read_from(path).map_err(ClientError::Kubeconfig)?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        config.map_err(ClientError::Kubeconfig)?
     };
     config.connect_timeout = Some(CALL);
     config.read_timeout = Some(SILENCE);
