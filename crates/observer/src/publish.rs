@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_mins(1);
 /// The present content is read again after this, in case that a person has changed it.
 const READ_AGAIN: Duration = Duration::from_mins(10);
 
-/// How the line of a declared target can be told from that of another.
+/// How the line of a declared target begins, and no other line.
 const DECLARED: &str = "{\"source\":\"crd\",";
 
 /// How long is waited for lists before a list is published that may lack something.
