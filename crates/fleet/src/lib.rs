@@ -1,10 +1,27 @@
 //! Fleet: what the agents of all nodes say together: which nodes agree, what the failing ones have in
 //! common, and whether public access may be turned off. Pure: no I/O, no runtime, no clock.
 
+pub mod cause;
+pub mod fleet;
+pub mod gate;
+mod group;
+mod hurt;
+mod making;
 mod moment;
 mod node;
+mod node_set;
+pub mod pattern;
+pub mod query;
+pub mod report;
+pub mod scope;
+pub mod symptom;
+mod table;
 mod view;
+mod words;
 
+pub use self::fleet::Fleet;
 pub use self::moment::Moment;
 pub use self::node::{Coverage, Node, Traits, WhyUncovered};
+pub use self::query::Query;
+pub use self::report::FleetReport;
 pub use self::view::{Cell, PathState, Target, View};

@@ -15,7 +15,8 @@ pub struct Node {
     pub traits: Traits,
     /// When it joined the cluster, where that is known.
     pub joined: Option<Moment>,
-    /// Whether an agent covers it.
+    /// Whether an agent covers it. From who lists the nodes: whether an agent's pod is ready there;
+    /// the fleet adds what it has read of it, and when.
     pub coverage: Coverage,
 }
 
@@ -54,6 +55,8 @@ words! {
         NoAgent = "no_agent",
         /// The agent's pod is there and not ready.
         AgentNotReady = "agent_not_ready",
+        /// The agent's pod is ready, and the observer has not read it yet.
+        NotRead = "not_read",
         /// The agent's pod is ready and does not answer the observer.
         AgentSilent = "agent_silent",
         /// The agent answered something that the observer cannot read.

@@ -1,0 +1,258 @@
+//! Group: nodes that agree on every target.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::verdict::Outcome;
+
+use crate::fleet::Seen;
+use crate::report::{NodeGroup, Trouble};
+use crate::symptom::{self, PathScope};
+use crate::table::TargetNumbers;
+use crate::{Cell, Coverage, Moment, Node, Query, Target};
+
+/// A target that does not pass: its number, and how it is judged; `None` where it was not lately.
+type Ill = (usize, Option<(Outcome, Reason)>, PathScope);
+
+/// The groups of the nodes that are added, and what each target is on them.
+#[derive(Default)]
+pub(crate) struct Groups<'a> {
+    numbers: TargetNumbers<'a>,
+    pub(crate) columns: Vec<Tally<'a>>,
+    by_row: HashMap<(bool, Vec<Ill>), usize>,
+    drafts: Vec<Draft<'a>>,
+}
+
+/// A target on all nodes, counted.
+pub(crate) struct Tally<'a> {
+    pub(crate) target: &'a Arc<Target>,
+    pub(crate) nodes: u32,
+    pub(crate) failing: u32,
+    pub(crate) warning: u32,
+    pub(crate) not_judged: u32,
+    pub(crate) recovered: u32,
+    pub(crate) reasons: BTreeMap<(Outcome, Reason), u32>,
+}
+
+struct Draft<'a> {
+    nodes: Vec<&'a Node>,
+    passing: (u32, u32),
+    is_stale: bool,
+    row: Vec<Ill>,
+    since: Vec<Moment>,
+}
+
+/// What a row of the matrix is at worst.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worst {
+    Failing,
+    Warning,
+    Well,
+}
+
+impl<'a> Groups<'a> {
+    /// Adds a node; what it is at worst. `None` where nothing of it is known.
+    pub(crate) fn add(&mut self, seen: Seen<'a>, query: &Query) -> Option<Worst> {
+        let view = seen.view?;
+        let is_stale = matches!(seen.coverage, Coverage::Stale(_));
+        let (mut row, mut since, mut passing) = (Vec::new(), Vec::new(), 0);
+        let mut worst = Worst::Well;
+        for (position, cell) in view.cells.iter().enumerate() {
+            let number = self.numbers.of(&cell.target, position);
+            if number == self.columns.len() {
+                self.columns.push(Tally::new(&cell.target));
+            }
+            if !query.takes_target(&cell.target.name, &cell.target.host) {
+                continue;
+            }
+            if !is_stale {
+                self.columns[number].count(cell, view.agent_started, query.since);
+            }
+            let judged = cell.judged.filter(|_| !cell.is_stale);
+            if let Some((Outcome::Pass, _)) = judged {
+                passing += 1;
+                continue;
+            }
+            if query.since.is_some_and(|asked| cell.since < asked) {
+                continue;
+            }
+            worst = match (worst, judged) {
+                (_, Some((Outcome::Fail, _))) => Worst::Failing,
+                (Worst::Well, Some((Outcome::Warn, _))) => Worst::Warning,
+                (worst, _) => worst,
+            };
+            let path = symptom::of_cell(cell).map_or(PathScope::AnyPath, |(_, path)| path);
+            row.push((number, judged, path));
+            since.push(cell.since);
+        }
+        self.put(seen.node, is_stale, row, &since, passing);
+        Some(worst)
+    }
+
+    fn put(
+        &mut self,
+        node: &'a Node,
+        is_stale: bool,
+        row: Vec<Ill>,
+        since: &[Moment],
+        passing: u32,
+    ) {
+        let key = (is_stale, row);
+        let index = self.by_row.get(&key).copied().unwrap_or_else(|| {
+            self.drafts.push(Draft {
+                nodes: Vec::new(),
+                passing: (passing, passing),
+                is_stale,
+                row: key.1.clone(),
+                since: since.to_vec(),
+            });
+            self.drafts.len() - 1
+        });
+        self.by_row.entry(key).or_insert(index);
+        let group = &mut self.drafts[index];
+        group.nodes.push(node);
+        group.passing.0 = group.passing.0.min(passing);
+        group.passing.1 = group.passing.1.max(passing);
+        for (first, since) in group.since.iter_mut().zip(since) {
+            *first = (*first).min(*since);
+        }
+    }
+
+    /// The groups, the worst first, and then those with the most nodes; what is shown as it was comes last.
+    pub(crate) fn finish(&mut self, all: &[&Node]) -> Vec<NodeGroup> {
+        let mut groups = std::mem::take(&mut self.drafts);
+        groups.sort_by_key(|group| {
+            let outcomes = group
+                .row
+                .iter()
+                .map(|(_, judged, _)| judged.map(|(outcome, _)| outcome));
+            // `None`, which is not judged lately, is more than nothing at all.
+            let worst = outcomes
+                .max()
+                .map(|worst| worst.map_or(0, |worst| worst as u8));
+            let size = group.nodes.len();
+            (group.is_stale, std::cmp::Reverse((worst, size)))
+        });
+        groups
+            .iter()
+            .map(|group| self.finished(group, all))
+            .collect()
+    }
+
+    fn finished(&self, group: &Draft<'a>, all: &[&Node]) -> NodeGroup {
+        let mut troubles: Vec<Trouble> = Vec::new();
+        let mut same: HashMap<(Option<(Outcome, Reason)>, PathScope), usize> = HashMap::new();
+        for ((number, judged, path), since) in group.row.iter().zip(&group.since) {
+            let index = *same.entry((*judged, *path)).or_insert_with(|| {
+                troubles.push(Trouble {
+                    outcome: judged.map(|(outcome, _)| outcome),
+                    reason: judged
+                        .map_or("not_judged", |(_, reason)| reason.as_str())
+                        .to_owned(),
+                    path: path.to_string(),
+                    targets: Vec::new(),
+                    since: *since,
+                });
+                troubles.len() - 1
+            });
+            let trouble = &mut troubles[index];
+            trouble
+                .targets
+                .push(self.columns[*number].target.name.clone());
+            trouble.since = trouble.since.min(*since);
+        }
+        troubles.sort_by_key(|trouble| {
+            std::cmp::Reverse((
+                trouble.outcome.map(|outcome| outcome as u8),
+                trouble.targets.len(),
+            ))
+        });
+        NodeGroup {
+            count: u32::try_from(group.nodes.len()).unwrap_or(u32::MAX),
+            nodes: group
+                .nodes
+                .iter()
+                .map(|node| node.name.to_string())
+                .collect(),
+            stale: group.is_stale,
+            shared: shared(&group.nodes, all),
+            passing: group.passing,
+            troubles,
+        }
+    }
+}
+
+/// What all of `nodes` share and not all nodes of the cluster do.
+fn shared(nodes: &[&Node], all: &[&Node]) -> Vec<String> {
+    type Of = fn(&Node) -> Option<&Arc<str>>;
+    let traits: [(&str, Of); 6] = [
+        ("pool", |node| node.traits.pool.as_ref()),
+        ("zone", |node| node.traits.zone.as_ref()),
+        ("region", |node| node.traits.region.as_ref()),
+        ("size", |node| node.traits.instance_type.as_ref()),
+        ("subnet", |node| node.traits.subnet.as_ref()),
+        ("image", |node| node.traits.image.as_ref()),
+    ];
+    let mut shared = Vec::new();
+    for (noun, of) in traits {
+        let Some(value) = nodes.first().and_then(|node| of(node)) else {
+            continue;
+        };
+        let has_it = |node: &&Node| of(node) == Some(value);
+        if nodes.iter().all(has_it) && !all.iter().all(has_it) {
+            shared.push(format!("{noun} {value}"));
+        }
+    }
+    shared
+}
+
+impl<'a> Tally<'a> {
+    fn new(target: &'a Arc<Target>) -> Self {
+        Self {
+            target,
+            nodes: 0,
+            failing: 0,
+            warning: 0,
+            not_judged: 0,
+            recovered: 0,
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    fn count(&mut self, cell: &Cell, agent_started: Moment, asked: Option<Moment>) {
+        let Some((outcome, reason)) = cell.judged.filter(|_| !cell.is_stale) else {
+            self.not_judged += 1;
+            return;
+        };
+        self.nodes += 1;
+        match outcome {
+            Outcome::Pass => {
+                // An agent's first verdict is no recovery.
+                let is_later = cell.since.since(agent_started) > FIRST_ROUND;
+                let is_recent = asked.is_some_and(|asked| cell.since >= asked);
+                self.recovered += u32::from(is_later && is_recent);
+            }
+            Outcome::Warn => self.warning += 1,
+            Outcome::Fail => self.failing += 1,
+        }
+        if outcome != Outcome::Pass {
+            *self.reasons.entry((outcome, reason)).or_default() += 1;
+        }
+    }
+
+    /// The reason on most nodes that fail or, where none fails, that warn.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        let worst = self.reasons.keys().map(|(outcome, _)| *outcome).max()?;
+        let of_worst = self
+            .reasons
+            .iter()
+            .filter(|((outcome, _), _)| *outcome == worst);
+        let ((_, reason), _) = of_worst.max_by_key(|(_, count)| **count)?;
+        Some(*reason)
+    }
+}
+
+/// Within this time of its start an agent has judged every target once.
+const FIRST_ROUND: std::time::Duration = std::time::Duration::from_mins(1);

@@ -1,0 +1,167 @@
+//! Making a report of the fleet.
+
+use std::collections::BTreeMap;
+
+use crate::fleet::Seen;
+use crate::group::{Groups, Tally, Worst};
+use crate::pattern::{self, Pattern, SAMPLES};
+use crate::report::{
+    AnsweredBy, FleetReport, LeftOff, NodeCounts, PatternReport, StaleNode, TargetSummary,
+    UncoveredNodes, UsersReport,
+};
+use crate::table::Table;
+use crate::{Coverage, Fleet, Moment, Node, Query, WhyUncovered};
+
+/// How many patterns a report holds.
+const MOST_PATTERNS: usize = 50;
+
+/// How many groups of nodes a report holds.
+const MOST_GROUPS: usize = 100;
+
+/// How many targets a report holds.
+const MOST_TARGETS: usize = 1_000;
+
+impl Fleet {
+    /// The fleet at a moment, as far as `query` asks for it.
+    pub fn report(&self, query: &Query, now: Moment) -> FleetReport {
+        let seen: Vec<Seen<'_>> = self.seen(now).collect();
+        let all: Vec<&Node> = seen.iter().map(|seen| seen.node).collect();
+        let mut groups = Groups::default();
+        let mut counting = Counting::default();
+        for seen in seen.iter().filter(|seen| query.selector.takes(seen.node)) {
+            let worst = groups.add(*seen, query);
+            counting.count(seen, worst);
+        }
+        let mut left_off = LeftOff {
+            nodes: count(self.nodes_left_off()),
+            views: count(self.views_left_off()),
+            ..LeftOff::default()
+        };
+        let mut node_groups = groups.finish(&all);
+        for group in node_groups.drain(MOST_GROUPS.min(node_groups.len())..) {
+            left_off.groups += 1;
+            left_off.nodes_in_groups += group.count;
+        }
+        let mut targets = summaries(&groups.columns, query);
+        left_off.targets = count(targets.len().saturating_sub(MOST_TARGETS));
+        targets.truncate(MOST_TARGETS);
+        let table = Table::new(seen.iter().copied(), now);
+        let mut patterns = pattern::of_table(&table);
+        patterns.retain(|pattern| self.is_asked_for(pattern, query, now));
+        left_off.patterns = count(patterns.len().saturating_sub(MOST_PATTERNS));
+        let mut nodes = counting.finish();
+        nodes.all = count(all.len());
+        FleetReport {
+            schema_version: FleetReport::SCHEMA_VERSION,
+            at: now,
+            answered_by: AnsweredBy::default(),
+            asked: query.clone(),
+            nodes,
+            targets,
+            patterns: patterns
+                .iter()
+                .take(MOST_PATTERNS)
+                .map(PatternReport::from)
+                .collect(),
+            groups: node_groups,
+            left_off,
+            gate: None,
+        }
+    }
+
+    fn is_asked_for(&self, pattern: &Pattern, query: &Query, now: Moment) -> bool {
+        let mut targets = pattern.targets.iter();
+        let takes_node = |name: &str| {
+            let node = self.seen_node(name, now);
+            node.is_some_and(|seen| query.selector.takes(seen.node))
+        };
+        targets.any(|target| query.takes_target(&target.name, &target.host))
+            && query.since.is_none_or(|since| pattern.until_all >= since)
+            && (query.selector.is_empty() || pattern.nodes.iter().any(|node| takes_node(node)))
+    }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Every target that is asked for, in the order of their names.
+fn summaries(columns: &[Tally<'_>], query: &Query) -> Vec<TargetSummary> {
+    let asked = columns
+        .iter()
+        .filter(|tally| query.takes_target(&tally.target.name, &tally.target.host));
+    let mut summaries: Vec<TargetSummary> = asked.map(summary).collect();
+    summaries.sort_by(|a, b| a.target.cmp(&b.target));
+    summaries
+}
+
+fn summary(tally: &Tally<'_>) -> TargetSummary {
+    let target = tally.target;
+    TargetSummary {
+        target: target.name.clone(),
+        host: target.host.clone(),
+        service: target.service.clone(),
+        nodes: tally.nodes,
+        failing: tally.failing,
+        warning: tally.warning,
+        not_judged: tally.not_judged,
+        recovered: tally.recovered,
+        reason: tally.reason().map(|reason| reason.to_string()),
+        users: target.users.as_ref().map(UsersReport::from),
+    }
+}
+
+/// The nodes while they are counted.
+#[derive(Default)]
+struct Counting<'a> {
+    counts: NodeCounts,
+    stale: Vec<(Moment, &'a Node)>,
+    uncovered: BTreeMap<WhyUncovered, Vec<&'a Node>>,
+}
+
+impl<'a> Counting<'a> {
+    fn count(&mut self, seen: &Seen<'a>, worst: Option<Worst>) {
+        self.counts.selected += 1;
+        match seen.coverage {
+            Coverage::Covered => {
+                self.counts.covered += 1;
+                match worst {
+                    Some(Worst::Failing) => self.counts.failing += 1,
+                    Some(Worst::Warning) => self.counts.warning += 1,
+                    Some(Worst::Well) | None => {}
+                }
+            }
+            Coverage::Stale(answered_last) => {
+                self.counts.stale += 1;
+                self.stale.push((answered_last, seen.node));
+            }
+            Coverage::Uncovered(why) => {
+                self.counts.uncovered += 1;
+                self.uncovered.entry(why).or_default().push(seen.node);
+            }
+        }
+    }
+
+    fn finish(mut self) -> NodeCounts {
+        self.stale.sort_by_key(|(answered_last, _)| *answered_last);
+        let stale = self.stale.iter().take(SAMPLES);
+        self.counts.stale_samples = stale
+            .map(|(answered_last, node)| StaleNode {
+                node: node.name.to_string(),
+                answered_last: *answered_last,
+            })
+            .collect();
+        let uncovered = self.uncovered.iter().map(|(why, nodes)| UncoveredNodes {
+            why: why.to_string(),
+            meaning: why.description().to_owned(),
+            count: count(nodes.len()),
+            samples: nodes
+                .iter()
+                .take(SAMPLES)
+                .map(|node| node.name.to_string())
+                .collect(),
+        });
+        self.counts.why_uncovered = uncovered.collect();
+        self.counts
+    }
+}

@@ -1,0 +1,43 @@
+//! Words in JSON: closed sets of values are written as their words, and read back.
+
+/// Implements `Serialize` and `Deserialize` by the set's words.
+macro_rules! serde_words {
+    ($($name:ty),+) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                let mut all = Self::ALL.iter().copied();
+                all.find(|value| value.as_str() == word).ok_or_else(|| {
+                    serde::de::Error::custom(format!("{} is no word of this set",
+                        privatelink_verdict::sanitize::quoted(&word)))
+                })
+            }
+        }
+    )+};
+}
+pub(crate) use serde_words;
+
+/// An outcome as its word: the type is another crate's.
+pub(crate) mod outcome {
+    use privatelink_verdict::verdict::Outcome;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    pub(crate) fn serialize<S: Serializer>(outcome: &Outcome, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(outcome.as_str())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Outcome, D::Error> {
+        let word = String::deserialize(from)?;
+        let mut all = Outcome::ALL.iter().copied();
+        all.find(|outcome| outcome.as_str() == word)
+            .ok_or_else(|| D::Error::custom("no outcome"))
+    }
+}
