@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Coverage, Moment, Node, View, WhyUncovered};
+use crate::{Coverage, History, Moment, Node, View, WhyUncovered};
 
 /// The nodes of a cluster with the latest view of each agent.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Fleet {
     cells: usize,
     /// Nodes that were not taken.
     nodes_left_off: usize,
+    /// What is remembered.
+    history: History,
 }
 
 /// A node, and what was read of its agent.
@@ -80,6 +82,26 @@ impl Fleet {
         }
         self.forget_old_views(now);
         self.count_cells();
+        let nodes = self.members.values().map(|member| &member.node);
+        self.history.set_nodes(nodes, now);
+    }
+
+    /// A fleet without nodes that remembers what was restored.
+    pub fn remembering(history: History) -> Self {
+        Self {
+            history,
+            ..Self::default()
+        }
+    }
+
+    /// What is remembered.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What is remembered, to be saved.
+    pub const fn history_mut(&mut self) -> &mut History {
+        &mut self.history
     }
 
     /// Takes what the agent of `node` says; `false` where there is no such node, or no room.
@@ -96,6 +118,7 @@ impl Fleet {
         }
         view.cells.shrink_to_fit();
         self.cells += view.cells.len();
+        self.history.take_view(node, &view, now);
         member.read = Some((view, now));
         member.silent = None;
         true
@@ -112,6 +135,7 @@ impl Fleet {
         };
         *read = now;
         member.silent = None;
+        self.history.confirm(node, now);
         true
     }
 

@@ -5,6 +5,7 @@ pub mod cause;
 pub mod fleet;
 pub mod gate;
 mod group;
+pub mod history;
 mod hurt;
 mod making;
 mod moment;
@@ -20,6 +21,7 @@ mod view;
 mod words;
 
 pub use self::fleet::Fleet;
+pub use self::history::History;
 pub use self::moment::Moment;
 pub use self::node::{Coverage, Node, Traits, WhyUncovered};
 pub use self::query::Query;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fleet::Seen;
+use crate::gate;
 use crate::group::{Groups, Tally, Worst};
 use crate::pattern::{self, Pattern, SAMPLES};
 use crate::report::{
@@ -65,7 +66,10 @@ impl Fleet {
                 .collect(),
             groups: node_groups,
             left_off,
-            gate: None,
+            gate: query.gate.as_ref().map(|asked| {
+                let left_off = count(self.nodes_left_off());
+                gate::judge(&seen, self.history(), query, asked, left_off, now)
+            }),
         }
     }
 

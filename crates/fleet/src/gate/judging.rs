@@ -1,0 +1,437 @@
+//! Judging: what the history says of each node within the window.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privatelink_verdict::target::Expectation;
+
+use super::evidence::Evidence;
+use super::{GateReport, WhyNotJudged, WhyUnknown, statement};
+use crate::fleet::Seen;
+use crate::history::{GAP, GRACE, History, KEPT, NodeHistory, PathNumber, Track};
+use crate::query::GateQuery;
+use crate::table::TargetNumbers;
+use crate::{Coverage, Moment, Query, Target};
+
+/// An agent's first answer comes within this time of its start.
+const FIRST_ROUND: Duration = Duration::from_mins(2);
+
+/// What is judged, and when.
+pub(super) struct Case<'a> {
+    pub(super) history: &'a History,
+    pub(super) asked: &'a GateQuery,
+    pub(super) from: Moment,
+    pub(super) now: Moment,
+    /// The targets that are judged, by their names.
+    pub(super) targets: BTreeMap<&'a str, &'a Target>,
+    pub(super) not_judged: BTreeMap<WhyNotJudged, Vec<&'a str>>,
+    /// For each path its target's name if that is judged.
+    of_path: Vec<Option<&'a Arc<str>>>,
+    /// For each path since when it is known on some node.
+    first: Vec<Option<Moment>>,
+    /// For each set of paths what it lacks.
+    lacks: Vec<Lacking<'a>>,
+    pub(super) nodes: u32,
+    pub(super) departed: u32,
+}
+
+/// What a set of paths lacks.
+#[derive(Default)]
+struct Lacking<'a> {
+    absent: Vec<&'a Arc<str>>,
+    one_path: Vec<&'a Arc<str>>,
+}
+
+/// A node that is judged, from when to when.
+struct Life<'a> {
+    name: &'a str,
+    history: &'a NodeHistory,
+    /// From when its paths must be answered.
+    start: Moment,
+    /// From when they must be private.
+    private_from: Moment,
+    end: Moment,
+    /// How long before the end it may have been heard last.
+    slack: Duration,
+    has_left: bool,
+}
+
+/// May public access be turned off?
+pub(crate) fn judge<'a>(
+    seen: &[Seen<'a>],
+    history: &'a History,
+    query: &'a Query,
+    asked: &'a GateQuery,
+    nodes_left_off: u32,
+    now: Moment,
+) -> GateReport {
+    let mut case = Case::new(seen, history, query, asked, now);
+    let mut evidence = Evidence::default();
+    case.note_limits(&mut evidence, nodes_left_off);
+    if !case.targets.is_empty() {
+        for seen in seen.iter().filter(|seen| query.selector.takes(seen.node)) {
+            case.judge_node(seen, &mut evidence);
+        }
+        case.judge_departed(&mut evidence);
+    }
+    statement::report(&case, &evidence)
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        seen: &[Seen<'a>],
+        history: &'a History,
+        query: &Query,
+        asked: &'a GateQuery,
+        now: Moment,
+    ) -> Self {
+        let from = now.before(asked.window());
+        let (targets, not_judged) = targets(seen, history, query, from);
+        let paths = &history.paths;
+        let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
+        let name = |number: PathNumber| {
+            let (target, _) = paths.names(number);
+            targets.contains_key(&**target).then_some(target)
+        };
+        let mut case = Self {
+            of_path: (0..count).map(name).collect(),
+            first: Vec::new(),
+            lacks: Vec::new(),
+            history,
+            asked,
+            from,
+            now,
+            targets,
+            not_judged,
+            nodes: 0,
+            departed: 0,
+        };
+        case.first = case.known_since();
+        case.lacks = (0..paths.sets()).map(|set| case.lacking(set)).collect();
+        case
+    }
+
+    /// For each path since when it is known on some node, the longest.
+    fn known_since(&self) -> Vec<Option<Moment>> {
+        let count = self.of_path.len();
+        let mut first: Vec<Option<Moment>> = vec![None; count];
+        let mut earlier = |path: PathNumber, since: Option<Moment>| {
+            let known = &mut first[usize::from(path)];
+            *known = match (*known, since) {
+                (Some(known), Some(since)) => Some(known.min(since)),
+                (known, since) => known.or(since),
+            };
+        };
+        // For each set: how many nodes have it, and the earliest of their usual moments.
+        let mut usual: BTreeMap<usize, (usize, Option<Moment>)> = BTreeMap::new();
+        let mut unusual: BTreeMap<(usize, PathNumber), usize> = BTreeMap::new();
+        for node in self
+            .history
+            .nodes
+            .values()
+            .filter(|node| node.last.is_some())
+        {
+            let (nodes, moment) = usual.entry(node.set).or_default();
+            *nodes += 1;
+            *moment = match *moment {
+                Some(moment) => Some(node.usual.map_or(moment, |usual| usual.min(moment))),
+                None => node.usual,
+            };
+            for (path, track) in &node.tracks {
+                *unusual.entry((node.set, *path)).or_default() += 1;
+                earlier(*path, track.since());
+            }
+        }
+        for (set, (nodes, moment)) in usual {
+            for path in self.history.paths.of_set(set) {
+                if unusual
+                    .get(&(set, *path))
+                    .is_none_or(|unusual| *unusual < nodes)
+                {
+                    earlier(*path, moment);
+                }
+            }
+        }
+        first
+    }
+
+    /// Notes what is not known of the window as a whole.
+    fn note_limits(&self, evidence: &mut Evidence<'a>, nodes_left_off: u32) {
+        if self.targets.is_empty() {
+            evidence.unclear_in_all(WhyUnknown::NoPrivateTargets, 0);
+        }
+        if self.asked.window() > KEPT {
+            evidence.unclear_in_all(WhyUnknown::WindowTooLong, 0);
+        }
+        if self.asked.unnamed_services > 0 {
+            evidence.unclear_in_all(WhyUnknown::UnnamedServices, self.asked.unnamed_services);
+        }
+        if nodes_left_off > 0 {
+            evidence.unclear_in_all(WhyUnknown::NodesLeftOff, nodes_left_off);
+        }
+        let history = self.history;
+        if history.began.is_none_or(|began| began > self.from) {
+            let why = if history.is_lost {
+                WhyUnknown::HistoryLost
+            } else {
+                WhyUnknown::HistoryYoung
+            };
+            evidence.unclear_in_all(why, 0).known_since(history.began);
+        }
+        let absences = history.absences.iter();
+        let mut within =
+            absences.filter(|(from, until)| *until > self.from && until.since(*from) > GRACE);
+        if let Some((_, until)) = within.next_back() {
+            evidence
+                .unclear_in_all(WhyUnknown::ObserverAway, 0)
+                .known_since(Some(*until));
+        }
+        if history
+            .forgotten_until
+            .is_some_and(|until| until > self.from)
+        {
+            evidence
+                .unclear_in_all(WhyUnknown::DepartedForgotten, 0)
+                .known_since(history.forgotten_until);
+            for (path, last) in &history.forgotten_non_private {
+                if self.target_of(*path).is_some() && *last >= self.from {
+                    evidence.broken(*path, "a node that left", *last).departed += 1;
+                }
+            }
+        }
+    }
+
+    fn judge_node(&mut self, seen: &Seen<'a>, evidence: &mut Evidence<'a>) {
+        let node = seen.node;
+        let (name, joined) = (&*node.name, node.joined);
+        let history = self.history.nodes.get(&node.name);
+        let known = history.filter(|history| history.last.is_some());
+        let is_starting = joined.is_some_and(|joined| self.now.since(joined) < GRACE);
+        let Some(history) = known else {
+            if !is_starting {
+                let why = match seen.coverage {
+                    Coverage::Uncovered(why) => why.into(),
+                    Coverage::Covered | Coverage::Stale(_) => WhyUnknown::NotRead,
+                };
+                evidence.unclear(why, name);
+            }
+            return;
+        };
+        self.nodes += 1;
+        let life = Life {
+            name,
+            history,
+            start: joined.map_or(self.from, |joined| self.from.max(joined.after(GRACE))),
+            private_from: self.from.max(joined.unwrap_or_default()),
+            end: self.now,
+            slack: GAP,
+            has_left: false,
+        };
+        self.judge_life(&life, evidence);
+    }
+
+    fn judge_departed(&mut self, evidence: &mut Evidence<'a>) {
+        let well = self.history.departed_well.range(self.from.0 / 3600..);
+        self.departed += well.map(|(_, count)| count).sum::<u32>();
+        let departed = self.history.departed.iter();
+        for departed in departed.filter(|departed| departed.left >= self.from) {
+            self.departed += 1;
+            let (name, history) = (&*departed.name, &departed.history);
+            let joined = history.joined.unwrap_or_default();
+            if history.last.is_none() {
+                let why = history.uncovered.map_or(WhyUnknown::NotRead, Into::into);
+                evidence.unclear(why, name);
+                continue;
+            }
+            let life = Life {
+                name,
+                history,
+                start: self.from.max(joined.after(GRACE)),
+                private_from: self.from.max(joined),
+                end: departed.left,
+                slack: GRACE,
+                has_left: true,
+            };
+            self.judge_life(&life, evidence);
+        }
+    }
+
+    fn judge_life(&self, life: &Life<'a>, evidence: &mut Evidence<'a>) {
+        let history = life.history;
+        // A node that is still starting, or left while it was, owes no answer yet.
+        let is_settled = life.start < life.end;
+        if let Some(lacking) = self.lacks.get(history.set).filter(|_| is_settled) {
+            // What is a target now need not have been one when a node left.
+            for target in lacking.absent.iter().filter(|_| !life.has_left) {
+                evidence
+                    .unclear(WhyUnknown::TargetAbsent, life.name)
+                    .targets
+                    .insert(target);
+            }
+            for target in &lacking.one_path {
+                evidence
+                    .unclear(WhyUnknown::OnePath, life.name)
+                    .targets
+                    .insert(target);
+            }
+        }
+        if is_settled
+            && history
+                .last
+                .is_some_and(|last| last.after(life.slack) < life.end)
+        {
+            // Nothing after the last answer is known, whatever was before.
+            let why = history
+                .uncovered
+                .map_or(WhyUnknown::AgentSilent, Into::into);
+            evidence.unclear(why, life.name);
+        }
+        if history.usual.is_some_and(|usual| usual <= life.start) {
+            for (path, track) in &history.tracks {
+                self.judge_track(life, *path, *track, evidence);
+            }
+            return;
+        }
+        for path in self.history.paths.of_set(history.set) {
+            if let Some(track) = history.track(&self.history.paths, *path) {
+                self.judge_track(life, *path, track, evidence);
+            }
+        }
+    }
+
+    fn judge_track(
+        &self,
+        life: &Life<'a>,
+        path: PathNumber,
+        track: Track,
+        evidence: &mut Evidence<'a>,
+    ) {
+        let Some(target) = self.target_of(path) else {
+            return;
+        };
+        let last = track.non_private(life.history.last);
+        if let Some(last) = last.filter(|last| *last >= life.private_from) {
+            let broken = evidence.broken(path, life.name, last);
+            broken.departed += u32::from(life.has_left);
+            broken.now += u32::from(track.is_non_private && !life.has_left);
+        }
+        let is_open = track
+            .until()
+            .is_none_or(|until| until.after(life.slack) >= life.end);
+        let since = track.since();
+        let is_answered = since.is_some_and(|since| since <= life.start) && is_open;
+        if is_answered || life.start >= life.end {
+            return;
+        }
+        let why = self.why_unanswered(life, path, since.filter(|_| is_open));
+        let unclear = evidence.unclear(why, life.name);
+        unclear.targets.insert(target);
+        unclear.known_since(since.filter(|_| is_open).or(Some(self.now)));
+    }
+
+    /// Why a path is not known to be answered since the beginning of the window.
+    fn why_unanswered(
+        &self,
+        life: &Life<'a>,
+        path: PathNumber,
+        since: Option<Moment>,
+    ) -> WhyUnknown {
+        let Some(since) = since else {
+            return WhyUnknown::Gap;
+        };
+        if self.first[usize::from(path)].is_some_and(|first| first > life.start) {
+            if self.history.is_lost && self.history.began.is_some_and(|began| began > self.from) {
+                return WhyUnknown::HistoryLost;
+            }
+            if self.is_every_path_young(life.start) {
+                return WhyUnknown::HistoryYoung;
+            }
+            return WhyUnknown::TargetYoung;
+        }
+        let started = life.history.agent_started;
+        if started.is_some_and(|started| since.since(started) <= FIRST_ROUND) {
+            return WhyUnknown::AgentYoung;
+        }
+        WhyUnknown::Gap
+    }
+
+    /// Whether nothing at all is known since `start`.
+    fn is_every_path_young(&self, start: Moment) -> bool {
+        let judged = self.of_path.iter().zip(&self.first);
+        let mut known = judged.filter_map(|(target, first)| target.and(*first));
+        known.all(|first| first > start)
+    }
+
+    fn target_of(&self, path: PathNumber) -> Option<&'a Arc<str>> {
+        self.of_path.get(usize::from(path)).copied().flatten()
+    }
+
+    /// What a set of paths lacks.
+    fn lacking(&self, set: usize) -> Lacking<'a> {
+        let mut counts: BTreeMap<&'a Arc<str>, usize> = BTreeMap::new();
+        for target in self.of_path.iter().flatten() {
+            counts.insert(target, 0);
+        }
+        for path in self.history.paths.of_set(set) {
+            if let Some(target) = self.target_of(*path) {
+                *counts.entry(target).or_default() += 1;
+            }
+        }
+        let with = |wanted: usize| {
+            let counts = counts.iter().filter(move |(_, count)| **count == wanted);
+            counts.map(|(target, _)| *target).collect()
+        };
+        Lacking {
+            absent: with(0),
+            one_path: with(1),
+        }
+    }
+}
+
+type Judged<'a> = BTreeMap<&'a str, &'a Target>;
+
+/// The targets that are judged, and those that are not.
+fn targets<'a>(
+    seen: &[Seen<'a>],
+    history: &History,
+    query: &Query,
+    from: Moment,
+) -> (Judged<'a>, BTreeMap<WhyNotJudged, Vec<&'a str>>) {
+    let mut numbers = TargetNumbers::default();
+    // Each target, and the expectation that says most of it.
+    let mut known: Vec<(&Target, Expectation)> = Vec::new();
+    for view in seen.iter().filter_map(|seen| seen.view) {
+        for (position, cell) in view.cells.iter().enumerate() {
+            let number = numbers.of(&cell.target, position);
+            if number == known.len() {
+                known.push((&cell.target, cell.expect));
+            }
+            let rank = |expect| match expect {
+                Expectation::PrivateEndpoint => 2,
+                Expectation::ServiceEndpoint => 1,
+                Expectation::Public | Expectation::Auto => 0,
+            };
+            if rank(cell.expect) > rank(known[number].1) {
+                known[number].1 = cell.expect;
+            }
+        }
+    }
+    let (mut judged, mut others) = (BTreeMap::new(), BTreeMap::<_, Vec<&str>>::new());
+    for (target, expect) in known {
+        if !query.takes_target(&target.name, &target.host) {
+            continue;
+        }
+        let is_private = expect == Expectation::PrivateEndpoint;
+        if is_private || history.was_private(&target.name, from) {
+            judged.insert(&*target.name, target);
+        } else {
+            let why = match expect {
+                Expectation::ServiceEndpoint => WhyNotJudged::ServiceEndpoint,
+                _ => WhyNotJudged::Public,
+            };
+            others.entry(why).or_default().push(&target.name);
+        }
+    }
+    (judged, others)
+}

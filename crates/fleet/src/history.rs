@@ -1,0 +1,273 @@
+//! History: for each node, target and path, since when it was answered without a gap, and when an address
+//! last was not private. It outlives agents and, saved, the observer (docs/adr/0019).
+//!
+//! Most paths of a node are alike: answered since its agent first ran, never public. They share one moment,
+//! and only the others are kept one by one.
+
+mod departed;
+mod paths;
+mod saved;
+mod track;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::departed::Departed;
+pub(crate) use self::paths::{PathNumber, Paths};
+pub use self::saved::{Detail, NotRestored};
+pub(crate) use self::track::Track;
+use crate::{Coverage, Moment, Node, View, WhyUncovered};
+use privatelink_verdict::target::Expectation;
+
+/// A path that is not answered for longer than this has a gap.
+pub const GAP: Duration = Duration::from_mins(5);
+
+/// How long after a node joined its agent may take to answer, and how long before a node leaves it may
+/// fall silent.
+pub const GRACE: Duration = Duration::from_mins(10);
+
+/// How far back the history goes.
+pub const KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// How many nodes that left are kept, beside those whose whole life was well.
+pub const MOST_DEPARTED: usize = 5_000;
+
+/// How many times the observer was away are kept.
+const MOST_ABSENCES: usize = 20;
+
+/// An agent that is silent for longer than this is saved as silent, with its own moment.
+const SILENT: Duration = Duration::from_mins(2);
+
+/// What is remembered of all nodes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    pub(crate) paths: Paths,
+    pub(crate) nodes: BTreeMap<Arc<str>, NodeHistory>,
+    pub(crate) departed: Vec<Departed>,
+    /// How many nodes left whose whole life was well, by the hour.
+    pub(crate) departed_well: BTreeMap<u32, u32>,
+    /// Until when nodes left that had to be forgotten.
+    pub(crate) forgotten_until: Option<Moment>,
+    /// What of the forgotten ones was not private, and when last.
+    pub(crate) forgotten_non_private: BTreeMap<PathNumber, Moment>,
+    /// Since when nodes are watched.
+    pub(crate) began: Option<Moment>,
+    /// Whether an earlier history could not be read.
+    pub(crate) is_lost: bool,
+    /// When nobody watched: from when, until when.
+    pub(crate) absences: Vec<(Moment, Moment)>,
+    /// When some node last expected a private endpoint, for each target's number.
+    pub(crate) private: BTreeMap<u16, Moment>,
+    /// Whether something besides the clock is not saved yet.
+    is_changed: bool,
+}
+
+/// What is remembered of a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct NodeHistory {
+    pub(crate) joined: Option<Moment>,
+    /// When its agent answered last.
+    pub(crate) last: Option<Moment>,
+    /// When that agent started.
+    pub(crate) agent_started: Option<Moment>,
+    /// Which paths it has: the number of a set of them.
+    pub(crate) set: usize,
+    /// Since when all paths are answered, but for those in `tracks`; these never were public.
+    pub(crate) usual: Option<Moment>,
+    /// The other paths, in order.
+    pub(crate) tracks: Vec<(PathNumber, Track)>,
+    /// Since when the node is not ready.
+    pub(crate) not_ready: Option<Moment>,
+    /// Why it has no agent, where it has none.
+    pub(crate) uncovered: Option<WhyUncovered>,
+    /// Whether it is saved with a moment of its own.
+    is_saved_silent: bool,
+}
+
+impl History {
+    /// A history in which nothing is known, after one that could not be read.
+    pub fn lost() -> Self {
+        Self {
+            is_lost: true,
+            is_changed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Notes which nodes there are now. Those that are missing have left.
+    pub fn set_nodes<'a>(&mut self, nodes: impl Iterator<Item = &'a Node>, now: Moment) {
+        if self.began.is_none() {
+            self.began = Some(now);
+            self.is_changed = true;
+        }
+        let mut before = std::mem::take(&mut self.nodes);
+        for node in nodes {
+            let known = before.remove(&node.name);
+            let is_same = |known: &NodeHistory| known.joined == node.joined;
+            let mut history = match known {
+                Some(known) if is_same(&known) => known,
+                other => {
+                    self.is_changed = true;
+                    self.depart(node.name.clone(), other, now);
+                    NodeHistory {
+                        joined: node.joined,
+                        ..NodeHistory::default()
+                    }
+                }
+            };
+            history.note_coverage(node.coverage, now);
+            self.nodes.insert(node.name.clone(), history);
+        }
+        self.is_changed |= !before.is_empty();
+        for (name, history) in before {
+            self.depart(name, Some(history), now);
+        }
+        self.forget_old(now);
+    }
+
+    /// Takes what an agent says.
+    pub fn take_view(&mut self, node: &str, view: &View, now: Moment) {
+        let Some(history) = self.nodes.get_mut(node) else {
+            return;
+        };
+        let is_kept = |moment: &Moment| now.since(*moment) < KEPT;
+        let mut tracks = Vec::with_capacity(view.cells.len() * 2);
+        let mut numbers = Vec::with_capacity(view.cells.len() * 2);
+        for cell in &view.cells {
+            let Some(target) = self.paths.target(&cell.target.name) else {
+                continue;
+            };
+            if cell.expect == Expectation::PrivateEndpoint {
+                let before = self.private.insert(target, now);
+                self.is_changed |= before.is_none();
+            }
+            for state in &cell.paths {
+                let Some(number) = self.paths.number(target, &state.resolver) else {
+                    continue;
+                };
+                let before = history.track(&self.paths, number);
+                let track = Track::after(before, history.last, state, now);
+                numbers.push(number);
+                tracks.push((number, track.within(is_kept)));
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        tracks.sort_unstable_by_key(|(number, _)| *number);
+        tracks.dedup_by_key(|(number, _)| *number);
+        let set = self.paths.set(numbers);
+        let usual = usual(tracks.iter().map(|(_, track)| *track));
+        tracks.retain(|(_, track)| !track.is_usual(usual));
+        let is_same = history.set == set
+            && history.usual == usual
+            && history.tracks.len() == tracks.len()
+            && history
+                .tracks
+                .iter()
+                .zip(&tracks)
+                .all(|(a, b)| a.0 == b.0 && a.1.says_the_same(b.1))
+            && history.last.is_some();
+        self.is_changed |= !is_same;
+        history.set = set;
+        history.usual = usual;
+        tracks.shrink_to_fit();
+        history.tracks = tracks;
+        history.last = Some(now);
+        history.agent_started = Some(view.agent_started);
+    }
+
+    /// Notes that an agent still says the same.
+    pub fn confirm(&mut self, node: &str, now: Moment) {
+        if let Some(history) = self.nodes.get_mut(node) {
+            history.last = Some(now);
+        }
+    }
+
+    /// Whether something besides the clock is not saved yet.
+    pub fn is_changed(&self, now: Moment) -> bool {
+        let nodes = self.nodes.values();
+        let mut known = nodes.filter_map(|node| node.last.map(|last| (node, last)));
+        self.is_changed || known.any(|(node, last)| node.is_saved_silent != is_silent(last, now))
+    }
+
+    /// The moment until which all that was saved still held; `None` where something has changed since,
+    /// or nothing was saved. It is enough to save this moment beside what was saved.
+    pub fn mark(&self, now: Moment) -> Option<Moment> {
+        if self.is_changed(now) {
+            return None;
+        }
+        self.answered_by_all(now)
+    }
+
+    /// Since when no agent answered later that is not silent: until then everything is known.
+    fn answered_by_all(&self, now: Moment) -> Option<Moment> {
+        let last = self.nodes.values().filter_map(|node| node.last);
+        last.filter(|last| !is_silent(*last, now)).min()
+    }
+
+    fn forget_old(&mut self, now: Moment) {
+        let oldest = now.before(KEPT);
+        self.departed.retain(|departed| departed.left >= oldest);
+        self.departed_well = self.departed_well.split_off(&(oldest.0 / 3600));
+        self.absences.retain(|(_, until)| *until >= oldest);
+        self.forgotten_until = self.forgotten_until.filter(|until| *until >= oldest);
+        self.forgotten_non_private.retain(|_, last| *last >= oldest);
+        self.private.retain(|_, last| *last >= oldest);
+    }
+
+    /// Whether a node expected a private endpoint of the target at or after `since`.
+    pub(crate) fn was_private(&self, target: &str, since: Moment) -> bool {
+        let number = self.paths.known_target(target);
+        let last = number.and_then(|number| self.private.get(&number));
+        last.is_some_and(|last| *last >= since)
+    }
+}
+
+fn is_silent(last: Moment, now: Moment) -> bool {
+    now.since(last) > SILENT
+}
+
+impl NodeHistory {
+    fn note_coverage(&mut self, coverage: Coverage, now: Moment) {
+        self.uncovered = match coverage {
+            Coverage::Uncovered(why) => Some(why),
+            Coverage::Covered | Coverage::Stale(_) => None,
+        };
+        let is_not_ready = self.uncovered == Some(WhyUncovered::NodeNotReady);
+        self.not_ready = self.not_ready.or(Some(now)).filter(|_| is_not_ready);
+    }
+
+    /// What is remembered of one path; `None` where the node does not have it.
+    pub(crate) fn track(&self, paths: &Paths, number: PathNumber) -> Option<Track> {
+        self.last?;
+        match self
+            .tracks
+            .binary_search_by_key(&number, |(number, _)| *number)
+        {
+            Ok(at) => Some(self.tracks[at].1),
+            Err(_) if paths.has(self.set, number) => Some(Track::clean(self.usual)),
+            Err(_) => None,
+        }
+    }
+}
+
+/// The moment that most clean paths share, within a minute, as its latest.
+fn usual(tracks: impl Iterator<Item = Track>) -> Option<Moment> {
+    const ALIKE: Duration = Duration::from_mins(1);
+    let clean = tracks.filter(|track| track.is_clean());
+    let mut since: Vec<Moment> = clean.filter_map(Track::since).collect();
+    since.sort_unstable();
+    let mut best: Option<(usize, Moment)> = None;
+    let mut first = 0;
+    for (index, moment) in since.iter().enumerate() {
+        while moment.since(since[first]) > ALIKE {
+            first += 1;
+        }
+        let count = index - first + 1;
+        if best.is_none_or(|(most, _)| count > most) {
+            best = Some((count, *moment));
+        }
+    }
+    best.map(|(_, moment)| moment)
+}
