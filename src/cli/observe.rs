@@ -86,6 +86,15 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "N", default_value_t = 50)]
     crd_per_namespace: usize,
 
+    /// Targets that one namespace may have of those that are found.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    discovered_per_namespace: usize,
+
+    /// Learn the address of the cluster's DNS server from the service kube-system/kube-dns, and publish it
+    /// under the key `cluster-dns`.
+    #[arg(long)]
+    learn_cluster_dns: bool,
+
     /// Namespaces to look at, with commas between; objects of the whole cluster are then left out
     /// [default: the whole cluster].
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',')]
@@ -157,6 +166,8 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         sources,
         crd,
         crd_per_namespace,
+        discovered_per_namespace,
+        learn_cluster_dns,
         watch_namespaces,
         linger,
         cloud,
@@ -170,8 +181,9 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
     let node = node_name::or_hostname(node_name.as_deref());
     let rules = |plan: &Plan| {
         let targets = plan.targets.iter();
-        let configured = targets.filter(|target| target.source == target::Source::Config);
-        let configured: HashSet<_> = configured
+        let own = targets.filter(|target| target.source == target::Source::Config);
+        let names = own.clone().map(|target| target.name.clone()).collect();
+        let configured: HashSet<_> = own
             .map(|target| (target.host.clone(), target.port))
             .collect();
         ObserverRules {
@@ -186,7 +198,9 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
                 most_per_namespace: crd_per_namespace,
                 most: plan.limits.max_targets.saturating_sub(configured.len()),
                 configured,
+                names,
             },
+            most_per_namespace: discovered_per_namespace,
         }
     };
     runtime()?.block_on(async {
@@ -205,6 +219,7 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
             sources: sources.clone(),
             crd,
             linger,
+            cluster_dns: learn_cluster_dns,
         };
         let shutdown = CancellationToken::new();
         ObserverStarted {

@@ -14,7 +14,7 @@ use crate::schedule::FIRST_ROUND;
 use privatelink_config::duration;
 use privatelink_config::plan::{Demand, Plan};
 use privatelink_config::problem::{ConfigError, Problem};
-use privatelink_verdict::resolver::{Resolver, Servers};
+use privatelink_verdict::resolver::{LOCAL_DNS_OF_PODS, Resolver, Servers};
 
 /// DNS queries a second that an inbound endpoint of Azure DNS Private Resolver answers
 /// (<https://learn.microsoft.com/azure/dns/dns-private-resolver-scale-qps>).
@@ -277,6 +277,12 @@ fn servers(resolver: &Resolver) -> Vec<String> {
     match &resolver.servers {
         Servers::Listed(servers) => servers.iter().map(ToString::to_string).collect(),
         Servers::ResolvConf(path) => vec![path.display().to_string()],
+        Servers::OfPods { cluster, .. } => {
+            let cluster = cluster.iter().map(ToString::to_string);
+            cluster
+                .chain([format!("or LocalDNS ({LOCAL_DNS_OF_PODS})")])
+                .collect()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ fn with_cluster_dns_there_are_the_paths_pod_and_node_and_registries_use_node() {
     assert_eq!(
         config["resolvers"],
         json!([
-            {"name": "pod", "servers": ["10.0.0.10"], "mustAgree": true},
+            {"name": "pod", "servers": ["10.0.0.10"], "localDns": true, "mustAgree": true},
             {"name": "node", "resolvConf": "/etc/resolv.conf", "mustAgree": true,
              "pathFor": ["registries", "volumes"]},
         ])
@@ -18,11 +18,23 @@ fn with_cluster_dns_there_are_the_paths_pod_and_node_and_registries_use_node() {
 }
 
 #[test]
-fn without_cluster_dns_there_is_only_the_path_node() {
-    let config = yaml(&config(MINIMAL));
-    let resolvers = config["resolvers"].as_array().expect("a list");
-    assert_eq!(resolvers.len(), 1);
-    assert_eq!(resolvers[0]["name"], "node");
+fn without_cluster_dns_the_observer_learns_it_and_else_there_is_only_the_path_node() {
+    let learned = yaml(&config(MINIMAL));
+    assert_eq!(
+        learned["resolvers"][0],
+        json!({"name": "pod", "serversFile": "/etc/privatelink-prober/targets/cluster-dns",
+               "localDns": true, "mustAgree": true})
+    );
+    for observer in [
+        "{enabled: false}",
+        "{learnClusterDns: false}",
+        "{namespaces: [shop]}",
+    ] {
+        let config = yaml(&config(&format!("{MINIMAL}observer: {observer}\n")));
+        let resolvers = config["resolvers"].as_array().expect("a list");
+        assert_eq!(resolvers.len(), 1, "{observer}");
+        assert_eq!(resolvers[0]["name"], "node");
+    }
 }
 
 #[test]

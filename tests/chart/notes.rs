@@ -53,7 +53,13 @@ fn complete_values_give_the_next_commands_and_no_warning() {
 
 #[test]
 fn unknown_addresses_and_missing_monitors_are_reported() {
-    let notes = notes("dns", MINIMAL);
+    let learning = notes("learned", MINIMAL);
+    assert!(learning.contains("The observer finds the address of the cluster's DNS"));
+    assert!(!learning.contains("WARNING: the address of the cluster's DNS"));
+    let notes = notes(
+        "dns",
+        &format!("{MINIMAL}observer: {{learnClusterDns: false}}\n"),
+    );
     assert!(notes.contains("WARNING: the address of the cluster's DNS is not known"));
     assert!(notes.contains("kubectl --namespace kube-system get service kube-dns"));
     assert!(notes.contains("WARNING: the cluster's service range is not known"));

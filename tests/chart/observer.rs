@@ -135,7 +135,10 @@ fn a_feature_that_is_off_takes_its_rights_and_arguments_with_it() {
 /// The account may read what the sources name, and write two objects that the chart makes.
 #[test]
 fn whatever_is_switched_on_no_secret_can_be_read_and_only_two_objects_be_written() {
-    let values = format!("observer: {{discovery: {}}}\n", sources(Source::ALL));
+    let values = format!(
+        "clusterDns: 10.0.0.10\nobserver: {{discovery: {}}}\n",
+        sources(Source::ALL)
+    );
     let objects = render(&values);
     let role = rights(observers("Role", &objects));
     let one = |group: &str, resource: &str, verbs: [&str; 2], name: &str| {
@@ -174,6 +177,38 @@ fn whatever_is_switched_on_no_secret_can_be_read_and_only_two_objects_be_written
         let account = json!([{"kind": "ServiceAccount", "name": "t-privatelink-prober-observer",
                               "namespace": "watch"}]);
         assert_eq!(binding["subjects"], account);
+    }
+}
+
+#[test]
+fn the_address_of_the_clusters_dns_takes_one_right_where_nobody_wrote_it() {
+    let of_system = |values: &str, kind: &str| {
+        let objects = render(values);
+        let mut found = objects.into_iter().filter(|object| {
+            object["kind"] == kind && object["metadata"]["namespace"] == "kube-system"
+        });
+        let first = found.next();
+        assert!(found.next().is_none(), "one {kind}");
+        first
+    };
+    let role = of_system("", "Role").expect("a Role in kube-system");
+    let place = (String::new(), "services".to_owned());
+    let right = (["get".to_owned()].into(), json!(["kube-dns"]));
+    assert_eq!(rights(&role), Rights::from([(place, right)]));
+    let binding = of_system("", "RoleBinding").expect("a binding");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["namespace"], "watch");
+    let flag = "--learn-cluster-dns".to_owned();
+    assert!(arguments(&render("")).contains(&flag));
+    for values in [
+        "clusterDns: 10.0.0.10\n",
+        "observer: {learnClusterDns: false}\n",
+        "observer: {namespaces: [shop]}\n",
+        "existingConfigMap: mine\n",
+        "config: {resolvers: [{name: a, servers: [10.0.0.10]}]}\n",
+    ] {
+        assert_eq!(of_system(values, "Role"), None, "{values}");
+        assert!(!arguments(&render(values)).contains(&flag), "{values}");
     }
 }
 
@@ -466,7 +501,7 @@ fn rights_for_accounts_that_others_use_are_refused() {
     ");
     let same = "observer: {serviceAccount: {name: t-privatelink-prober}}\n";
     assert!(refused(same).contains("is the agents' service account, which must have no rights"));
-    let own = "observer: {serviceAccount: {create: false, name: mine}}\n";
+    let own = "clusterDns: 10.0.0.10\nobserver: {serviceAccount: {create: false, name: mine}}\n";
     let objects = render(own);
     assert_eq!(
         observers("RoleBinding", &objects)["subjects"][0]["name"],

@@ -62,11 +62,12 @@ config:
 
 #[test]
 fn a_resolver_that_needs_cluster_dns() {
-    let values = "config: {targets: [{host: kv-prod.vault.azure.net, resolver: pod}]}";
+    let values = "observer: {learnClusterDns: false}\n\
+                  config: {targets: [{host: kv-prod.vault.azure.net, resolver: pod}]}";
     insta::assert_snapshot!(refused(values), @r#"
     Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
 
-      - config.targets[0].resolver: there is no resolver "pod"; it needs clusterDns, which is not set
+      - config.targets[0].resolver: there is no resolver "pod"; it needs clusterDns, which is not set, or observer.learnClusterDns
     "#);
 }
 

@@ -69,7 +69,7 @@ before an installation.
   - observer.serviceAccount.name: {{ include "privatelink-prober.observerAccount" $ }} is the agents' service account, which must have no rights; write another
 {{- end -}}
 {{- range .extraArgs -}}
-{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|watch-namespaces)(=|$)" . }}
+{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|discovered-per-namespace|learn-cluster-dns|watch-namespaces)(=|$)" . }}
   - observer.extraArgs: {{ . }} is what the chart sets by itself, from the other values of observer; remove it
 {{- end -}}
 {{- end -}}
@@ -134,7 +134,7 @@ where it finds the service account `default`, which every namespace has.
 {{- range include "privatelink-prober.resolvers" . | fromYamlArray -}}{{- $resolvers = append $resolvers .name -}}{{- end -}}
 {{- range $i, $target := $config.targets -}}
 {{- if and $target.resolver (not (has $target.resolver $resolvers)) }}
-  - config.targets[{{ $i }}].resolver: there is no resolver {{ quote $target.resolver }}; {{ if and (eq $target.resolver "pod") (not $config.resolvers) }}it needs clusterDns, which is not set{{ else }}there are {{ $resolvers | uniq | join ", " }}{{ end }}
+  - config.targets[{{ $i }}].resolver: there is no resolver {{ quote $target.resolver }}; {{ if and (eq $target.resolver "pod") (not $config.resolvers) }}it needs clusterDns, which is not set, or observer.learnClusterDns{{ else }}there are {{ $resolvers | uniq | join ", " }}{{ end }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

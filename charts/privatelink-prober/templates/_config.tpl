@@ -13,6 +13,17 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+`true` if the observer learns that address: where nobody wrote it and Helm cannot look it up. With a list of
+namespaces the observer has no right outside of them.
+*/}}
+{{- define "privatelink-prober.learnsClusterDns" -}}
+{{- $namespaces := .Values.observer.namespaces -}}
+{{- $mayRead := or (not $namespaces) (has "kube-system" (default list $namespaces)) -}}
+{{- $isAsked := not (or .Values.existingConfigMap (default dict .Values.config).resolvers) -}}
+{{- if and .Values.observer.enabled .Values.observer.learnClusterDns $mayRead $isAsked (not (include "privatelink-prober.clusterDns" .)) -}}true{{- end -}}
+{{- end -}}
+
 {{/* The service ranges as a YAML list: serviceCidrs, else those of the ServiceCIDR objects, else none. */}}
 {{- define "privatelink-prober.serviceCidrs" -}}
 {{- $cidrs := default list .Values.serviceCidrs -}}
@@ -26,8 +37,8 @@
 {{- end -}}
 
 {{/*
-The resolvers as a YAML list: the user's, else the paths `pod`, if its address is known, and `node`. The
-path `node` reads the pod's resolv.conf, which is the node's with dnsPolicy Default. Targets that no
+The resolvers as a YAML list: the user's, else the paths `pod`, if its address is known or will be learned,
+and `node`. The path `node` reads the pod's resolv.conf, which is the node's with dnsPolicy Default. Targets that no
 pathFor covers are judged by the first resolver.
 */}}
 {{- define "privatelink-prober.resolvers" -}}
@@ -35,8 +46,13 @@ pathFor covers are judged by the first resolver.
 {{- toYaml .Values.config.resolvers -}}
 {{- else -}}
 {{- $resolvers := list (dict "name" "node" "resolvConf" "/etc/resolv.conf" "mustAgree" true "pathFor" (list "registries" "volumes")) -}}
+{{- $pod := dict "name" "pod" "localDns" true "mustAgree" true -}}
+{{- if include "privatelink-prober.learnsClusterDns" . -}}
+{{- $resolvers = prepend $resolvers (set $pod "serversFile" (include "privatelink-prober.clusterDnsFile" .)) -}}
+{{- else -}}
 {{- with include "privatelink-prober.clusterDns" . -}}
-{{- $resolvers = prepend $resolvers (dict "name" "pod" "servers" (list .) "mustAgree" true) -}}
+{{- $resolvers = prepend $resolvers (set $pod "servers" (list .)) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $resolvers -}}
 {{- end -}}

@@ -93,6 +93,7 @@ imagePullSecrets:
 {{/* Where the configuration, the observer's targets and the root certificates are mounted, as directories: a subPath is not updated. */}}
 {{- define "privatelink-prober.configFile" -}}/etc/privatelink-prober/config/config.yaml{{- end -}}
 {{- define "privatelink-prober.targetFile" -}}/etc/privatelink-prober/targets/targets.yaml{{- end -}}
+{{- define "privatelink-prober.clusterDnsFile" -}}/etc/privatelink-prober/targets/cluster-dns{{- end -}}
 {{- define "privatelink-prober.caFile" -}}/etc/privatelink-prober/ca/ca.pem{{- end -}}
 
 {{/* `true` if there are root certificates to mount. */}}

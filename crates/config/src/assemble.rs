@@ -6,6 +6,7 @@ mod listed;
 mod merge;
 mod preset;
 mod resolvers;
+mod servers_file;
 mod target;
 mod values;
 
@@ -45,11 +46,11 @@ pub(crate) struct Parts {
     pub(crate) chosen: Vec<String>,
 }
 
-/// Makes a plan, or returns everything that is wrong. CA files are read through `files`, which keeps
-/// the hash of all that the plan is made from.
+/// Makes a plan, or returns everything that is wrong. The files that the
+/// configuration names are read through `files`, which keeps the hash of all that the plan is made from.
 pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigError> {
     let mut problems = Problems::new(&parts.files, &parts.command_line);
-    let globals = Globals::read(&parts.raw, &mut problems);
+    let globals = Globals::read(&parts.raw, files, &mut problems);
     let ca_certificates = ca_certificates(parts.raw.tls.as_ref(), files, &mut problems);
 
     let mut merge = Merge::new(&globals);

@@ -229,6 +229,8 @@ fn replace_resolvers(
                 location,
             }),
             resolv_conf: None,
+            servers_file: None,
+            local_dns: None,
             must_agree: Some(!first),
             path_for: None,
         };

@@ -155,12 +155,13 @@ pub(crate) struct RawClassify {
     pub(crate) public: Option<Vec<Spanned<CidrText>>>,
 }
 
-/// A resolver: a list of DNS servers, or a resolv.conf file.
+/// A resolver: a list of DNS servers, a file with such a list, or a resolv.conf file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     {"required": ["servers"], "properties": {"servers": {"type": "array"}}},
     {"required": ["resolvConf"], "properties": {"resolvConf": {"type": "string"}}},
+    {"required": ["serversFile"], "properties": {"serversFile": {"type": "string"}}},
 ]))]
 pub(crate) struct RawResolver {
     /// A metric label.
@@ -170,6 +171,12 @@ pub(crate) struct RawResolver {
     pub(crate) servers: Option<Spanned<Vec<Spanned<ServerText>>>>,
     /// A resolv.conf file to read the servers from. It is read again before every use.
     pub(crate) resolv_conf: Option<Spanned<PathText>>,
+    /// A file with the address of a DNS server in each line, which the observer writes; read again on
+    /// change. While it is missing or empty the resolver is left out, with a warning.
+    pub(crate) servers_file: Option<Spanned<PathText>>,
+    /// Whether pods of this node ask LocalDNS (169.254.10.11) and not the servers, where /etc/resolv.conf
+    /// names LocalDNS (169.254.10.10). Default: false.
+    pub(crate) local_dns: Option<Spanned<bool>>,
     /// Whether an answer that differs from that of the target's own resolver is a finding. Default:
     /// false.
     pub(crate) must_agree: Option<bool>,

@@ -2,6 +2,7 @@
 
 mod guide;
 mod json_schema;
+mod learned;
 mod meaning;
 mod merging;
 mod properties;

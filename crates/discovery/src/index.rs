@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod intern;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use privatelink_verdict::target::Users;
 
 use self::aggregate::{HostAndPort, aggregate};
 use self::intern::Interner;
+pub use self::room::Room;
+use self::room::{LeftOut, NoRoom, Taken};
 use crate::finder::{Found, Link, Use};
 use crate::omission::Omission;
 use crate::source::Source;
@@ -24,7 +27,7 @@ use crate::user::User;
 /// How long a target stays after its last user, unless an index is made otherwise.
 pub const LINGER: Duration = Duration::from_hours(1);
 
-/// How many hosts and ports are remembered at most; far more than any limit on targets.
+/// How many hosts and ports without room are remembered at most.
 const MOST_REMEMBERED: usize = 20_000;
 
 /// What the API server says about the objects of a kind, in one namespace or in the whole cluster.
@@ -92,6 +95,8 @@ struct Seen {
     connect_only: bool,
     usage: Option<Usage>,
     sources: Vec<Source>,
+    /// The namespace whose room it takes; `None` for one that the whole cluster uses.
+    namespace: Option<String>,
 }
 
 /// The list, and what could not be put on it.
@@ -99,7 +104,7 @@ struct Seen {
 pub struct Discovered {
     /// The targets, by host and port.
     pub targets: Vec<DiscoveredTarget>,
-    /// How many targets there was no room for.
+    /// How many targets there was no room for, in all or in their namespaces.
     pub left_out: usize,
     /// What is used and is no target, by source and reason.
     pub omitted: Vec<Omitted>,
@@ -213,6 +218,7 @@ impl Index {
                 connect_only: target.connect_only,
                 usage: target.usage,
                 sources: target.sources,
+                namespace: None,
             };
             let endpoint = HostAndPort {
                 host: target.host,
@@ -222,9 +228,9 @@ impl Index {
         }
     }
 
-    /// The list at `now`, with at most `most` targets: those in use before those that stay for a while,
-    /// and those that were seen first before later ones, so that new ones never drive out others.
-    pub fn discovered(&mut self, now: SystemTime, most: usize) -> Discovered {
+    /// The list at `now`, as far as there is room: those in use before those that stay for a while, and
+    /// those that were seen first before later ones, so that new ones never drive out others.
+    pub fn discovered(&mut self, now: SystemTime, room: &Room) -> Discovered {
         let Self {
             tables,
             seen,
@@ -233,15 +239,16 @@ impl Index {
         } = self;
         let mut found = aggregate(tables);
         for (endpoint, uses) in &found.endpoints {
+            let before = seen.remove(endpoint);
             let known = Seen {
-                first: now,
+                first: before.as_ref().map_or(now, |before| before.first),
                 last: now,
                 connect_only: uses.connect_only,
                 usage: uses.usage,
                 sources: uses.sources.clone(),
+                namespace: before.and_then(|before| before.namespace),
             };
-            let first = seen.get(endpoint).map_or(now, |before| before.first);
-            seen.insert(endpoint.clone(), Seen { first, ..known });
+            seen.insert(endpoint.clone(), known);
         }
         // A clock that was set back makes an age negative: such a target is as good as seen now.
         let age = |seen: &Seen| now.duration_since(seen.last).unwrap_or_default();
@@ -258,32 +265,44 @@ impl Index {
             })
             .collect();
         order.sort_unstable();
-        let left_out = order.len().saturating_sub(most);
-        for (_, _, forgotten) in order.drain(order.len().min(MOST_REMEMBERED)..) {
-            seen.remove(&forgotten);
+        let mut taken = Taken::new(room);
+        let (mut targets, mut left_out) = (Vec::new(), LeftOut::default());
+        for (_, _, endpoint) in order {
+            let Some(known) = seen.get_mut(&endpoint) else {
+                continue;
+            };
+            let uses = found.endpoints.remove(&endpoint);
+            if let Some(uses) = &uses {
+                known.namespace = taken.payer(&uses.named_by).map(str::to_owned);
+            }
+            if let Err(why) = taken.admit(&endpoint, known.namespace.as_deref()) {
+                if let (NoRoom::InNamespace, Some(uses)) = (why, &uses) {
+                    left_out.name(uses);
+                }
+                left_out.targets += 1;
+                if left_out.targets > MOST_REMEMBERED {
+                    seen.remove(&endpoint);
+                }
+                continue;
+            }
+            targets.push(DiscoveredTarget {
+                host: endpoint.host,
+                port: endpoint.port,
+                connect_only: known.connect_only,
+                usage: known.usage,
+                sources: known.sources.clone(),
+                users: uses.map(|uses| uses.users),
+                first_seen: known.first,
+            });
         }
-        order.truncate(most);
-        let mut targets: Vec<_> = order
-            .into_iter()
-            .filter_map(|(_, _, endpoint)| {
-                let known = seen.get(&endpoint)?.clone();
-                let uses = found.endpoints.remove(&endpoint);
-                Some(DiscoveredTarget {
-                    host: endpoint.host,
-                    port: endpoint.port,
-                    connect_only: known.connect_only,
-                    usage: known.usage,
-                    sources: known.sources,
-                    users: uses.map(|uses| uses.users),
-                    first_seen: known.first,
-                })
-            })
-            .collect();
         targets.sort_by(|a, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
+        let mut omitted = found.omitted;
+        omitted.extend(left_out.omitted());
+        omitted.sort_by_key(|omitted| (omitted.source, omitted.omission));
         Discovered {
             targets,
-            left_out,
-            omitted: found.omitted,
+            left_out: left_out.targets,
+            omitted,
         }
     }
 

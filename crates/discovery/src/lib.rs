@@ -21,7 +21,7 @@ mod user;
 mod workload;
 
 pub use finder::{DiscoveryRules, Finder, Found, Link, Use};
-pub use index::{Discovered, DiscoveredTarget, Event, Index, Key, LINGER, Omitted};
+pub use index::{Discovered, DiscoveredTarget, Event, Index, Key, LINGER, Omitted, Room};
 pub use kind::{KINDS, Kind, Resource, Visitor, each_kind};
 pub use metadata::{HASH_LABELS, HOSTS_ANNOTATION, Hashes, HostsAnnotation, Metadata, Owner};
 pub use object::Object;

@@ -29,5 +29,7 @@ words! {
         Unused = "unused",
         /// The object names more services than are read of one object.
         TooMany = "too_many",
+        /// Its namespace has as many targets as one may have (observer.discovery.maxPerNamespace).
+        NamespaceFull = "namespace_full",
     }
 }

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use privatelink_discovery::{
-    DiscoveryRules, Event, Index, Key, Kind, Metadata, Source, Visitor, each_kind, find,
+    DiscoveryRules, Event, Index, Key, Kind, Metadata, Room, Source, Visitor, each_kind, find,
 };
 use serde_json::Value;
 
@@ -125,14 +125,14 @@ fn a_large_cluster_takes_a_few_mebibytes() {
     let mut index = Index::default();
     // The catalogue is in memory before the first object is.
     list("Pod", 1, &pod, &mut index);
-    index.discovered(SystemTime::UNIX_EPOCH, 500);
+    index.discovered(SystemTime::UNIX_EPOCH, &Room::of(500));
 
     let before = status("VmRSS:");
     let mut took = list("Pod", PODS, &pod, &mut index);
     took += list("PersistentVolume", VOLUMES, &volume, &mut index);
     let after = status("VmRSS:");
     let started = Instant::now();
-    let discovered = index.discovered(SystemTime::UNIX_EPOCH, 500);
+    let discovered = index.discovered(SystemTime::UNIX_EPOCH, &Room::of(500));
     let folded = started.elapsed();
     assert_eq!(discovered.targets.len(), 5 + ACCOUNTS);
     // Both lists again, beside the ones before.

@@ -19,8 +19,8 @@ use std::time::SystemTime;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use privatelink_discovery::{
-    Discovered, DiscoveryRules, Event, Index, Key, Kind, Metadata, Source, Visitor, each_kind,
-    find, target_file,
+    Discovered, DiscoveryRules, Event, Index, Key, Kind, Metadata, Room, Source, Visitor,
+    each_kind, find, target_file,
 };
 use privatelink_verdict::admission::Allowed;
 use privatelink_verdict::catalogue::Cloud;
@@ -95,7 +95,7 @@ fn run(file: &Path) -> Result<(), Failed> {
             return Err(format!("discovery does not read {}", object["kind"]).into());
         }
     }
-    let discovered = index.discovered(SystemTime::UNIX_EPOCH, 500);
+    let discovered = index.discovered(SystemTime::UNIX_EPOCH, &Room::of(500));
     let (targets, omitted) = shown(&discovered);
     if (&targets, &omitted) != (&case.targets, &case.omitted) {
         let found = format!("{targets:#?}\nomitted: {omitted:#?}");

@@ -129,7 +129,9 @@ impl Published {
         } else {
             warn!(
                 targets,
-                left_out, "published the targets, but some had no room; raise limits.maxTargets"
+                left_out,
+                "published the targets, but some had no room; raise limits.maxTargets, or \
+                 observer.discovery.maxPerNamespace for a namespace that is full"
             );
         }
     }

@@ -5,6 +5,7 @@
 //! leader writes. Nothing here is a precondition of probing: agents go on with what they read last.
 
 mod client;
+mod cluster_dns;
 mod discovered_objects;
 mod election;
 mod events;
@@ -18,6 +19,8 @@ mod served;
 mod source_state;
 mod watch;
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +46,7 @@ use self::watch::{Watch, Watched};
 
 pub use self::client::ClientError;
 pub use self::election::{Election, Leadership};
-pub use self::publish::FILE;
+pub use self::publish::{CLUSTER_DNS, FILE};
 pub use self::source_state::{SourceState, StateSince};
 
 /// Between two rounds of writing statuses.
@@ -68,6 +71,8 @@ pub struct Options {
     pub crd: bool,
     /// How long a target stays after its last user.
     pub linger: Duration,
+    /// Whether the address of the cluster's DNS server is learned and published.
+    pub cluster_dns: bool,
 }
 
 /// What a new configuration may change.
@@ -78,6 +83,8 @@ pub struct ObserverRules {
     /// What teams may declare; `most` is how many targets agents have room for beside those of their own
     /// configuration.
     pub admission: AdmissionRules,
+    /// How many targets of discovery one namespace may have.
+    pub most_per_namespace: usize,
 }
 
 /// An observer. Clones are the same.
@@ -110,6 +117,10 @@ struct Inner {
     admission: Mutex<Admission>,
     /// Why nothing can be published; empty where it can.
     publishing: Mutex<String>,
+    /// The address of the cluster's DNS server, once it is known.
+    cluster_dns: Mutex<Option<IpAddr>>,
+    /// Whether every source was known once.
+    is_ready: AtomicBool,
 }
 
 impl Shared {
@@ -122,6 +133,8 @@ impl Shared {
                 discovered: Mutex::default(),
                 admission: Mutex::default(),
                 publishing: Mutex::default(),
+                cluster_dns: Mutex::default(),
+                is_ready: AtomicBool::default(),
             }),
             changed: Arc::default(),
             rules,
@@ -150,6 +163,18 @@ impl Shared {
 
     fn publishing(&self) -> MutexGuard<'_, String> {
         locked(&self.inner.publishing)
+    }
+
+    fn cluster_dns(&self) -> MutexGuard<'_, Option<IpAddr>> {
+        locked(&self.inner.cluster_dns)
+    }
+
+    fn is_ready(&self) -> bool {
+        let is_ready = &self.inner.is_ready;
+        if !is_ready.load(Ordering::Relaxed) && self.states().is_settled() {
+            is_ready.store(true, Ordering::Relaxed);
+        }
+        is_ready.load(Ordering::Relaxed)
     }
 }
 
@@ -204,6 +229,10 @@ impl Observer {
             leadership.clone(),
         );
         others.spawn(publisher.run());
+        if options.cluster_dns {
+            let client = clients.calling.clone();
+            others.spawn(cluster_dns::learn(client, shared.clone()));
+        }
         let mut watches = StartWatches {
             client: &clients.watching,
             shared: &shared,
@@ -227,10 +256,10 @@ impl Observer {
         (observer, ObserverTasks { election, others })
     }
 
-    /// Whether the observer answers questions about the cluster: every source was listed, or it is known
-    /// why not.
+    /// Whether the observer answers questions about the cluster: every source was listed once, or it was
+    /// known why not. It stays so, whatever the API server does.
     pub fn is_ready(&self) -> bool {
-        self.shared.states().is_settled()
+        self.shared.is_ready()
     }
 
     /// The state of each source that is on, by its word: those of discovery, and the declared targets.
@@ -242,6 +271,8 @@ impl Observer {
             .collect();
         let declared = states.of_kind(Declarations::RESOURCE.kind);
         sources.extend(declared.map(|known| (target::Source::Crd.as_str(), DECLARED, known)));
+        let learned = states.of_kind(cluster_dns::NAME);
+        sources.extend(learned.map(|known| (cluster_dns::NAME, cluster_dns::ABOUT, known)));
         sources
     }
 }

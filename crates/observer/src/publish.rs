@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use privatelink_discovery::target_file;
+use privatelink_discovery::{Room, target_file};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -19,6 +19,9 @@ use crate::watch::Watched as _;
 
 /// The file of the ConfigMap.
 pub const FILE: &str = "targets.yaml";
+
+/// The file of the ConfigMap with the address of the cluster's DNS server.
+pub const CLUSTER_DNS: &str = "cluster-dns";
 
 /// Between two looks, so that many changes at once are one.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -58,6 +61,7 @@ pub(crate) struct Publisher {
 /// What the ConfigMap held when it was read or written.
 struct Present {
     text: Option<String>,
+    cluster_dns: Option<String>,
     version: Option<String>,
     at: Instant,
 }
@@ -133,20 +137,26 @@ impl Publisher {
 
     /// The list as it is now. Every replica makes it, so that each knows when a target was used last.
     fn look(&self) -> (String, Published) {
-        let rules = self.shared.rules.borrow().admission.clone();
-        let admission = admission(self.shared.declared().iter(), &rules);
+        let rules = self.shared.rules.borrow().clone();
+        let admission = admission(self.shared.declared().iter(), &rules.admission);
         let mut lines: Vec<_> = admission.targets.iter().map(AcceptedTarget::line).collect();
-        let declared = admission
+        let endpoints = admission
             .targets
             .iter()
-            .map(|target| target.endpoints.len());
-        let mut declared = declared.sum();
+            .flat_map(|target| &target.endpoints);
+        let mut others = rules.admission.configured;
+        others.extend(endpoints.clone().cloned());
+        let mut declared = endpoints.count();
         if !self.is_declared_known() {
             lines.clone_from(&self.remembered);
             declared = lines.len();
         }
-        let most = rules.most.saturating_sub(declared);
-        let discovered = self.shared.index().discovered(SystemTime::now(), most);
+        let room = Room {
+            most: rules.admission.most.saturating_sub(declared),
+            most_per_namespace: rules.most_per_namespace,
+            others,
+        };
+        let discovered = self.shared.index().discovered(SystemTime::now(), &room);
         lines.extend(discovered.targets.iter().map(target_file::line));
         let (text, no_room) = target_file::render(&lines, ROOM);
         let published = Published {
@@ -177,14 +187,24 @@ impl Publisher {
         let Some(present) = self.present.take() else {
             return Ok(false);
         };
-        if present.text.as_deref() == Some(text) {
+        // An address that was learned by another replica, or earlier, stays.
+        let cluster_dns = self
+            .shared
+            .cluster_dns()
+            .map(|address| format!("{address}\n"));
+        let cluster_dns = cluster_dns.or_else(|| present.cluster_dns.clone());
+        if present.text.as_deref() == Some(text) && present.cluster_dns == cluster_dns {
             self.present = Some(present);
             return Ok(false);
+        }
+        let mut data = json!({FILE: text});
+        if let Some(address) = cluster_dns {
+            data[CLUSTER_DNS] = json!(address);
         }
         // The version: a write of another replica in between makes this one a conflict.
         let patch = Patch::Merge(json!({
             "metadata": {"resourceVersion": present.version},
-            "data": {FILE: text},
+            "data": data,
         }));
         if !self.leadership.is_leading() {
             return Ok(false);
@@ -221,8 +241,10 @@ impl Publisher {
 
 impl Present {
     fn new(config_map: ConfigMap) -> Self {
+        let mut data = config_map.data.unwrap_or_default();
         Self {
-            text: config_map.data.and_then(|mut data| data.remove(FILE)),
+            text: data.remove(FILE),
+            cluster_dns: data.remove(CLUSTER_DNS),
             version: config_map.metadata.resource_version,
             at: Instant::now(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use privatelink_machine::file::read_bounded;
 use privatelink_verdict::name::normalised;
 use privatelink_verdict::observation::AgentFault;
-use privatelink_verdict::resolver::{DNS_PORT, Servers};
+use privatelink_verdict::resolver::{DNS_PORT, LOCAL_DNS_OF_NODE, LOCAL_DNS_OF_PODS, Servers};
 use resolv_conf::{Config, ScopedIp};
 
 /// The largest resolv.conf that is read, in bytes: many times what resolv.conf(5) can put to use.
@@ -52,6 +52,19 @@ impl Nameservers {
                 ..Self::default()
             }),
             Servers::ResolvConf(path) => Self::read(path),
+            Servers::OfPods { cluster, node } => {
+                let of_node = Self::read(node)
+                    .map(|node| node.servers)
+                    .unwrap_or_default();
+                let is_local = of_node
+                    .iter()
+                    .any(|server| server.ip() == LOCAL_DNS_OF_NODE);
+                let local = vec![(LOCAL_DNS_OF_PODS, DNS_PORT).into()];
+                Ok(Self {
+                    servers: if is_local { local } else { cluster.clone() },
+                    ..Self::default()
+                })
+            }
         }
     }
 
@@ -160,6 +173,27 @@ mod tests {
                 ndots: 5,
             }
         );
+    }
+
+    #[test]
+    fn pods_of_a_node_with_local_dns_ask_it_and_others_the_servers_of_the_cluster() {
+        let folder = std::env::temp_dir().join(format!("plp-of-pods-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary directory");
+        let node = folder.join("resolv.conf");
+        let cluster: Vec<SocketAddr> = vec!["10.0.0.10:53".parse().expect("an address")];
+        let asked = || {
+            let servers = Servers::OfPods {
+                cluster: cluster.clone(),
+                node: node.clone(),
+            };
+            Nameservers::load(&servers).expect("servers").servers
+        };
+        assert_eq!(asked(), cluster, "without a resolv.conf of the node");
+        fs::write(&node, "nameserver 168.63.129.16\n").expect("a file");
+        assert_eq!(asked(), cluster);
+        fs::write(&node, "nameserver 169.254.10.10\n").expect("a file");
+        assert_eq!(asked(), ["169.254.10.11:53".parse().expect("an address")]);
+        fs::remove_dir_all(&folder).expect("it was made above");
     }
 
     #[test]

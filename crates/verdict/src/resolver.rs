@@ -1,10 +1,16 @@
 //! Resolver: a way to resolve names, by name, with its own servers or a resolv.conf.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// The port of a DNS server that is written without one (RFC 1035, section 4.2).
 pub const DNS_PORT: u16 = 53;
+
+/// LocalDNS of AKS, a cache on the node, as pods with the cluster's DNS policy ask it.
+pub const LOCAL_DNS_OF_PODS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 11));
+
+/// The same, as the node itself asks it.
+pub const LOCAL_DNS_OF_NODE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10));
 
 /// A way to resolve names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,4 +30,11 @@ pub enum Servers {
     Listed(Vec<SocketAddr>),
     /// A resolv.conf, read anew before every use.
     ResolvConf(PathBuf),
+    /// Those that pods ask: LocalDNS on a node that uses it, else these.
+    OfPods {
+        /// The servers of the cluster.
+        cluster: Vec<SocketAddr>,
+        /// The node's resolv.conf, read anew before every use.
+        node: PathBuf,
+    },
 }

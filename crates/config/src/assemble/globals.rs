@@ -10,6 +10,7 @@ use crate::assemble::admit;
 use crate::assemble::resolvers::Resolvers;
 use crate::assemble::values;
 use crate::diagnostic::Diagnostic;
+use crate::files::Files;
 use crate::plan::{Detail, Limits, MOST_TARGETS};
 use crate::problems::Problems;
 use crate::raw::{RawConfig, RawLimits};
@@ -33,7 +34,7 @@ pub(super) struct Globals {
 }
 
 impl Globals {
-    pub(super) fn read(raw: &RawConfig, problems: &mut Problems<'_>) -> Self {
+    pub(super) fn read(raw: &RawConfig, files: &mut Files, problems: &mut Problems<'_>) -> Self {
         let limits = limits(raw.limits.as_ref(), problems);
         let (interval, timeout) = interval_and_timeout(raw, &limits, problems);
         let tls = raw.tls.as_ref();
@@ -59,7 +60,7 @@ impl Globals {
             families: values::families(raw.address_families.as_ref(), problems)
                 .unwrap_or_else(|| vec![Family::Ipv4, Family::Ipv6]),
             rules: rules(raw, problems),
-            resolvers: Resolvers::read(raw.resolvers.as_deref(), problems),
+            resolvers: Resolvers::read(raw.resolvers.as_deref(), files, problems),
             allowed: admit::allowed(raw.allowed_hosts.as_deref(), problems),
             metrics: values::word(
                 raw.metrics.as_ref(),

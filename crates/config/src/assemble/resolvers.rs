@@ -1,17 +1,21 @@
 //! Resolvers: reads the resolvers, and decides by which of them a target is judged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::assemble::values;
+use crate::assemble::{servers_file, values};
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::files::Files;
 use crate::network;
 use crate::problems::Problems;
 use crate::raw::RawResolver;
 use crate::spanned::{Origin, Spanned};
-use crate::text::{self, NameText};
+use crate::text::{self, NameText, ServerText};
 use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::resolver::{Resolver, Servers};
 use privatelink_verdict::suggest::did_you_mean;
+
+/// The resolv.conf of the node, which the pod has by `dnsPolicy: Default`.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The words of `pathFor`.
 pub(super) const USAGES: [(&str, Usage); 2] = [
@@ -25,81 +29,55 @@ pub(super) struct Resolvers {
     pub(super) all: Vec<Resolver>,
     registries: Option<String>,
     volumes: Option<String>,
+    /// The names of those whose servers are not known yet.
+    left_out: Vec<String>,
 }
 
 impl Resolvers {
     pub(super) fn read(
         written: Option<&[Spanned<RawResolver>]>,
+        files: &mut Files,
         problems: &mut Problems<'_>,
     ) -> Self {
         let mut resolvers = Self {
             all: Vec::new(),
             registries: None,
             volumes: None,
+            left_out: Vec::new(),
         };
         for written in written.unwrap_or_default() {
-            resolvers.add(written, problems);
+            resolvers.add(written, files, problems);
         }
         if resolvers.all.is_empty() {
             resolvers.all.push(Resolver {
                 name: "system".to_owned(),
-                servers: Servers::ResolvConf(PathBuf::from("/etc/resolv.conf")),
+                servers: Servers::ResolvConf(RESOLV_CONF.into()),
                 must_agree: false,
             });
         }
         resolvers
     }
 
-    fn add(&mut self, written: &Spanned<RawResolver>, problems: &mut Problems<'_>) {
+    fn add(
+        &mut self,
+        written: &Spanned<RawResolver>,
+        files: &mut Files,
+        problems: &mut Problems<'_>,
+    ) {
         let raw = &written.value;
         let name = &raw.name.value.0;
         // The command line names a resolver by its address, which may have brackets.
         let typed = raw.name.location.origin == Origin::CommandLine;
         if !typed && !text::is_name(name) {
             problems.error(raw.name.location, bad_name(name));
-        } else if self.all.iter().any(|known| known.name == *name) {
+        } else if self.all.iter().any(|known| known.name == *name) || self.left_out.contains(name) {
             problems.error(
                 raw.name.location,
                 Diagnostic::new(format!("there are two resolvers called {}", quoted(name)))
                     .help("give one of them another name"),
             );
         }
-        let servers = match (&raw.servers, &raw.resolv_conf) {
-            (Some(servers), None) if servers.value.is_empty() => {
-                problems.error(
-                    servers.location,
-                    Diagnostic::new(format!("the resolver {} has no servers", quoted(name))),
-                );
-                Servers::Listed(Vec::new())
-            }
-            (Some(servers), None) => Servers::Listed(
-                servers
-                    .value
-                    .iter()
-                    .filter_map(|server| {
-                        problems.check(server.location, network::server(&server.value.0))
-                    })
-                    .collect(),
-            ),
-            (None, Some(path)) => {
-                if path.value.0.is_empty() {
-                    problems.error(path.location, Diagnostic::new("resolvConf is empty"));
-                }
-                Servers::ResolvConf(PathBuf::from(&path.value.0))
-            }
-            (given, _) => {
-                let what = match given {
-                    Some(_) => "both `servers` and `resolvConf`",
-                    None => "neither `servers` nor `resolvConf`",
-                };
-                problems.error(
-                    raw.name.location,
-                    Diagnostic::new(format!("the resolver {} has {what}", quoted(name)))
-                        .help("write one of them"),
-                );
-                Servers::Listed(Vec::new())
-            }
-        };
+        let servers = servers(raw, files, problems);
         for usage in raw.path_for.iter().flatten() {
             let Some(meant) = values::word(Some(usage), "pathFor", &USAGES, problems) else {
                 continue;
@@ -121,11 +99,14 @@ impl Resolvers {
                 ),
             }
         }
-        self.all.push(Resolver {
-            name: name.clone(),
-            servers,
-            must_agree: raw.must_agree.unwrap_or(false),
-        });
+        match servers {
+            None => self.left_out.push(name.clone()),
+            Some(servers) => self.all.push(Resolver {
+                name: name.clone(),
+                servers,
+                must_agree: raw.must_agree.unwrap_or(false),
+            }),
+        }
     }
 
     /// The name of the resolver that a target is judged by: its own, else that of its usage, else the
@@ -137,6 +118,7 @@ impl Resolvers {
         problems: &mut Problems<'_>,
     ) -> String {
         let first = || self.all.first().map(|first| first.name.clone());
+        let written = written.filter(|written| !self.left_out.contains(&written.value.0));
         if let Some(written) = written {
             let name = &written.value.0;
             if self.all.iter().any(|known| known.name == *name) {
@@ -161,9 +143,86 @@ impl Resolvers {
             Some(Usage::Volumes) => self.volumes.clone(),
             None => None,
         }
+        .filter(|name| !self.left_out.contains(name))
         .or_else(first)
         .unwrap_or_default()
     }
+}
+
+/// Where the servers of a resolver come from. `None`: they are not known yet, and a warning says so.
+fn servers(raw: &RawResolver, files: &mut Files, problems: &mut Problems<'_>) -> Option<Servers> {
+    let name = quoted(&raw.name.value.0);
+    let given: Vec<_> = [
+        ("`servers`", raw.servers.is_some()),
+        ("`resolvConf`", raw.resolv_conf.is_some()),
+        ("`serversFile`", raw.servers_file.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(key, is_given)| is_given.then_some(key))
+    .collect();
+    if given.len() != 1 {
+        let what = match given[..] {
+            [] => "neither `servers` nor `resolvConf`".to_owned(),
+            [one, other] => format!("both {one} and {other}"),
+            _ => format!("all of {}", given.join(", ")),
+        };
+        problems.error(
+            raw.name.location,
+            Diagnostic::new(format!("the resolver {name} has {what}")).help("write one of them"),
+        );
+        return Some(Servers::Listed(Vec::new()));
+    }
+    if let Some(path) = &raw.resolv_conf {
+        if path.value.0.is_empty() {
+            problems.error(path.location, Diagnostic::new("resolvConf is empty"));
+        }
+        if let Some(local_dns) = raw.local_dns.as_ref().filter(|local_dns| local_dns.value) {
+            problems.error(
+                local_dns.location,
+                Diagnostic::new(
+                    "localDns has no effect beside resolvConf, which says what is asked",
+                )
+                .help("remove localDns"),
+            );
+        }
+        return Some(Servers::ResolvConf(PathBuf::from(&path.value.0)));
+    }
+    let listed = if let Some(servers) = &raw.servers {
+        if servers.value.is_empty() {
+            problems.error(
+                servers.location,
+                Diagnostic::new(format!("the resolver {name} has no servers")),
+            );
+        }
+        let mut check = |server: &Spanned<ServerText>| {
+            problems.check(server.location, network::server(&server.value.0))
+        };
+        servers.value.iter().filter_map(&mut check).collect()
+    } else {
+        let path = raw.servers_file.as_ref()?;
+        match servers_file::read(Path::new(&path.value.0), files) {
+            Ok(servers) => servers,
+            Err(why) => {
+                problems.warning(
+                    path.location,
+                    Diagnostic::new(format!("the resolver {name} is left out: {why}")),
+                );
+                return None;
+            }
+        }
+    };
+    let is_of_pods = raw
+        .local_dns
+        .as_ref()
+        .is_some_and(|local_dns| local_dns.value);
+    Some(if is_of_pods {
+        Servers::OfPods {
+            cluster: listed,
+            node: RESOLV_CONF.into(),
+        }
+    } else {
+        Servers::Listed(listed)
+    })
 }
 
 /// The error for a name that does not match [`text::NAME_PATTERN`].

@@ -11,12 +11,14 @@ use crate::finder::{Link, Use};
 use crate::kind::Kind as _;
 use crate::omission::Omission;
 use crate::source::Source;
+use crate::sources::annotations::Namespace;
 use crate::sources::secret_provider_class::SecretProviderClass;
 use crate::sources::volumes::PersistentVolume;
 use crate::user::{self, JOB};
 
 const CLASS: &str = SecretProviderClass::RESOURCE.kind;
 const VOLUME: &str = PersistentVolume::RESOURCE.kind;
+const NAMESPACE: &str = Namespace::RESOURCE.kind;
 
 /// A host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,27 +29,39 @@ pub(super) struct HostAndPort {
 
 /// Who uses what.
 #[derive(Debug)]
-pub(super) struct Aggregate {
-    pub(super) endpoints: HashMap<HostAndPort, Uses>,
+pub(super) struct Aggregate<'a> {
+    pub(super) endpoints: HashMap<HostAndPort, Uses<'a>>,
     pub(super) omitted: Vec<Omitted>,
 }
 
 /// The uses of a host and port.
 #[derive(Debug)]
-pub(super) struct Uses {
+pub(super) struct Uses<'a> {
     pub(super) connect_only: bool,
     pub(super) usage: Option<Usage>,
     pub(super) sources: Vec<Source>,
     pub(super) users: Users,
+    /// The users themselves.
+    pub(super) named_by: HashSet<UserRef<'a>>,
 }
 
 /// A user, borrowed from the index. Workloads are in order before other objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct UserRef<'a> {
+pub(super) struct UserRef<'a> {
     is_object: bool,
     namespace: &'a str,
     kind: &'a str,
     name: &'a str,
+}
+
+impl<'a> UserRef<'a> {
+    /// The namespace that it is in, or is. `None`: it concerns the whole cluster.
+    pub(super) fn place(&self) -> Option<&'a str> {
+        match self.namespace {
+            "" => (self.kind == NAMESPACE).then_some(self.name),
+            namespace => Some(namespace),
+        }
+    }
 }
 
 impl fmt::Display for UserRef<'_> {
@@ -64,7 +78,7 @@ struct Collected<'a> {
     users: HashSet<UserRef<'a>>,
 }
 
-pub(super) fn aggregate(tables: &BTreeMap<&'static str, Table>) -> Aggregate {
+pub(super) fn aggregate<'a>(tables: &'a BTreeMap<&'static str, Table>) -> Aggregate<'a> {
     let mut collector = Collector {
         tables,
         claimed: claimed(tables),
@@ -211,7 +225,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    fn finish(self) -> Aggregate {
+    fn finish(self) -> Aggregate<'a> {
         let endpoints = self.endpoints.into_iter().map(|((host, port), collected)| {
             let host = host.to_owned();
             (HostAndPort { host, port }, collected.finish())
@@ -231,8 +245,8 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl Collected<'_> {
-    fn finish(self) -> Uses {
+impl<'a> Collected<'a> {
+    fn finish(self) -> Uses<'a> {
         let usages = self.uses.iter().map(|(_, usage)| *usage);
         // What a node uses is judged on the node's path, also where pods use it; their path is compared.
         let usage = usages.max().flatten();
@@ -261,6 +275,7 @@ impl Collected<'_> {
                 namespaces: namespaces.len() as u64,
                 examples: examples.map(UserRef::to_string).collect(),
             },
+            named_by: self.users,
         }
     }
 }

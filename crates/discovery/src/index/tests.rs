@@ -66,7 +66,7 @@ fn render(targets: &[DiscoveredTarget], room: usize) -> (String, usize) {
 
 /// The hosts at `now`; one that is only kept for a while in brackets.
 fn hosts(index: &mut Index, now: SystemTime) -> String {
-    let targets = index.discovered(now, 500).targets.into_iter();
+    let targets = index.discovered(now, &Room::of(500)).targets.into_iter();
     let hosts = targets.map(|target| match target.users {
         Some(_) => target.host,
         None => format!("({})", target.host),
@@ -148,7 +148,7 @@ fn the_list_of_a_namespace_replaces_what_is_known_of_that_namespace_alone() {
 fn what_a_file_lists_stays_for_an_hour_after_a_restart() {
     let mut before = Index::default();
     apply(&mut before, "a/x", &["a.vault.azure.net"]);
-    let (file, _) = render(&before.discovered(START, 10).targets, 10_000);
+    let (file, _) = render(&before.discovered(START, &Room::of(10)).targets, 10_000);
 
     let mut after = Index::default();
     after.remember(target_file::read(&file, START), START);
@@ -208,11 +208,11 @@ fn a_clock_that_is_set_back_removes_nothing() {
 fn when_a_target_was_seen_first_is_kept_through_its_absence() {
     let mut index = Index::default();
     apply(&mut index, "a/x", &["one"]);
-    index.discovered(START, 500);
+    index.discovered(START, &Room::of(500));
     index.take("Deployment", "", Event::Delete(key("a/x")));
-    index.discovered(START + MINUTE, 500);
+    index.discovered(START + MINUTE, &Room::of(500));
     apply(&mut index, "a/x", &["one"]);
-    let again = index.discovered(START + 2 * MINUTE, 500);
+    let again = index.discovered(START + 2 * MINUTE, &Room::of(500));
     assert_eq!(again.targets[0].first_seen, START);
 }
 
@@ -224,14 +224,108 @@ fn new_targets_never_drive_out_others_and_what_has_no_room_is_counted() {
         let hosts = discovered.targets.into_iter().map(|target| target.host);
         (hosts.collect::<Vec<_>>().join(" "), discovered.left_out)
     };
-    assert_eq!(names(index.discovered(START, 3)), ("m n".to_owned(), 0));
+    assert_eq!(
+        names(index.discovered(START, &Room::of(3))),
+        ("m n".to_owned(), 0)
+    );
     apply(&mut index, "b/flood", &["a", "b", "c", "z"]);
     let later = START + MINUTE;
-    assert_eq!(names(index.discovered(later, 3)), ("a m n".to_owned(), 3));
+    assert_eq!(
+        names(index.discovered(later, &Room::of(3))),
+        ("a m n".to_owned(), 3)
+    );
     // One that no object uses any more makes room for one that is in use.
     apply(&mut index, "a/x", &["m"]);
     let later = later + MINUTE;
-    assert_eq!(names(index.discovered(later, 3)), ("a b m".to_owned(), 3));
+    assert_eq!(
+        names(index.discovered(later, &Room::of(3))),
+        ("a b m".to_owned(), 3)
+    );
+}
+
+/// The hosts, how many had no room, and what is said of their users.
+fn with_room(index: &mut Index, now: SystemTime, room: &Room) -> (String, usize, String) {
+    let discovered = index.discovered(now, room);
+    let hosts = discovered.targets.iter().map(|target| target.host.as_str());
+    let hosts = hosts.collect::<Vec<_>>().join(" ");
+    let full = discovered.omitted.iter();
+    let full = full.filter(|omitted| omitted.omission == Omission::NamespaceFull);
+    let full = full.map(|omitted| format!("{} {}", omitted.objects, omitted.examples.join(", ")));
+    (hosts, discovered.left_out, full.collect())
+}
+
+#[test]
+fn a_namespace_that_names_many_hosts_takes_no_room_from_the_others() {
+    let mut index = Index::default();
+    let room = Room {
+        most_per_namespace: 2,
+        ..Room::of(4)
+    };
+    // They are there first, and more than there is room for in all.
+    apply(&mut index, "flood/x", &["f1", "f2", "f3", "f4"]);
+    apply(&mut index, "flood/y", &["f4", "f5"]);
+    with_room(&mut index, START, &room);
+    apply(&mut index, "shop/web", &["s1", "s2"]);
+    let later = START + MINUTE;
+    let (hosts, left_out, full) = with_room(&mut index, later, &room);
+    assert_eq!((hosts.as_str(), left_out), ("f1 f2 s1 s2", 3));
+    assert_eq!(full, "2 Deployment flood/x, Deployment flood/y");
+}
+
+#[test]
+fn what_another_namespace_or_the_whole_cluster_uses_too_has_room_there() {
+    let mut index = Index::default();
+    let room = Room {
+        most_per_namespace: 1,
+        ..Room::of(9)
+    };
+    apply(&mut index, "flood/x", &["f1", "shared", "volume", "own"]);
+    apply(&mut index, "shop/web", &["shared"]);
+    let volume = Found {
+        uses: vec![of_host("volume")],
+        ..Found::default()
+    };
+    index.take("PersistentVolume", "", Event::Apply(key("share"), volume));
+    let taken = Room {
+        others: [("own".to_owned(), 443)].into(),
+        ..room
+    };
+    let (hosts, left_out, _) = with_room(&mut index, START, &taken);
+    assert_eq!((hosts.as_str(), left_out), ("f1 own shared volume", 0));
+}
+
+#[test]
+fn the_annotation_of_a_namespace_takes_its_room() {
+    let mut index = Index::default();
+    let room = Room {
+        most_per_namespace: 1,
+        ..Room::of(9)
+    };
+    let annotated = Found {
+        uses: vec![of_host("a"), of_host("b")],
+        ..Found::default()
+    };
+    index.take("Namespace", "", Event::Apply(key("shop"), annotated));
+    let (hosts, left_out, full) = with_room(&mut index, START, &room);
+    assert_eq!((hosts.as_str(), left_out), ("a", 1));
+    assert_eq!(full, "1 Namespace shop");
+}
+
+#[test]
+fn what_a_namespace_used_until_now_takes_its_room_while_it_stays() {
+    let mut index = Index::default();
+    let room = Room {
+        most_per_namespace: 2,
+        ..Room::of(9)
+    };
+    for n in 0..9 {
+        let (one, other) = (format!("h{n}a"), format!("h{n}b"));
+        apply(&mut index, "flood/x", &[&one, &other]);
+        let (_, left_out, _) = with_room(&mut index, START + n * MINUTE, &room);
+        assert_eq!(left_out, 2 * n as usize, "those before it");
+    }
+    let (hosts, ..) = with_room(&mut index, START + 9 * MINUTE, &room);
+    assert_eq!(hosts, "h8a h8b");
 }
 
 #[test]
@@ -247,7 +341,7 @@ fn the_users_of_a_target_are_counted_once_with_the_first_three_as_examples() {
         ..workload("a/x", &["one"])
     };
     index.take("Pod", "", Event::Apply(key("a/x-1"), pod));
-    let discovered = index.discovered(START, 500);
+    let discovered = index.discovered(START, &Room::of(500));
     let users = discovered.targets[0].users.clone().expect("it is in use");
     assert_eq!(
         users.to_string(),
@@ -272,7 +366,7 @@ fn nothing_depends_on_the_order_of_events() {
         for (name, host) in &pairs {
             apply(&mut index, name, &[host]);
         }
-        index.discovered(START, 5)
+        index.discovered(START, &Room::of(5))
     };
     assert_eq!(listed(false), listed(true));
 }
@@ -341,7 +435,7 @@ fn as_every_kind(object: &Value) -> Discovered {
             ..DiscoveryRules::default()
         },
     });
-    index.discovered(START, 500)
+    index.discovered(START, &Room::of(500))
 }
 
 /// An object with every field that any kind reads, each of them `leaf`.
@@ -458,7 +552,7 @@ fn a_file_is_cut_at_its_room_and_what_is_cut_is_counted() {
         let _ = write!(host, "h{n:03}.example");
         apply(&mut index, &format!("a/{n}"), &[&host]);
     }
-    let targets = index.discovered(START, 500).targets;
+    let targets = index.discovered(START, &Room::of(500)).targets;
     let (whole, left_out) = render(&targets, usize::MAX);
     assert_eq!((left_out, whole.lines().count()), (0, 102));
     let (cut, left_out) = render(&targets, whole.len() / 2);

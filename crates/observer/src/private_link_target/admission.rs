@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::iter;
 
 use ipnet::IpNet;
 use k8s_openapi::jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct AdmissionRules {
     pub denied: Vec<IpNet>,
     /// The hosts and ports of the operator's own targets, which come first.
     pub configured: HashSet<(String, u16)>,
+    /// Their names, which no other target can have.
+    pub names: HashSet<String>,
     /// How many targets the objects of a namespace may make.
     pub most_per_namespace: usize,
     /// How many targets all objects may make.
@@ -166,6 +169,16 @@ fn decide(
             ),
         ));
     }
+    if let Some(name) = target_names(object, &spec).find(|name| rules.names.contains(name)) {
+        return Err(NotAccepted::new(
+            AcceptedReason::ConfiguredByOperator,
+            format!(
+                "metadata.name: a target of the operator's configuration is called {}, and this one would \
+                 be called so too; give this object another name",
+                quoted(&name)
+            ),
+        ));
+    }
     if let Some((endpoint, (older, settings))) = endpoints
         .iter()
         .find_map(|one| Some((one, taken.endpoints.get(one)?)))
@@ -232,6 +245,14 @@ fn decide(
         endpoints,
         spec,
     })))
+}
+
+/// What the targets of an object are called.
+fn target_names(object: &Declared, spec: &PrivateLinkTargetSpec) -> impl Iterator<Item = String> {
+    let name = target_name(&object.key);
+    let regions = spec.data_regions.iter().flatten();
+    let endpoints = regions.map(|region| format!("{name}:data:{region}"));
+    iter::once(name.clone()).chain(endpoints.collect::<Vec<_>>())
 }
 
 fn written_port(spec: &PrivateLinkTargetSpec) -> Option<u16> {

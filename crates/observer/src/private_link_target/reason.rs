@@ -21,7 +21,7 @@ words! {
         ProtocolNotAllowed = "ProtocolNotAllowed",
         /// An expected network lies in `deniedCidrs`, so that its addresses are never dialled.
         NetworkDenied = "NetworkDenied",
-        /// The operator's configuration has the host and port.
+        /// The operator's configuration has the host and port, or a target of the same name.
         ConfiguredByOperator = "ConfiguredByOperator",
         /// An older object has the host and port with other settings.
         Conflict = "Conflict",

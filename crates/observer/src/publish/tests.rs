@@ -28,6 +28,7 @@ impl Replica {
                 most_per_namespace: 20,
                 ..AdmissionRules::default()
             },
+            most_per_namespace: 200,
         });
         let shared = Shared::new(LINGER, known);
         let leases = Api::namespaced(lease.client(), "default");
@@ -111,6 +112,30 @@ async fn a_new_target_is_published_within_seconds_and_the_next_one_half_a_minute
     let more = config_map.writes().len() - writes;
     assert!((3..=5).contains(&more), "{more} writes in 130 s");
     assert!(published(&config_map).contains("b99.vault.azure.net"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_address_of_the_clusters_dns_is_published_when_it_is_known_and_stays() {
+    let (config_map, lease) = (config_map(), lease());
+    let address = || config_map.object()["data"][CLUSTER_DNS].clone();
+    let first = Replica::start(&config_map, &lease, "a");
+    first.see("a.vault.azure.net");
+    pass(40).await;
+    assert_eq!(address(), json!(null));
+    *first.shared.cluster_dns() = Some("10.0.0.10".parse().expect("an address"));
+    first.shared.changed.notify_one();
+    pass(40).await;
+    assert_eq!(address(), json!("10.0.0.10\n"));
+    first.election.abort();
+    let second = Replica::start(&config_map, &lease, "b");
+    second.see("b.vault.azure.net");
+    pass(90).await;
+    assert!(published(&config_map).contains("b.vault.azure.net"));
+    assert_eq!(
+        address(),
+        json!("10.0.0.10\n"),
+        "this one does not know it yet"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
 use kube::client::{Body, ClientBuilder};
-use privatelink_discovery::{DiscoveryRules, KINDS, Kind, LINGER, Source, Visitor, each_kind};
+use privatelink_discovery::{
+    DiscoveryRules, KINDS, Kind, LINGER, Room, Source, Visitor, each_kind,
+};
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
 use tower::service_fn;
@@ -156,6 +158,7 @@ impl Watching {
         let (rules, known) = channel::channel(ObserverRules {
             discovery: DiscoveryRules::default(),
             admission: AdmissionRules::default(),
+            most_per_namespace: 100,
         });
         let shared = Shared::new(LINGER, known);
         each_kind(&mut Start {
@@ -179,7 +182,10 @@ impl Watching {
 
     /// The hosts that are in use.
     fn hosts(&self) -> Vec<String> {
-        let discovered = self.shared.index().discovered(SystemTime::now(), 100);
+        let discovered = self
+            .shared
+            .index()
+            .discovered(SystemTime::now(), &Room::of(100));
         let used = discovered
             .targets
             .into_iter()

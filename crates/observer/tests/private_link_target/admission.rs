@@ -283,6 +283,28 @@ fn the_operators_own_target_comes_first() {
 }
 
 #[test]
+fn a_name_that_the_operator_gave_to_another_target_is_refused_as_agents_would_refuse_it() {
+    let configured = AdmissionRules {
+        names: ["a:taken".to_owned(), "a:acr:data:westeurope".to_owned()].into(),
+        ..rules()
+    };
+    let registry = json!({"host": "contoso.azurecr.io", "dataRegions": ["westeurope"]});
+    let admission = decided(
+        &[
+            ("a/taken", json!({"host": "kv.vault.azure.net"})),
+            ("a/acr", registry.clone()),
+            ("b/acr", registry),
+        ],
+        &configured,
+    );
+    let (reason, message) = said(&admission, "a/taken");
+    assert_eq!(reason, "ConfiguredByOperator");
+    assert!(message.contains("another name"), "{message}");
+    assert_eq!(said(&admission, "a/acr").0, "ConfiguredByOperator");
+    assert_eq!(said(&admission, "b/acr").0, "Accepted");
+}
+
+#[test]
 fn a_namespace_makes_as_many_targets_as_are_allowed_and_the_oldest_have_them() {
     let capped = AdmissionRules {
         most_per_namespace: 3,

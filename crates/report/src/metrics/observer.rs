@@ -53,7 +53,7 @@ definitions! {
         "Targets for the agents, by what declared them.",
         "always, for crd and discovered";
     TargetsLeftOut Gauge "privatelink_observer_targets_left_out" []
-        "Targets that there is no room for (`limits.maxTargets`).",
+        "Targets that there is no room for, in all (`limits.maxTargets`) or in their namespace.",
         "always";
 }
 

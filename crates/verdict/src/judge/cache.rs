@@ -7,7 +7,7 @@
 //! It runs `CoreDNS` (Azure/AgentBaker, `localdns.sh`), which gives expired ones a TTL of 0 s (its
 //! documentation of the plugin cache).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Case;
@@ -15,12 +15,10 @@ use crate::address::{Class, ClassSet};
 use crate::fact::ResolverFact;
 use crate::history::{Answered, History, Trend};
 use crate::observation::{Comparison, Query, Resolution};
+use crate::resolver::{LOCAL_DNS_OF_NODE, LOCAL_DNS_OF_PODS};
 
 /// Where LocalDNS listens on a node, for pods and for the node itself.
-const LOCAL_DNS: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 11)),
-];
+const LOCAL_DNS: [IpAddr; 2] = [LOCAL_DNS_OF_NODE, LOCAL_DNS_OF_PODS];
 
 /// No cache keeps an answer for longer, whatever its TTL (RFC 8767 section 4).
 const LONGEST: Duration = Duration::from_hours(7 * 24);
