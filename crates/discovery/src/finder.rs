@@ -71,6 +71,9 @@ pub enum Link {
     SecretProviderClass(String),
     /// It mounts this claim of its namespace.
     Claim(String),
+    /// It mounts the claims of its namespace that are called so, with `-` and a number after it: those that a
+    /// `StatefulSet` makes from a template.
+    ClaimsOf(String),
     /// It is a volume that this claim is bound to.
     ClaimedBy {
         /// The claim's namespace.
@@ -162,6 +165,11 @@ impl<'a> Finder<'a> {
             self.source = source;
             read(self);
         }
+    }
+
+    /// Whether a service was found.
+    pub(crate) fn has_found(&self) -> bool {
+        !self.found.uses.is_empty()
     }
 
     pub(crate) fn used_by(&mut self, user: User) {

@@ -11,6 +11,8 @@ words! {
         InSecret = "in_secret",
         /// The name is in an environment variable of the workload.
         InEnvironment = "in_environment",
+        /// A storage account is named, and not which of its services is used.
+        ServiceUnknown = "service_unknown",
         /// The text is a template that has not been filled in.
         Placeholder = "placeholder",
         /// The object names a cloud whose suffixes are not known.

@@ -76,6 +76,10 @@ record! {
         csi: CsiVolume = "csi",
         /// A share of Azure Files, written in the pod.
         azure_file: AzureFile = "azureFile",
+        /// A share behind an NFS server.
+        nfs: Nfs = "nfs",
+        /// A volume of a `FlexVolume` driver.
+        flex: FlexVolume = "flexVolume",
         /// The content of an image.
         image: ImageVolume = "image",
         /// A claim.
@@ -106,6 +110,22 @@ record! {
     pub(crate) AzureFile {
         /// The secret with the account's name and key; empty where there is no such volume.
         secret_name: String = "secretName",
+    }
+}
+
+record! {
+    /// A share behind an NFS server.
+    pub(crate) Nfs {
+        /// The server; empty where there is no such volume.
+        server: String = "server",
+    }
+}
+
+record! {
+    /// A volume of a `FlexVolume` driver.
+    pub(crate) FlexVolume {
+        /// The driver's name; empty where there is no such volume.
+        driver: String = "driver",
     }
 }
 
@@ -144,6 +164,8 @@ pub(crate) struct Workload<'a> {
     /// The annotation of the template, where there is one.
     pub(crate) template_hosts: &'a str,
     pub(crate) spec: &'a PodSpec,
+    /// The templates of the claims that each of its pods gets.
+    pub(crate) claim_templates: &'a [ClaimTemplate],
 }
 
 impl Workload<'_> {
@@ -181,6 +203,7 @@ impl Kind for Pod {
             metadata,
             template_hosts: "",
             spec: &self.spec,
+            claim_templates: &[],
         };
         workload.find(finder);
     }
@@ -209,16 +232,39 @@ record! {
     pub(crate) ControllerSpec {
         /// Its pods.
         template: Template = "template",
+        /// The claims that each pod of a `StatefulSet` gets.
+        claim_templates: Vec<ClaimTemplate> = "volumeClaimTemplates",
     }
 }
 
-impl Template {
+record! {
+    /// A claim that each pod of a `StatefulSet` gets.
+    pub(crate) ClaimTemplate {
+        /// Its metadata.
+        metadata: ClaimMetadata = "metadata",
+    }
+}
+
+record! {
+    /// The metadata of such a claim.
+    pub(crate) ClaimMetadata {
+        /// What its name begins with.
+        name: String = "name",
+    }
+}
+
+impl ControllerSpec {
     fn find(&self, kind: &'static str, metadata: &Metadata, finder: &mut Finder<'_>) {
+        let Template {
+            metadata: of_pods,
+            spec,
+        } = &self.template;
         let workload = Workload {
             kind,
             metadata,
-            template_hosts: &self.metadata.hosts.0,
-            spec: &self.spec,
+            template_hosts: &of_pods.hosts.0,
+            spec,
+            claim_templates: &self.claim_templates,
         };
         workload.find(finder);
     }
@@ -239,7 +285,7 @@ macro_rules! controllers {
             const RESOURCE: Resource = Resource::built_in("apps", stringify!($name), $plural);
 
             fn find(&self, metadata: &Metadata, finder: &mut Finder<'_>) {
-                self.spec.template.find(Self::RESOURCE.kind, metadata, finder);
+                self.spec.find(Self::RESOURCE.kind, metadata, finder);
             }
         })+
     };
@@ -290,8 +336,7 @@ impl Kind for Job {
             matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
         };
         if !self.status.conditions.iter().any(is_over) {
-            let template = &self.spec.template;
-            template.find(Self::RESOURCE.kind, metadata, finder);
+            self.spec.find(Self::RESOURCE.kind, metadata, finder);
         }
     }
 }
@@ -324,7 +369,7 @@ impl Kind for CronJob {
     const RESOURCE: Resource = Resource::built_in("batch", "CronJob", "cronjobs");
 
     fn find(&self, metadata: &Metadata, finder: &mut Finder<'_>) {
-        let template = &self.spec.job.spec.template;
-        template.find(Self::RESOURCE.kind, metadata, finder);
+        let jobs = &self.spec.job.spec;
+        jobs.find(Self::RESOURCE.kind, metadata, finder);
     }
 }

@@ -64,13 +64,24 @@ pub fn admit_known(
     if allowed.iter().any(|allowed| allowed.covers(host)) {
         return Ok(port);
     }
-    if service.is_none() {
+    let Some(service) = service else {
         return Err(Refusal::UnknownHost);
+    };
+    let has = |service: &Service| service.ports.iter().any(|listed| listed.number == port);
+    if has(service) || namesakes(service).any(has) {
+        return Ok(port);
     }
-    if ports.iter().all(|listed| listed.number != port) {
-        return Err(Refusal::Port);
-    }
-    Ok(port)
+    Err(Refusal::Port)
+}
+
+/// The services whose hosts end like those of `service`, so that a host does not say which it is: a namespace
+/// of Event Hubs, which has the port of Kafka, is called like one of Service Bus, which has not.
+fn namesakes(service: &'static Service) -> impl Iterator<Item = &'static Service> {
+    let services = catalogue::services().iter();
+    services.filter(|other| {
+        let mut suffixes = other.suffixes.iter();
+        suffixes.any(|suffix| service.suffixes.contains(suffix))
+    })
 }
 
 fn is_cluster_internal(host: &str) -> bool {
@@ -127,6 +138,11 @@ mod tests {
         assert_eq!(
             admitted("kv.vault.azure.net", Some(22), &[]),
             Err(Refusal::Port)
+        );
+        assert_eq!(
+            admitted("a.servicebus.windows.net", Some(9093), &[]),
+            Ok((9093, Some("service-bus"))),
+            "a host of Event Hubs ends like one of Service Bus"
         );
         assert_eq!(admitted("a.example", None, &[]), Err(Refusal::UnknownHost));
         let allowed = [Allowed::Host("a.example".to_owned())];

@@ -81,7 +81,7 @@ struct Collected<'a> {
 pub(super) fn aggregate<'a>(tables: &'a BTreeMap<&'static str, Table>) -> Aggregate<'a> {
     let mut collector = Collector {
         tables,
-        claimed: claimed(tables),
+        claimed: Claimed::new(tables),
         mounted: HashSet::new(),
         endpoints: HashMap::new(),
         omitted: BTreeMap::new(),
@@ -100,29 +100,43 @@ pub(super) fn aggregate<'a>(tables: &'a BTreeMap<&'static str, Table>) -> Aggreg
     collector.finish()
 }
 
-/// The volumes by the claims that they are bound to.
-fn claimed<'a>(
-    tables: &'a BTreeMap<&'static str, Table>,
-) -> HashMap<(&'a str, &'a str), Vec<&'a Entry>> {
-    let mut claimed: HashMap<_, Vec<_>> = HashMap::new();
-    for entry in tables
-        .get(VOLUME)
-        .iter()
-        .flat_map(|table| table.present.values())
-    {
-        for link in &entry.links {
-            if let Link::ClaimedBy { namespace, name } = link {
-                let claim = (namespace.as_str(), name.as_str());
-                claimed.entry(claim).or_default().push(entry);
+/// Volumes, by the claims that they are bound to.
+#[derive(Default)]
+struct Claimed<'a> {
+    /// By the claim's namespace and name.
+    by_name: HashMap<(&'a str, &'a str), Vec<&'a Entry>>,
+    /// The same without the number at the end of the name, where there is one.
+    by_stem: HashMap<(&'a str, &'a str), Vec<&'a Entry>>,
+}
+
+impl<'a> Claimed<'a> {
+    fn new(tables: &'a BTreeMap<&'static str, Table>) -> Self {
+        let mut claimed = Self::default();
+        let volumes = tables.get(VOLUME).into_iter();
+        for entry in volumes.flat_map(|table| table.present.values()) {
+            for link in &entry.links {
+                let Link::ClaimedBy { namespace, name } = link else {
+                    continue;
+                };
+                let (namespace, name) = (namespace.as_str(), name.as_str());
+                let claim = (namespace, name);
+                claimed.by_name.entry(claim).or_default().push(entry);
+                let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+                if let Some((stem, number)) = name.rsplit_once('-')
+                    && is_number(number)
+                {
+                    let claims = (namespace, stem);
+                    claimed.by_stem.entry(claims).or_default().push(entry);
+                }
             }
         }
+        claimed
     }
-    claimed
 }
 
 struct Collector<'a> {
     tables: &'a BTreeMap<&'static str, Table>,
-    claimed: HashMap<(&'a str, &'a str), Vec<&'a Entry>>,
+    claimed: Claimed<'a>,
     /// Classes and volumes that a workload mounts.
     mounted: HashSet<*const Entry>,
     endpoints: HashMap<(&'a str, u16), Collected<'a>>,
@@ -156,7 +170,13 @@ impl<'a> Collector<'a> {
                     }
                 }
                 Link::Claim(claim) => {
-                    let volumes = self.claimed.get(&(namespace, claim.as_str()));
+                    let volumes = self.claimed.by_name.get(&(namespace, claim.as_str()));
+                    for volume in volumes.cloned().unwrap_or_default() {
+                        self.mount(volume, user);
+                    }
+                }
+                Link::ClaimsOf(stem) => {
+                    let volumes = self.claimed.by_stem.get(&(namespace, stem.as_str()));
                     for volume in volumes.cloned().unwrap_or_default() {
                         self.mount(volume, user);
                     }

@@ -28,6 +28,8 @@ const COMPONENTS: &[(&str, &[&str], &str)] = &[
     (".azure.tablestorage", &["accountName"], "storage-table"),
     (".azure.servicebus", &["namespaceName"], "service-bus"),
     (".azure.eventhubs", &["eventHubNamespace"], "event-hubs"),
+    // Its checkpoints are blobs.
+    (".azure.eventhubs", &["storageAccountName"], "storage-blob"),
 ];
 
 record! {
@@ -74,12 +76,22 @@ impl Spec {
         for item in &self.metadata {
             environment::hosts(&item.value, finder);
         }
-        let component = COMPONENTS
+        let mut rows = COMPONENTS
             .iter()
-            .find(|(part, ..)| self.kind.contains(part));
-        let Some((_, keys, slug)) = component else {
-            return;
-        };
+            .filter(|(part, ..)| self.kind.contains(part));
+        if let Some((_, keys, slug)) = rows.next() {
+            self.resource(keys, slug, finder);
+        }
+        // Other services than the first are used only where they are named.
+        for (_, keys, slug) in rows {
+            if keys.iter().any(|key| self.item(key).is_some()) {
+                self.resource(keys, slug, finder);
+            }
+        }
+    }
+
+    /// The resource of this service that one of the settings `keys` names.
+    fn resource(&self, keys: &[&str], slug: &str, finder: &mut Finder<'_>) {
         let Some(item) = keys.iter().find_map(|key| self.item(key)) else {
             let in_secret = self.metadata.iter().any(|item| item.secret.0);
             if in_secret {

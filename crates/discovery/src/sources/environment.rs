@@ -2,6 +2,7 @@
 //! hosts are taken from these texts, which may hold secrets.
 
 use crate::finder::{Finder, How, Wanted};
+use crate::omission::Omission;
 use crate::workload::Workload;
 
 /// How much of a text is read, in bytes.
@@ -24,6 +25,9 @@ pub(crate) fn hosts(text: &str, finder: &mut Finder<'_>) {
         .rev()
         .find(|end| text.is_char_boundary(*end));
     let text = &text[..end.unwrap_or_default()];
+    if names_account_alone(text) {
+        finder.omit(Omission::ServiceUnknown);
+    }
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let mut rest = text;
     while let Some(start) = rest.find(is_part) {
@@ -44,6 +48,28 @@ pub(crate) fn hosts(text: &str, finder: &mut Finder<'_>) {
             );
         }
     }
+}
+
+/// Whether the text is the connection string of a storage account without the address of a service: the
+/// account and the suffix are there, and the program chooses the service.
+fn names_account_alone(text: &str) -> bool {
+    let has = |key: &str| {
+        text.split(';').any(|part| {
+            let value = part
+                .trim()
+                .split_once('=')
+                .filter(|(known, _)| known.eq_ignore_ascii_case(key));
+            value.is_some_and(|(_, value)| !value.is_empty())
+        })
+    };
+    let mut endpoints = [
+        "BlobEndpoint",
+        "QueueEndpoint",
+        "TableEndpoint",
+        "FileEndpoint",
+    ]
+    .iter();
+    has("AccountName") && !endpoints.any(|endpoint| has(endpoint))
 }
 
 /// The number after a host: `:443`, or `,1433` in the connection strings of SQL Server.

@@ -9,6 +9,18 @@ use crate::lenient::{Texts, record};
 use crate::metadata::Metadata;
 use crate::omission::Omission;
 use crate::source::Source;
+use crate::sources::environment;
+
+/// The settings in which scalers name their servers.
+const SERVERS: &[&str] = &[
+    "serverAddress",
+    "endpoint",
+    "bootstrapServers",
+    "address",
+    "addresses",
+    "host",
+    "hosts",
+];
 
 record! {
     /// What scales a workload.
@@ -86,16 +98,18 @@ impl Trigger {
                     self.named("storageAccountName", "storage-blob", finder);
                 }
             }
-            "azure-data-explorer" => self.url("endpoint", finder),
-            // Azure Monitor managed Prometheus; any other server is not ours to judge.
-            "prometheus" => self.url("serverAddress", finder),
-            _ => {}
-        }
-    }
-
-    fn url(&self, key: &str, finder: &mut Finder<'_>) {
-        if let Some(url) = self.metadata.get(key) {
-            finder.url(url, Wanted::Any, How::default());
+            // A server of any kind: a Prometheus of Azure Monitor, a database, Redis, Event Hubs as Kafka.
+            _ => {
+                for key in SERVERS {
+                    let Some(value) = metadata.get(key) else {
+                        continue;
+                    };
+                    match metadata.get("port").filter(|_| *key == "host") {
+                        Some(port) => environment::hosts(&format!("{value}:{port}"), finder),
+                        None => environment::hosts(value, finder),
+                    }
+                }
+            }
         }
     }
 

@@ -13,7 +13,9 @@ use crate::lenient::{Texts, record};
 use crate::metadata::Metadata;
 use crate::omission::Omission;
 use crate::source::Source;
-use crate::workload::{AzureFile, CsiVolume, Workload};
+use crate::workload::{AzureFile, CsiVolume, FlexVolume, Nfs, Workload};
+
+mod shared;
 
 /// A driver of Azure Storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,12 @@ record! {
         csi: CsiVolume = "csi",
         /// A share without a CSI driver.
         azure_file: AzureFile = "azureFile",
+        /// A share behind an NFS server.
+        nfs: Nfs = "nfs",
+        /// A volume of a `FlexVolume` driver.
+        flex: FlexVolume = "flexVolume",
+        /// What the mount is told.
+        mount_options: Vec<String> = "mountOptions",
         /// The claim that it is bound to.
         claim: ClaimReference = "claimRef",
     }
@@ -121,14 +129,19 @@ impl Kind for PersistentVolume {
     fn find(&self, _: &Metadata, finder: &mut Finder<'_>) {
         finder.from(Source::Volumes, |finder| {
             let Self { spec, status } = self;
+            let is_over = matches!(status.phase.as_str(), "Released" | "Failed");
             let is_storage =
                 Driver::new(&spec.csi.driver).is_some() || !spec.azure_file.secret_name.is_empty();
-            if is_storage && matches!(status.phase.as_str(), "Released" | "Failed") {
-                return finder.omit(Omission::Unused);
+            if is_over {
+                if is_storage {
+                    finder.omit(Omission::Unused);
+                }
+                return;
             }
-            csi(&spec.csi, finder);
+            csi(&spec.csi, &spec.mount_options, finder);
             azure_file(&spec.azure_file, finder);
-            if is_storage && !spec.claim.name.is_empty() {
+            shared::find(&spec.csi, &spec.nfs, &spec.flex, finder);
+            if !spec.claim.name.is_empty() && finder.has_found() {
                 finder.link(Link::ClaimedBy {
                     namespace: spec.claim.namespace.clone(),
                     name: spec.claim.name.clone(),
@@ -145,6 +158,8 @@ record! {
         provisioner: String = "provisioner",
         /// The driver's settings.
         parameters: Texts = "parameters",
+        /// What the mounts are told.
+        mount_options: Vec<String> = "mountOptions",
     }
 }
 
@@ -153,13 +168,15 @@ impl Kind for StorageClass {
         Resource::built_in("storage.k8s.io", "StorageClass", "storageclasses").of_the_cluster();
 
     fn find(&self, _: &Metadata, finder: &mut Finder<'_>) {
-        let Some(driver) = Driver::new(&self.provisioner) else {
-            return;
-        };
         finder.from(Source::Volumes, |finder| {
+            shared::of_driver(&self.provisioner, &self.parameters, finder);
+            let Some(driver) = Driver::new(&self.provisioner) else {
+                return;
+            };
             // Without an account the driver makes one, and the volumes name it.
             let account = driver.account(&self.parameters);
-            storage(driver, account, &self.parameters, finder);
+            let is_data_lake = is_data_lake(&self.parameters, &self.mount_options);
+            storage(driver, account, &self.parameters, is_data_lake, finder);
         });
     }
 }
@@ -167,8 +184,9 @@ impl Kind for StorageClass {
 /// The volumes that a workload mounts.
 pub(crate) fn mounts(workload: &Workload<'_>, finder: &mut Finder<'_>) {
     for volume in &workload.spec.volumes {
-        csi(&volume.csi, finder);
+        csi(&volume.csi, &[], finder);
         azure_file(&volume.azure_file, finder);
+        shared::find(&volume.csi, &volume.nfs, &volume.flex, finder);
         if !volume.claim.name.is_empty() {
             finder.link(Link::Claim(volume.claim.name.clone()));
         } else if volume.ephemeral.0 && workload.kind == "Pod" {
@@ -177,9 +195,14 @@ pub(crate) fn mounts(workload: &Workload<'_>, finder: &mut Finder<'_>) {
             finder.link(Link::Claim(format!("{pod}-{}", volume.name)));
         }
     }
+    let set = &workload.metadata.name;
+    for template in workload.claim_templates {
+        let claims = format!("{}-{set}", template.metadata.name);
+        finder.link(Link::ClaimsOf(claims));
+    }
 }
 
-fn csi(volume: &CsiVolume, finder: &mut Finder<'_>) {
+fn csi(volume: &CsiVolume, mount_options: &[String], finder: &mut Finder<'_>) {
     let Some(driver) = Driver::new(&volume.driver) else {
         return;
     };
@@ -187,7 +210,8 @@ fn csi(volume: &CsiVolume, finder: &mut Finder<'_>) {
     let account = driver
         .account(attributes)
         .or_else(|| account_in_handle(&volume.handle));
-    storage(driver, account, attributes, finder);
+    let is_data_lake = is_data_lake(attributes, mount_options);
+    storage(driver, account, attributes, is_data_lake, finder);
     if account.is_none() && attributes.get("server").is_none() {
         let has_secret = volume.stage_secret.0
             || volume.publish_secret.0
@@ -205,7 +229,13 @@ fn csi(volume: &CsiVolume, finder: &mut Finder<'_>) {
 }
 
 /// The hosts of a volume in this account.
-fn storage(driver: Driver, account: Option<&str>, attributes: &Texts, finder: &mut Finder<'_>) {
+fn storage(
+    driver: Driver,
+    account: Option<&str>,
+    attributes: &Texts,
+    is_data_lake: bool,
+    finder: &mut Finder<'_>,
+) {
     let how = driver.how(attributes);
     // With `networkEndpointType: privateEndpoint` the driver itself writes the privatelink name here.
     if let Some(server) = attributes.get("server") {
@@ -222,14 +252,19 @@ fn storage(driver: Driver, account: Option<&str>, attributes: &Texts, finder: &m
     };
     finder.resource(account, &suffix, Wanted::Storage, how);
     // blobfuse uses the data lake's endpoint beside that of blobs.
-    let is_data_lake = attributes.get("isHnsEnabled");
-    if driver == Driver::Blob
-        && !how.connect_only
-        && is_data_lake.is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    {
+    if driver == Driver::Blob && !how.connect_only && is_data_lake {
         let suffix = suffix.replacen("blob.", "dfs.", 1);
         finder.resource(account, &suffix, Wanted::Storage, how);
     }
+}
+
+/// Whether the account is a data lake: the driver made it so, or blobfuse is told to use it so.
+fn is_data_lake(attributes: &Texts, mount_options: &[String]) -> bool {
+    let is_hns = attributes.get("isHnsEnabled");
+    let inline = attributes.get("mountOptions").into_iter();
+    let mut options = mount_options.iter().map(String::as_str).chain(inline);
+    is_hns.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || options.any(|option| option.contains("--use-adls=true"))
 }
 
 /// `group#account#share…`, with 3 to 7 segments, the first of which may be empty. In some handles the
@@ -272,7 +307,13 @@ fn azure_file(volume: &AzureFile, finder: &mut Finder<'_>) {
         .strip_prefix("azure-storage-account-")
         .and_then(|rest| rest.strip_suffix("-secret"));
     match account {
-        Some(account) => storage(Driver::File, Some(account), &Texts::default(), finder),
+        Some(account) => storage(
+            Driver::File,
+            Some(account),
+            &Texts::default(),
+            false,
+            finder,
+        ),
         None => finder.omit(Omission::InSecret),
     }
 }
