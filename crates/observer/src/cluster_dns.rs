@@ -75,9 +75,45 @@ fn address(service: &Service) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
     use serde_json::json;
+    use tokio::sync::watch;
 
     use super::*;
+    use crate::ObserverRules;
+    use crate::fake_api::FakeApi;
+    use crate::private_link_target::admission::AdmissionRules;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_address_is_learned_when_it_may_be_read_and_stays_known() {
+        let api = FakeApi::with(
+            json!({"metadata": {"name": SERVICE.1}, "spec": {"clusterIP": "10.0.0.10"}}),
+        );
+        let (_rules, known) = watch::channel(ObserverRules {
+            discovery: privatelink_discovery::DiscoveryRules::default(),
+            admission: AdmissionRules::default(),
+            most_per_namespace: 100,
+        });
+        let shared = Shared::new(Duration::ZERO, known);
+        let state = || shared.states().of_kind(NAME).map(|known| known.state);
+        let address = || shared.cluster_dns().map(|ip| ip.to_string());
+        api.refuse(Some(StatusCode::FORBIDDEN));
+        tokio::spawn(learn(api.client(), shared.clone()));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!((state(), address()), (Some(SourceState::Forbidden), None));
+        assert!(shared.is_ready(), "it is known why there is none");
+        api.refuse(None);
+        sleep(RETRY).await;
+        let learned = Some("10.0.0.10".to_owned());
+        assert_eq!(
+            (state(), address()),
+            (Some(SourceState::Ok), learned.clone())
+        );
+        api.is_away(true);
+        sleep(AGAIN + RETRY).await;
+        assert_eq!((state(), address()), (Some(SourceState::Stale), learned));
+        assert!(shared.is_ready(), "once ready, it stays so");
+    }
 
     #[test]
     fn only_a_service_with_an_address_says_where_pods_ask() {

@@ -230,6 +230,7 @@ impl Observer {
         );
         others.spawn(publisher.run());
         if options.cluster_dns {
+            shared.states().add((cluster_dns::NAME, String::new()));
             let client = clients.calling.clone();
             others.spawn(cluster_dns::learn(client, shared.clone()));
         }
@@ -327,6 +328,9 @@ impl StartWatches<'_> {
                 served: self.served.clone(),
                 namespace: namespace.clone(),
             };
+            // Before the first question whether the observer is ready.
+            let name = (W::RESOURCE.kind, namespace.clone());
+            self.shared.states().add(name);
             self.tasks.spawn(watch.run::<W>());
         }
     }

@@ -218,6 +218,22 @@ async fn what_the_objects_of_a_kind_say_is_known_once_they_are_listed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_is_ready_once_every_kind_was_listed_and_stays_so() {
+    let server = one();
+    server.script().refusal = Some(StatusCode::INTERNAL_SERVER_ERROR);
+    let watching = Watching::start("Deployment", &server);
+    pass(60).await;
+    assert!(!watching.shared.is_ready());
+    server.script().refusal = None;
+    pass(60).await;
+    assert!(watching.shared.is_ready());
+    server.script().refusal = Some(StatusCode::INTERNAL_SERVER_ERROR);
+    pass(300).await;
+    assert_eq!(watching.state(), SourceState::Stale);
+    assert!(watching.shared.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_api_server_that_cannot_stream_a_list_is_asked_for_pages() {
     let server = one();
     server.script().is_streaming = false;
