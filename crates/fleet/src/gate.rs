@@ -8,6 +8,7 @@ mod answer;
 mod evidence;
 mod judging;
 mod statement;
+mod targets;
 mod why;
 
 pub use self::answer::{Answer, Break, GateReport, NotJudged, Unknown};

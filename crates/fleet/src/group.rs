@@ -21,7 +21,8 @@ type Ill = (usize, Option<(Outcome, Reason)>, PathScope);
 pub(crate) struct Groups<'a> {
     numbers: TargetNumbers<'a>,
     pub(crate) columns: Vec<Tally<'a>>,
-    by_row: HashMap<(bool, Vec<Ill>), usize>,
+    /// By whether they are stale, and their rows.
+    by_row: HashMap<(bool, Vec<u64>), usize>,
     drafts: Vec<Draft<'a>>,
 }
 
@@ -99,13 +100,16 @@ impl<'a> Groups<'a> {
         since: &[Moment],
         passing: u32,
     ) {
-        let key = (is_stale, row);
+        let key = (
+            is_stale,
+            row.iter().map(|ill| in_one_number(*ill)).collect(),
+        );
         let index = self.by_row.get(&key).copied().unwrap_or_else(|| {
             self.drafts.push(Draft {
                 nodes: Vec::new(),
                 passing: (passing, passing),
                 is_stale,
-                row: key.1.clone(),
+                row,
                 since: since.to_vec(),
             });
             self.drafts.len() - 1
@@ -121,9 +125,10 @@ impl<'a> Groups<'a> {
     }
 
     /// The groups, the worst first, and then those with the most nodes; what is shown as it was comes last.
-    pub(crate) fn finish(&mut self, all: &[&Node]) -> Vec<NodeGroup> {
+    /// `most` of them, and of the others how many they are, and how many nodes.
+    pub(crate) fn finish(&mut self, all: &[&Node], most: usize) -> (Vec<NodeGroup>, u32, u32) {
         let mut groups = std::mem::take(&mut self.drafts);
-        groups.sort_by_key(|group| {
+        groups.sort_by_cached_key(|group| {
             let outcomes = group
                 .row
                 .iter()
@@ -135,10 +140,11 @@ impl<'a> Groups<'a> {
             let size = group.nodes.len();
             (group.is_stale, std::cmp::Reverse((worst, size)))
         });
-        groups
-            .iter()
-            .map(|group| self.finished(group, all))
-            .collect()
+        let others = groups.split_off(most.min(groups.len()));
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let nodes_of_others: usize = others.iter().map(|group| group.nodes.len()).sum();
+        let shown = groups.iter().map(|group| self.finished(group, all));
+        (shown.collect(), count(others.len()), count(nodes_of_others))
     }
 
     fn finished(&self, group: &Draft<'a>, all: &[&Node]) -> NodeGroup {
@@ -182,6 +188,14 @@ impl<'a> Groups<'a> {
             troubles,
         }
     }
+}
+
+/// All of it in one number, which is quick to hash and to compare.
+fn in_one_number((target, judged, path): Ill) -> u64 {
+    let judged = judged.map_or(0, |(outcome, reason)| {
+        (outcome as u64 + 1) << 8 | reason as u64
+    });
+    (target as u64) << 32 | judged << 8 | path as u64
 }
 
 /// What all of `nodes` share and not all nodes of the cluster do.

@@ -6,7 +6,10 @@
 
 mod departed;
 mod paths;
+mod renumber;
 mod saved;
+#[cfg(test)]
+mod tests;
 mod track;
 
 use std::collections::BTreeMap;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::departed::Departed;
-pub(crate) use self::paths::{PathNumber, Paths};
+pub(crate) use self::paths::{PathNumber, Paths, TargetNumber};
 pub use self::saved::{Detail, NotRestored};
 pub(crate) use self::track::Track;
 use crate::{Coverage, Moment, Node, View, WhyUncovered};
@@ -58,7 +61,9 @@ pub struct History {
     /// When nobody watched: from when, until when.
     pub(crate) absences: Vec<(Moment, Moment)>,
     /// When some node last expected a private endpoint, for each target's number.
-    pub(crate) private: BTreeMap<u16, Moment>,
+    pub(crate) private: BTreeMap<TargetNumber, Moment>,
+    /// What the latest agent expected, which the next one most likely does too.
+    expected: Arc<[TargetNumber]>,
     /// Whether something besides the clock is not saved yet.
     is_changed: bool,
 }
@@ -73,6 +78,8 @@ pub(crate) struct NodeHistory {
     pub(crate) agent_started: Option<Moment>,
     /// Which paths it has: the number of a set of them.
     pub(crate) set: usize,
+    /// The targets of which it expects a private endpoint, in order; shared by nodes that expect the same.
+    expects: Arc<[TargetNumber]>,
     /// Since when all paths are answered, but for those in `tracks`; these never were public.
     pub(crate) usual: Option<Moment>,
     /// The other paths, in order.
@@ -124,6 +131,7 @@ impl History {
             self.depart(name, Some(history), now);
         }
         self.forget_old(now);
+        self.renumber();
     }
 
     /// Takes what an agent says.
@@ -134,13 +142,14 @@ impl History {
         let is_kept = |moment: &Moment| now.since(*moment) < KEPT;
         let mut tracks = Vec::with_capacity(view.cells.len() * 2);
         let mut numbers = Vec::with_capacity(view.cells.len() * 2);
+        let mut expects = Vec::new();
         for cell in &view.cells {
             let Some(target) = self.paths.target(&cell.target.name) else {
                 continue;
             };
             if cell.expect == Expectation::PrivateEndpoint {
-                let before = self.private.insert(target, now);
-                self.is_changed |= before.is_none();
+                expects.push(target);
+                self.is_changed |= self.private.insert(target, now).is_none();
             }
             for state in &cell.paths {
                 let Some(number) = self.paths.number(target, &state.resolver) else {
@@ -152,6 +161,11 @@ impl History {
                 tracks.push((number, track.within(is_kept)));
             }
         }
+        expects.sort_unstable();
+        if *self.expected != *expects {
+            self.expected = expects.into();
+        }
+        history.expects = self.expected.clone();
         numbers.sort_unstable();
         numbers.dedup();
         tracks.sort_unstable_by_key(|(number, _)| *number);
@@ -206,7 +220,29 @@ impl History {
         last.filter(|last| !is_silent(*last, now)).min()
     }
 
+    /// Notes what nodes still expect, although they have not said it again.
+    fn refresh_private(&mut self) {
+        let mut seen: Vec<(&Arc<[TargetNumber]>, Moment)> = Vec::new();
+        for node in self.nodes.values() {
+            let Some(last) = node.last else { continue };
+            let is_same = |(expects, _): &(&Arc<_>, _)| Arc::ptr_eq(expects, &node.expects);
+            match seen.iter().position(is_same) {
+                Some(at) => seen[at].1 = last.max(seen[at].1),
+                // Nodes hardly ever expect different things; what is beyond these is noted with its views.
+                None if seen.len() < 100 => seen.push((&node.expects, last)),
+                None => {}
+            }
+        }
+        for (expects, last) in seen {
+            for target in expects.iter() {
+                let noted = self.private.entry(*target).or_insert(last);
+                *noted = last.max(*noted);
+            }
+        }
+    }
+
     fn forget_old(&mut self, now: Moment) {
+        self.refresh_private();
         let oldest = now.before(KEPT);
         self.departed.retain(|departed| departed.left >= oldest);
         self.departed_well = self.departed_well.split_off(&(oldest.0 / 3600));

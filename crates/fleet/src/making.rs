@@ -38,11 +38,9 @@ impl Fleet {
             views: count(self.views_left_off()),
             ..LeftOff::default()
         };
-        let mut node_groups = groups.finish(&all);
-        for group in node_groups.drain(MOST_GROUPS.min(node_groups.len())..) {
-            left_off.groups += 1;
-            left_off.nodes_in_groups += group.count;
-        }
+        let (node_groups, others, nodes_of_others) = groups.finish(&all, MOST_GROUPS);
+        left_off.groups = others;
+        left_off.nodes_in_groups = nodes_of_others;
         let mut targets = summaries(&groups.columns, query);
         left_off.targets = count(targets.len().saturating_sub(MOST_TARGETS));
         targets.truncate(MOST_TARGETS);

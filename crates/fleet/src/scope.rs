@@ -176,34 +176,36 @@ fn by_trait(
 /// The nodes that joined since a moment, or before it, where that parts the ill from the others.
 fn by_joining(table: &Table<'_>, ill: &NodeSet, judged: &NodeSet) -> Vec<Place> {
     let mut by_time = Vec::with_capacity(judged.len());
-    for node in judged.iter() {
+    for node in table
+        .by_joining
+        .iter()
+        .copied()
+        .filter(|node| judged.contains(*node))
+    {
         let Some(joined) = table.nodes[node].joined else {
             return Vec::new();
         };
         by_time.push((joined, ill.contains(node)));
     }
-    by_time.sort_unstable();
     let count = by_time.len();
     let ill_count = ill.len();
     if ill_count <= BESIDE || count - ill_count.min(count) < BESIDE {
         return Vec::new();
     }
     let mut found = Vec::new();
-    // Since which moment the ill ones joined, if they are the latest.
+    // Since which moment the ill ones joined, if they are the latest. Nodes that joined at the same moment
+    // are not parted.
     let (earliest_ill, _) = by_time[count - ill_count];
-    let later = select(table, judged, |node| {
-        table.nodes[node].joined >= Some(earliest_ill)
-    });
-    if later == *ill {
-        found.push(joining(Scope::JoinedLater, earliest_ill, later));
+    let (latest_well, _) = by_time[count - ill_count - 1];
+    let all_ill = |nodes: &[(Moment, bool)]| nodes.iter().all(|(_, is_ill)| *is_ill);
+    if all_ill(&by_time[count - ill_count..]) && latest_well < earliest_ill {
+        found.push(joining(Scope::JoinedLater, earliest_ill, ill.clone()));
     }
     // Before which moment they joined, if they are the earliest.
+    let (latest_ill, _) = by_time[ill_count - 1];
     let (first_well, _) = by_time[ill_count];
-    let earlier = select(table, judged, |node| {
-        table.nodes[node].joined < Some(first_well)
-    });
-    if earlier == *ill {
-        found.push(joining(Scope::JoinedEarlier, first_well, earlier));
+    if all_ill(&by_time[..ill_count]) && latest_ill < first_well {
+        found.push(joining(Scope::JoinedEarlier, first_well, ill.clone()));
     }
     found
 }

@@ -28,6 +28,8 @@ pub(crate) struct Table<'a> {
     pub(crate) targets: Vec<Column<'a>>,
     /// What is wrong, for each target.
     pub(crate) illnesses: Vec<Illness<'a>>,
+    /// All nodes in the order in which they joined.
+    pub(crate) by_joining: Vec<usize>,
     /// The values of each trait.
     pub(crate) traits: Vec<TraitColumn>,
 }
@@ -61,7 +63,7 @@ pub(crate) struct Illness<'a> {
     pub(crate) path: PathScope,
     pub(crate) nodes: NodeSet,
     pub(crate) outcome: Outcome,
-    pub(crate) reasons: BTreeMap<Reason, usize>,
+    pub(crate) reasons: Vec<(Reason, usize)>,
     pub(crate) resolvers: BTreeSet<&'a str>,
     /// Since when, for each of the nodes in their order.
     pub(crate) since: Vec<Moment>,
@@ -113,7 +115,10 @@ impl<'a> Table<'a> {
     pub(crate) fn new(seen: impl Iterator<Item = Seen<'a>>, now: Moment) -> Self {
         let seen: Vec<Seen<'a>> = seen.collect();
         let nodes: Vec<&Node> = seen.iter().map(|seen| seen.node).collect();
+        let mut by_joining: Vec<usize> = (0..nodes.len()).collect();
+        by_joining.sort_by_key(|node| nodes[*node].joined);
         let mut table = Self {
+            by_joining,
             now,
             heard: NodeSet::none_of(nodes.len()),
             targets: Vec::new(),
@@ -195,7 +200,7 @@ impl<'a> Table<'a> {
                 path,
                 nodes: NodeSet::none_of(self.nodes.len()),
                 outcome: Outcome::Warn,
-                reasons: BTreeMap::new(),
+                reasons: Vec::new(),
                 resolvers: BTreeSet::new(),
                 since: Vec::new(),
                 hurts: false,
@@ -256,7 +261,10 @@ impl<'a> Illness<'a> {
         };
         self.nodes.insert(node);
         self.outcome = self.outcome.max(outcome);
-        *self.reasons.entry(reason).or_default() += 1;
+        match self.reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.reasons.push((reason, 1)),
+        }
         self.since.push(cell.since);
         self.hurts |= !symptom::is_about_another_path(cell);
         if matches!(self.path, PathScope::AnyPath | PathScope::EveryPath) {

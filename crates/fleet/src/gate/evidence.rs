@@ -1,17 +1,16 @@
 //! Evidence: what is found against a yes while nodes are judged, counted by why.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::WhyUnknown;
 use crate::Moment;
-use crate::history::PathNumber;
+use crate::history::{PathNumber, TargetNumber};
 use crate::pattern::SAMPLES;
 
 /// What is found against a yes.
-#[derive(Default)]
 pub(super) struct Evidence<'a> {
-    pub(super) breaks: BTreeMap<PathNumber, Broken<'a>>,
+    /// For each path.
+    pub(super) breaks: Vec<Option<Broken<'a>>>,
     pub(super) unknown: BTreeMap<WhyUnknown, Unclear<'a>>,
 }
 
@@ -31,19 +30,27 @@ pub(super) struct Unclear<'a> {
     pub(super) count: u32,
     latest_node: Option<&'a str>,
     pub(super) samples: Vec<&'a str>,
-    pub(super) targets: BTreeSet<&'a Arc<str>>,
+    /// For each target's number, whether it is about that.
+    about: Vec<bool>,
     /// The latest beginning of what is known.
     pub(super) since: Option<Moment>,
 }
 
 impl<'a> Evidence<'a> {
+    pub(super) fn of_paths(count: usize) -> Self {
+        Self {
+            breaks: std::iter::repeat_with(|| None).take(count).collect(),
+            unknown: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn broken(
         &mut self,
         path: PathNumber,
         node: &'a str,
         last: Moment,
     ) -> &mut Broken<'a> {
-        let broken = self.breaks.entry(path).or_default();
+        let broken = self.breaks[usize::from(path)].get_or_insert_default();
         broken.nodes += 1;
         broken.last = broken.last.max(last);
         if broken.samples.len() < SAMPLES {
@@ -74,6 +81,21 @@ impl<'a> Evidence<'a> {
 }
 
 impl Unclear<'_> {
+    /// Notes that it is about a target.
+    pub(super) fn about(&mut self, target: TargetNumber) {
+        let target = usize::from(target);
+        if self.about.len() <= target {
+            self.about.resize(target + 1, false);
+        }
+        self.about[target] = true;
+    }
+
+    /// The targets that it is about.
+    pub(super) fn targets(&self) -> impl Iterator<Item = TargetNumber> {
+        let numbers = self.about.iter().zip(0..);
+        numbers.filter_map(|(is_about, target)| is_about.then_some(target))
+    }
+
     /// Notes since when it is known, which the window has to reach.
     pub(super) fn known_since(&mut self, since: Option<Moment>) {
         self.since = self.since.max(since);

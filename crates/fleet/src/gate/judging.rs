@@ -1,17 +1,14 @@
 //! Judging: what the history says of each node within the window.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use privatelink_verdict::target::Expectation;
-
 use super::evidence::Evidence;
+use super::targets::targets;
 use super::{GateReport, WhyNotJudged, WhyUnknown, statement};
 use crate::fleet::Seen;
-use crate::history::{GAP, GRACE, History, KEPT, NodeHistory, PathNumber, Track};
+use crate::history::{GAP, GRACE, History, KEPT, NodeHistory, PathNumber, TargetNumber, Track};
 use crate::query::GateQuery;
-use crate::table::TargetNumbers;
 use crate::{Coverage, Moment, Query, Target};
 
 /// An agent's first answer comes within this time of its start.
@@ -26,21 +23,31 @@ pub(super) struct Case<'a> {
     /// The targets that are judged, by their names.
     pub(super) targets: BTreeMap<&'a str, &'a Target>,
     pub(super) not_judged: BTreeMap<WhyNotJudged, Vec<&'a str>>,
-    /// For each path its target's name if that is judged.
-    of_path: Vec<Option<&'a Arc<str>>>,
+    /// For each path its target's number if that is judged.
+    of_path: Vec<Option<TargetNumber>>,
     /// For each path since when it is known on some node.
     first: Vec<Option<Moment>>,
     /// For each set of paths what it lacks.
-    lacks: Vec<Lacking<'a>>,
+    lacks: Vec<Lacking>,
     pub(super) nodes: u32,
     pub(super) departed: u32,
 }
 
 /// What a set of paths lacks.
 #[derive(Default)]
-struct Lacking<'a> {
-    absent: Vec<&'a Arc<str>>,
-    one_path: Vec<&'a Arc<str>>,
+struct Lacking {
+    absent: Vec<TargetNumber>,
+    one_path: Vec<TargetNumber>,
+}
+
+/// The nodes that have one set of paths.
+#[derive(Default)]
+struct OfSet {
+    nodes: u32,
+    /// The earliest of their usual moments.
+    usual: Option<Moment>,
+    /// For each path, on how many of them it is not as usual.
+    unusual: Vec<u32>,
 }
 
 /// A node that is judged, from when to when.
@@ -67,7 +74,7 @@ pub(crate) fn judge<'a>(
     now: Moment,
 ) -> GateReport {
     let mut case = Case::new(seen, history, query, asked, now);
-    let mut evidence = Evidence::default();
+    let mut evidence = Evidence::of_paths(history.paths.len());
     case.note_limits(&mut evidence, nodes_left_off);
     if !case.targets.is_empty() {
         for seen in seen.iter().filter(|seen| query.selector.takes(seen.node)) {
@@ -92,7 +99,8 @@ impl<'a> Case<'a> {
         let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
         let name = |number: PathNumber| {
             let (target, _) = paths.names(number);
-            targets.contains_key(&**target).then_some(target)
+            let is_judged = targets.contains_key(&**target);
+            is_judged.then(|| paths.target_of(number))
         };
         let mut case = Self {
             of_path: (0..count).map(name).collect(),
@@ -123,33 +131,31 @@ impl<'a> Case<'a> {
                 (known, since) => known.or(since),
             };
         };
-        // For each set: how many nodes have it, and the earliest of their usual moments.
-        let mut usual: BTreeMap<usize, (usize, Option<Moment>)> = BTreeMap::new();
-        let mut unusual: BTreeMap<(usize, PathNumber), usize> = BTreeMap::new();
+        let mut of_sets: BTreeMap<usize, OfSet> = BTreeMap::new();
         for node in self
             .history
             .nodes
             .values()
             .filter(|node| node.last.is_some())
         {
-            let (nodes, moment) = usual.entry(node.set).or_default();
-            *nodes += 1;
-            *moment = match *moment {
-                Some(moment) => Some(node.usual.map_or(moment, |usual| usual.min(moment))),
-                None => node.usual,
+            let of_set = of_sets.entry(node.set).or_insert_with(|| OfSet {
+                unusual: vec![0; count],
+                ..OfSet::default()
+            });
+            of_set.nodes += 1;
+            of_set.usual = match (of_set.usual, node.usual) {
+                (Some(known), Some(usual)) => Some(known.min(usual)),
+                (known, usual) => known.or(usual),
             };
             for (path, track) in &node.tracks {
-                *unusual.entry((node.set, *path)).or_default() += 1;
+                of_set.unusual[usize::from(*path)] += 1;
                 earlier(*path, track.since());
             }
         }
-        for (set, (nodes, moment)) in usual {
+        for (set, of_set) in of_sets {
             for path in self.history.paths.of_set(set) {
-                if unusual
-                    .get(&(set, *path))
-                    .is_none_or(|unusual| *unusual < nodes)
-                {
-                    earlier(*path, moment);
+                if of_set.unusual[usize::from(*path)] < of_set.nodes {
+                    earlier(*path, of_set.usual);
                 }
             }
         }
@@ -160,6 +166,11 @@ impl<'a> Case<'a> {
     fn note_limits(&self, evidence: &mut Evidence<'a>, nodes_left_off: u32) {
         if self.targets.is_empty() {
             evidence.unclear_in_all(WhyUnknown::NoPrivateTargets, 0);
+        }
+        let known: BTreeSet<TargetNumber> = self.of_path.iter().flatten().copied().collect();
+        if known.len() < self.targets.len() {
+            // There were too many to be remembered.
+            evidence.unclear_in_all(WhyUnknown::TargetAbsent, 0);
         }
         if self.asked.window() > KEPT {
             evidence.unclear_in_all(WhyUnknown::WindowTooLong, 0);
@@ -266,14 +277,12 @@ impl<'a> Case<'a> {
             for target in lacking.absent.iter().filter(|_| !life.has_left) {
                 evidence
                     .unclear(WhyUnknown::TargetAbsent, life.name)
-                    .targets
-                    .insert(target);
+                    .about(*target);
             }
             for target in &lacking.one_path {
                 evidence
                     .unclear(WhyUnknown::OnePath, life.name)
-                    .targets
-                    .insert(target);
+                    .about(*target);
             }
         }
         if is_settled
@@ -326,7 +335,7 @@ impl<'a> Case<'a> {
         }
         let why = self.why_unanswered(life, path, since.filter(|_| is_open));
         let unclear = evidence.unclear(why, life.name);
-        unclear.targets.insert(target);
+        unclear.about(target);
         unclear.known_since(since.filter(|_| is_open).or(Some(self.now)));
     }
 
@@ -363,15 +372,15 @@ impl<'a> Case<'a> {
         known.all(|first| first > start)
     }
 
-    fn target_of(&self, path: PathNumber) -> Option<&'a Arc<str>> {
+    fn target_of(&self, path: PathNumber) -> Option<TargetNumber> {
         self.of_path.get(usize::from(path)).copied().flatten()
     }
 
     /// What a set of paths lacks.
-    fn lacking(&self, set: usize) -> Lacking<'a> {
-        let mut counts: BTreeMap<&'a Arc<str>, usize> = BTreeMap::new();
+    fn lacking(&self, set: usize) -> Lacking {
+        let mut counts: BTreeMap<TargetNumber, usize> = BTreeMap::new();
         for target in self.of_path.iter().flatten() {
-            counts.insert(target, 0);
+            counts.insert(*target, 0);
         }
         for path in self.history.paths.of_set(set) {
             if let Some(target) = self.target_of(*path) {
@@ -387,51 +396,4 @@ impl<'a> Case<'a> {
             one_path: with(1),
         }
     }
-}
-
-type Judged<'a> = BTreeMap<&'a str, &'a Target>;
-
-/// The targets that are judged, and those that are not.
-fn targets<'a>(
-    seen: &[Seen<'a>],
-    history: &History,
-    query: &Query,
-    from: Moment,
-) -> (Judged<'a>, BTreeMap<WhyNotJudged, Vec<&'a str>>) {
-    let mut numbers = TargetNumbers::default();
-    // Each target, and the expectation that says most of it.
-    let mut known: Vec<(&Target, Expectation)> = Vec::new();
-    for view in seen.iter().filter_map(|seen| seen.view) {
-        for (position, cell) in view.cells.iter().enumerate() {
-            let number = numbers.of(&cell.target, position);
-            if number == known.len() {
-                known.push((&cell.target, cell.expect));
-            }
-            let rank = |expect| match expect {
-                Expectation::PrivateEndpoint => 2,
-                Expectation::ServiceEndpoint => 1,
-                Expectation::Public | Expectation::Auto => 0,
-            };
-            if rank(cell.expect) > rank(known[number].1) {
-                known[number].1 = cell.expect;
-            }
-        }
-    }
-    let (mut judged, mut others) = (BTreeMap::new(), BTreeMap::<_, Vec<&str>>::new());
-    for (target, expect) in known {
-        if !query.takes_target(&target.name, &target.host) {
-            continue;
-        }
-        let is_private = expect == Expectation::PrivateEndpoint;
-        if is_private || history.was_private(&target.name, from) {
-            judged.insert(&*target.name, target);
-        } else {
-            let why = match expect {
-                Expectation::ServiceEndpoint => WhyNotJudged::ServiceEndpoint,
-                _ => WhyNotJudged::Public,
-            };
-            others.entry(why).or_default().push(&target.name);
-        }
-    }
-    (judged, others)
 }

@@ -16,7 +16,8 @@ pub(super) fn report(case: &Case<'_>, evidence: &Evidence<'_>) -> GateReport {
     let mut breaks: Vec<Break> = evidence
         .breaks
         .iter()
-        .map(|(path, broken)| breaks_of(case, *path, broken))
+        .zip(0..)
+        .filter_map(|(broken, path)| Some(breaks_of(case, path, broken.as_ref()?)))
         .collect();
     breaks.sort_by(|a, b| {
         let size = |one: &Break| std::cmp::Reverse((one.nodes, one.now));
@@ -165,8 +166,12 @@ fn unknown_of(case: &Case<'_>, why: WhyUnknown, unclear: &Unclear<'_>) -> Unknow
             format!(" ({}{samples})", counted(unclear.count, "node"))
         }
     };
-    let is_about_all = unclear.targets.len() == case.targets.len();
-    let names: Vec<&str> = unclear.targets.iter().map(|name| &***name).collect();
+    let names = unclear
+        .targets()
+        .map(|target| case.history.paths.target_name(target));
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    let is_about_all = names.len() == case.targets.len();
     let targets = if names.is_empty() || is_about_all {
         String::new()
     } else {

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// The number of a pair of target and resolver.
 pub(crate) type PathNumber = u16;
 
+/// The number of a target.
+pub(crate) type TargetNumber = u16;
+
 /// As many targets, resolvers, pairs and sets are numbered. What is beyond is not remembered, and what is
 /// not remembered is not known.
 const MOST_TARGETS: usize = 2_000;
@@ -99,6 +102,15 @@ impl Paths {
     /// How many sets there are.
     pub(crate) fn sets(&self) -> usize {
         self.sets.len()
+    }
+
+    /// The target's number of a path.
+    pub(crate) fn target_of(&self, number: PathNumber) -> TargetNumber {
+        self.pairs[usize::from(number)].0
+    }
+
+    pub(crate) fn target_name(&self, number: TargetNumber) -> &str {
+        &self.targets[usize::from(number)]
     }
 
     /// The target and the resolver of a path.
