@@ -91,14 +91,15 @@ impl Row {
         let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
         create(&leases, json!({"metadata": {"name": self.name}})).await;
         create(&maps, json!({"metadata": {"name": self.name}})).await;
-        let ends_at = format!("{GONE}-{IN_A_ROW}");
+        // Another run at the same API server has left objects of these names.
+        let ends_at = format!("{GONE}-{:08x}", fastrand::u32(..));
         let held = tokio::spawn(history(leases.clone(), self.name.clone(), ends_at.clone()));
-        let written = tokio::spawn(history(maps.clone(), self.name.clone(), ends_at));
+        let written = tokio::spawn(history(maps.clone(), self.name.clone(), ends_at.clone()));
         for race in 0..IN_A_ROW {
-            self.reset(&leases, &maps, race).await;
+            self.reset(&leases, &maps, &format!("{GONE}-{race}")).await;
             self.race(&maps, race).await;
         }
-        self.reset(&leases, &maps, IN_A_ROW).await;
+        self.reset(&leases, &maps, &ends_at).await;
         let held = held.await.expect("the history of the lease");
         assert_one_holder_each(&self.name, &held);
         let written = written.await.expect("the history of the ConfigMap");
@@ -107,8 +108,7 @@ impl Row {
     }
 
     /// A dead holder has the lease, for a second after a candidate sees it first.
-    async fn reset(&self, leases: &Api<Lease>, maps: &Api<ConfigMap>, race: usize) {
-        let gone = format!("{GONE}-{race}");
+    async fn reset(&self, leases: &Api<Lease>, maps: &Api<ConfigMap>, gone: &str) {
         merge(maps, &self.name, json!({"data": {"writer": gone}})).await;
         let spec = json!({"holderIdentity": gone, "leaseDurationSeconds": 1});
         merge(leases, &self.name, json!({"spec": spec})).await;
