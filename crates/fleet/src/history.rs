@@ -12,7 +12,7 @@ mod saved;
 mod tests;
 mod track;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,14 @@ use privatelink_verdict::target::Expectation;
 
 /// A path that is not answered for longer than this has a gap.
 pub const GAP: Duration = Duration::from_mins(5);
+
+/// How much longer the path may be unanswered that a target is not judged by, but compared with: it is asked
+/// with every fifth probe, and after the start of an agent within six.
+pub(crate) const COMPARED: Duration = Duration::from_mins(3);
+
+/// Paths that are answered since moments that lie no further apart share the latest of these. After the start
+/// of an agent all of its paths are first asked within this time.
+const ALIKE: Duration = Duration::from_mins(4);
 
 /// How long after a node joined its agent may take to answer, and how long before a node leaves it may
 /// fall silent.
@@ -124,6 +132,7 @@ impl History {
                 }
             };
             history.note_coverage(node.coverage, now);
+            self.is_changed |= history.forget_awaited(&mut self.paths, now);
             self.nodes.insert(node.name.clone(), history);
         }
         self.is_changed |= !before.is_empty();
@@ -139,54 +148,47 @@ impl History {
         let Some(history) = self.nodes.get_mut(node) else {
             return;
         };
-        let is_kept = |moment: &Moment| now.since(*moment) < KEPT;
-        let mut tracks = Vec::with_capacity(view.cells.len() * 2);
-        let mut numbers = Vec::with_capacity(view.cells.len() * 2);
-        let mut expects = Vec::new();
+        let mut targets = BTreeSet::new();
+        let mut expects = BTreeSet::new();
+        let mut tracks: BTreeMap<PathNumber, Track> = BTreeMap::new();
         for cell in &view.cells {
             let Some(target) = self.paths.target(&cell.target.name) else {
                 continue;
             };
+            targets.insert(target);
             if cell.expect == Expectation::PrivateEndpoint {
-                expects.push(target);
+                expects.insert(target);
                 self.is_changed |= self.private.insert(target, now).is_none();
             }
-            for state in &cell.paths {
+            for (place, state) in cell.paths.iter().enumerate() {
                 let Some(number) = self.paths.number(target, &state.resolver) else {
                     continue;
                 };
                 let before = history.track(&self.paths, number);
-                let track = Track::after(before, history.last, state, now);
-                numbers.push(number);
-                tracks.push((number, track.within(is_kept)));
+                let slack = if place == 0 { Duration::ZERO } else { COMPARED };
+                let track = Track::after(before, history.last, state, slack, now);
+                tracks.insert(number, track);
             }
         }
-        expects.sort_unstable();
-        if *self.expected != *expects {
-            self.expected = expects.into();
+        for number in self.paths.of_set(history.set) {
+            if tracks.contains_key(number) || !targets.contains(&self.paths.target_of(*number)) {
+                continue;
+            }
+            let before = history.track(&self.paths, *number);
+            if let Some(track) = before.and_then(|track| track.awaited(history.last, now)) {
+                tracks.insert(*number, track);
+            }
+        }
+        if !self.expected.iter().eq(&expects) {
+            self.expected = expects.into_iter().collect();
         }
         history.expects = self.expected.clone();
-        numbers.sort_unstable();
-        numbers.dedup();
-        tracks.sort_unstable_by_key(|(number, _)| *number);
-        tracks.dedup_by_key(|(number, _)| *number);
-        let set = self.paths.set(numbers);
-        let usual = usual(tracks.iter().map(|(_, track)| *track));
-        tracks.retain(|(_, track)| !track.is_usual(usual));
-        let is_same = history.set == set
-            && history.usual == usual
-            && history.tracks.len() == tracks.len()
-            && history
-                .tracks
-                .iter()
-                .zip(&tracks)
-                .all(|(a, b)| a.0 == b.0 && a.1.says_the_same(b.1))
-            && history.last.is_some();
-        self.is_changed |= !is_same;
-        history.set = set;
-        history.usual = usual;
-        tracks.shrink_to_fit();
-        history.tracks = tracks;
+        let is_first = history.last.is_none();
+        let is_kept = |moment: &Moment| now.since(*moment) < KEPT;
+        let tracks = tracks
+            .into_iter()
+            .map(|(number, track)| (number, track.within(is_kept)));
+        self.is_changed |= history.keep(&mut self.paths, tracks.collect()) || is_first;
         history.last = Some(now);
         history.agent_started = Some(view.agent_started);
     }
@@ -274,6 +276,35 @@ impl NodeHistory {
         self.not_ready = self.not_ready.or(Some(now)).filter(|_| is_not_ready);
     }
 
+    /// Keeps the paths, which are in order; whether they say something else than before.
+    fn keep(&mut self, paths: &mut Paths, mut tracks: Vec<(PathNumber, Track)>) -> bool {
+        let set = paths.set(tracks.iter().map(|(number, _)| *number).collect());
+        let usual = usual(tracks.iter().map(|(_, track)| *track));
+        tracks.retain(|(_, track)| !track.is_usual(usual));
+        let mut both = self.tracks.iter().zip(&tracks);
+        let is_same = (self.set, self.usual, self.tracks.len()) == (set, usual, tracks.len())
+            && both.all(|((a, before), (b, after))| a == b && before.says_the_same(*after));
+        tracks.shrink_to_fit();
+        (self.set, self.usual, self.tracks) = (set, usual, tracks);
+        !is_same
+    }
+
+    /// Forgets paths that the agent has not asked again although it had the time to: it does not have them
+    /// any more. Whether there were any.
+    fn forget_awaited(&mut self, paths: &mut Paths, now: Moment) -> bool {
+        let is_over = |track: &Track| track.is_awaited && !track.is_still_awaited(now);
+        if !self.tracks.iter().any(|(_, track)| is_over(track)) {
+            return false;
+        }
+        let numbers = paths.of_set(self.set).to_vec();
+        let tracks = numbers.into_iter().filter_map(|number| {
+            let track = self.track(paths, number)?;
+            (!is_over(&track)).then_some((number, track))
+        });
+        let tracks = tracks.collect();
+        self.keep(paths, tracks)
+    }
+
     /// What is remembered of one path; `None` where the node does not have it.
     pub(crate) fn track(&self, paths: &Paths, number: PathNumber) -> Option<Track> {
         self.last?;
@@ -288,9 +319,8 @@ impl NodeHistory {
     }
 }
 
-/// The moment that most clean paths share, within a minute, as its latest.
+/// The moment that most clean paths share, nearly, as the latest of theirs.
 fn usual(tracks: impl Iterator<Item = Track>) -> Option<Moment> {
-    const ALIKE: Duration = Duration::from_mins(1);
     let clean = tracks.filter(|track| track.is_clean());
     let mut since: Vec<Moment> = clean.filter_map(Track::since).collect();
     since.sort_unstable();

@@ -103,7 +103,9 @@ impl Situation for Rest {
     }
 
     fn answered_since(&self, node: usize, target: usize, path: usize) -> Option<Moment> {
-        let phase = (target * 7 + path * 3) % 15;
+        // The path that is compared is asked first in one of six beats.
+        let turn = (target * 13 + node * 7) % 6 * path;
+        let phase = (target * 7 + path * 3) % 15 + turn * 30;
         Some(started(node).after(Duration::from_secs(phase as u64)))
     }
 

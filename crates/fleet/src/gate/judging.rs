@@ -7,12 +7,14 @@ use super::evidence::Evidence;
 use super::targets::targets;
 use super::{GateReport, WhyNotJudged, WhyUnknown, statement};
 use crate::fleet::Seen;
-use crate::history::{GAP, GRACE, History, KEPT, NodeHistory, PathNumber, TargetNumber, Track};
+use crate::history::{
+    COMPARED, GAP, GRACE, History, KEPT, NodeHistory, PathNumber, TargetNumber, Track,
+};
 use crate::query::GateQuery;
 use crate::{Coverage, Moment, Query, Target};
 
-/// An agent's first answer comes within this time of its start.
-const FIRST_ROUND: Duration = Duration::from_mins(2);
+/// An agent has asked every path within this time of its start.
+const FIRST_ROUND: Duration = Duration::from_mins(5);
 
 /// What is judged, and when.
 pub(super) struct Case<'a> {
@@ -325,9 +327,14 @@ impl<'a> Case<'a> {
             broken.departed += u32::from(life.has_left);
             broken.now += u32::from(track.is_non_private && !life.has_left);
         }
+        let slack = if track.is_awaited {
+            life.slack + COMPARED
+        } else {
+            life.slack
+        };
         let is_open = track
             .until()
-            .is_none_or(|until| until.after(life.slack) >= life.end);
+            .is_none_or(|until| until.after(slack) >= life.end);
         let since = track.since();
         let is_answered = since.is_some_and(|since| since <= life.start) && is_open;
         if is_answered || life.start >= life.end {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GAP, GRACE, History, MOST_DEPARTED, NodeHistory};
+use super::{GRACE, History, MOST_DEPARTED, NodeHistory};
 use crate::Moment;
 
 /// A node that left.
@@ -65,7 +65,7 @@ impl NodeHistory {
         };
         let starts = |since: Moment| since <= joined.after(GRACE);
         let is_well = |track: &super::Track| {
-            let is_open = track.until().is_none_or(|until| until.after(GAP) >= left);
+            let is_open = track.until().is_none_or(|until| until.after(GRACE) >= left);
             is_open && track.non_private(self.last).is_none() && track.since().is_some_and(starts)
         };
         starts(usual)

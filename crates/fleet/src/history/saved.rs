@@ -95,10 +95,14 @@ struct Saved {
 #[derive(Serialize, Deserialize)]
 struct SavedNode(String, u32, usize, i64, i64, u32, String, Vec<SavedTrack>);
 
-/// Steps since it began, steps since it was answered last, steps since it was public, whether
-/// it still is, and the numbers of the paths.
+/// Steps since it began, steps since it was answered last, steps since it was public, bits, and the numbers
+/// of the paths.
 #[derive(Serialize, Deserialize)]
 struct SavedTrack(i64, i64, i64, u8, String);
+
+/// The bits of a path: its latest answer is not private; it was not asked again since its agent started.
+const NON_PRIVATE: u8 = 1;
+const AWAITED: u8 = 2;
 
 /// What stands for no moment: more steps after the text's own than any can be.
 const NONE: i64 = -9_999_999;

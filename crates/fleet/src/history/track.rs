@@ -1,8 +1,10 @@
 //! Track: what is remembered of one path to one target on one node.
 
+use std::time::Duration;
+
 use privatelink_verdict::address::Class;
 
-use super::GAP;
+use super::{ALIKE, COMPARED, GAP};
 use crate::{Moment, PathState};
 
 /// What is remembered of a path. Moments are kept as seconds, 0 for none: there are up to a million.
@@ -13,6 +15,8 @@ pub(crate) struct Track {
     non_private: u32,
     /// Whether the latest answer holds an address that is not private.
     pub(crate) is_non_private: bool,
+    /// Whether the agent has not asked it again since it started.
+    pub(crate) is_awaited: bool,
 }
 
 impl Track {
@@ -28,7 +32,13 @@ impl Track {
             until: seconds(until),
             non_private: seconds(non_private),
             is_non_private,
+            is_awaited: false,
         }
+    }
+
+    /// The same, with whether the agent has not asked it again since it started.
+    pub(crate) const fn awaiting(self, is_awaited: bool) -> Self {
+        Self { is_awaited, ..self }
     }
 
     /// Answered since then, and never public.
@@ -61,13 +71,12 @@ impl Track {
         self == Self::clean(self.since())
     }
 
-    /// Whether it may be forgotten beside what is usual on its node: it is clean, and began when the
-    /// others did or before.
+    /// Whether it may be forgotten beside what is usual on its node: it is clean, and began with the others.
     pub(crate) fn is_usual(self, usual: Option<Moment>) -> bool {
         let (Some(since), Some(usual)) = (self.since(), usual) else {
             return false;
         };
-        self.is_clean() && since <= usual
+        self.is_clean() && since <= usual && usual.since(since) <= ALIKE
     }
 
     /// Whether it differs from `other` in nothing but the clock.
@@ -85,29 +94,33 @@ impl Track {
 
     /// What is remembered after an agent said `state`, having last been heard at `heard`.
     ///
-    /// A stretch goes on where it is answered again at most five minutes after it was last known to be:
-    /// that bridges the restart of an agent, which itself remembers nothing.
+    /// A stretch goes on where it is answered again at most five minutes, and `slack`, after it was last
+    /// known to be: that bridges the restart of an agent, which itself remembers nothing. Until it is
+    /// answered again it is remembered as it was.
     pub(crate) fn after(
         before: Option<Self>,
         heard: Option<Moment>,
         state: &PathState,
+        slack: Duration,
         now: Moment,
     ) -> Self {
         let before = before.unwrap_or_default();
-        let known_until = before.until().or(heard);
+        let known_until = before.until().or(heard).unwrap_or_default();
         // A clock that is ahead of ours would claim what is not known yet.
         let answered = state.answered_since.map(|since| since.min(now));
-        let since = match (answered, before.since(), known_until) {
-            (Some(answered), Some(since), Some(until)) if answered <= until.after(GAP) => {
-                Some(answered.min(since))
-            }
-            (answered, _, _) => answered,
+        let goes_on = answered.is_none_or(|since| since <= known_until.after(GAP + slack));
+        let before_it = before.since().filter(|_| goes_on);
+        let since = match (answered, before_it) {
+            (Some(answered), Some(before)) => Some(answered.min(before)),
+            (answered, before) => answered.or(before),
         };
-        let until = match known_until.filter(|_| before.since().is_some()) {
-            _ if !state.classes.is_empty() || since.is_none() => None,
+        let is_answered = answered.is_some() && !state.classes.is_empty();
+        let until = match (since, before_it) {
+            (None, _) => None,
+            _ if is_answered => None,
+            (Some(_), Some(_)) => Some(known_until),
             // It was answered at most as long ago as a gap is, or the agent would say so.
-            None => Some(now.before(GAP).max(since.unwrap_or_default())),
-            until => until,
+            (Some(since), None) => Some(now.before(GAP).max(since)),
         };
         let is_non_private = !state.classes.iter().all(Class::is_private);
         let seen = state.last_non_private.map(|last| last.min(now));
@@ -116,15 +129,28 @@ impl Track {
         Self::new(since, until, non_private, is_non_private)
     }
 
+    /// What is remembered of a path that the agent has not asked again since it started, having last been
+    /// heard at `heard`; `None` where it has had the time to.
+    pub(crate) fn awaited(self, heard: Option<Moment>, now: Moment) -> Option<Self> {
+        let until = self.until().or(heard)?;
+        let as_it_was = Self::new(self.since(), Some(until), self.non_private(heard), false);
+        let awaited = as_it_was.awaiting(true);
+        awaited.is_still_awaited(now).then_some(awaited)
+    }
+
+    /// Whether the agent may still ask it.
+    pub(crate) fn is_still_awaited(self, now: Moment) -> bool {
+        let until = self.until().unwrap_or_default();
+        now <= until.after(GAP + COMPARED)
+    }
+
     /// Without what is too old to be asked for.
     pub(crate) fn within(self, is_kept: impl Fn(&Moment) -> bool) -> Self {
         let long_ago = Moment(1);
-        Self::new(
-            self.since()
-                .map(|since| if is_kept(&since) { since } else { long_ago }),
-            self.until(),
-            self.non_private(None).filter(is_kept),
-            self.is_non_private,
-        )
+        let since = self
+            .since()
+            .map(|since| if is_kept(&since) { since } else { long_ago });
+        let non_private = self.non_private(None).filter(is_kept);
+        Self::new(since, self.until(), non_private, self.is_non_private).awaiting(self.is_awaited)
     }
 }

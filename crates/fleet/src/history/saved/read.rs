@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{NONE, NotRestored, Saved, SavedNode, SavedTrack, moment};
+use super::{AWAITED, NON_PRIVATE, NONE, NotRestored, Saved, SavedNode, SavedTrack, moment};
 use crate::history::{
     Departed, History, MOST_ABSENCES, MOST_DEPARTED, NodeHistory, PathNumber, Paths, SILENT, Track,
 };
@@ -161,13 +161,10 @@ impl<'a> Reader<'a> {
         let step = self.saved.step.clamp(1, 7 * 86_400);
         let at = |ago: i64| (ago != NONE).then(|| moment(as_of, ago, step));
         let mut read = Vec::new();
-        for SavedTrack(since, until, non_private, is_non_private, numbers) in tracks {
-            let track = Track::new(
-                at(*since),
-                at(*until),
-                at(*non_private),
-                *is_non_private == 1,
-            );
+        for SavedTrack(since, until, non_private, flags, numbers) in tracks {
+            let has = |bit: u8| flags & bit != 0;
+            let track = Track::new(at(*since), at(*until), at(*non_private), has(NON_PRIVATE));
+            let track = track.awaiting(has(AWAITED));
             read.extend(
                 self.numbers(numbers)?
                     .into_iter()

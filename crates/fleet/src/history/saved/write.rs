@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{NONE, Saved, SavedNode, SavedTrack, VERSION, moment};
+use super::{AWAITED, NON_PRIVATE, NONE, Saved, SavedNode, SavedTrack, VERSION, moment};
 use crate::history::{History, NodeHistory, PathNumber, Track};
 use crate::{Moment, WhyUncovered};
 
@@ -146,15 +146,14 @@ impl<'a> Writer<'a> {
     /// The track with its moments in whole steps, so that those that are saved alike are equal.
     fn rounded(&self, track: Track) -> Track {
         let at = |ago: i64| moment(self.as_of, ago, self.step);
-        Track::new(
+        let non_private = track.non_private(None).filter(|_| !track.is_non_private);
+        let rounded = Track::new(
             track.since().map(|since| at(self.ago(since, self.step))),
             track.until().map(|until| at(self.ago_up(until, self.step))),
-            track
-                .non_private(None)
-                .filter(|_| !track.is_non_private)
-                .map(|last| at(self.ago(last, self.step))),
+            non_private.map(|last| at(self.ago(last, self.step))),
             track.is_non_private,
-        )
+        );
+        rounded.awaiting(track.is_awaited)
     }
 
     fn track(&self, track: Track, numbers: Vec<PathNumber>) -> SavedTrack {
@@ -163,7 +162,7 @@ impl<'a> Writer<'a> {
             ago(track.since()),
             ago(track.until()),
             ago(track.non_private(None)),
-            u8::from(track.is_non_private),
+            u8::from(track.is_non_private) * NON_PRIVATE + u8::from(track.is_awaited) * AWAITED,
             ranges(numbers.into_iter()),
         )
     }
