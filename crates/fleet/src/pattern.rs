@@ -104,6 +104,8 @@ fn pattern(table: &Table<'_>, draft: &Draft, all: &[Draft]) -> Pattern {
     let mut reasons: Vec<(Reason, usize)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let (since, until_all) = draft.began(table);
+    let is_same = |other: &&Draft| (other.symptom, other.path) == (draft.symptom, draft.path);
+    let is_alone = all.iter().filter(is_same).count() == 1;
     let resolvers: BTreeSet<&str> = illnesses()
         .flat_map(|i| i.resolvers.iter().copied())
         .collect();
@@ -142,7 +144,7 @@ fn pattern(table: &Table<'_>, draft: &Draft, all: &[Draft]) -> Pattern {
             _ => table.names(&place.of.without(&place.nodes), SAMPLES),
         },
         also: place::also(table, place),
-        place: place::text(table, place),
+        place: place::text(table, place, is_alone),
         is_every_target: numbers.len() == table.targets.len(),
         targets: numbers
             .iter()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::scope::{Place, Scope};
 use crate::table::Table;
 
-/// The place, to follow `on`: `all 5 nodes of pool a`.
-pub(super) fn text(table: &Table<'_>, place: &Place) -> String {
+/// The place, to follow `on`: `all 5 nodes of pool a`. `is_alone` says that no other place has the symptom.
+pub(super) fn text(table: &Table<'_>, place: &Place, is_alone: bool) -> String {
     let (ill, of) = (place.nodes.len(), place.of.len());
     let every = if ill == of {
         format!("all {of} nodes")
@@ -29,6 +29,7 @@ pub(super) fn text(table: &Table<'_>, place: &Place) -> String {
         Scope::Image => format!("{every} with image{plural} {values}"),
         Scope::JoinedLater => format!("{every} that joined since {joined}"),
         Scope::JoinedEarlier => format!("{every} that joined before {joined}"),
+        Scope::OneNode if is_alone => format!("node {values} alone"),
         Scope::OneNode => format!("node {values}"),
         Scope::SomeNodes if place.values.is_empty() => {
             format!("{ill} of {of} nodes, which share nothing that the others have not")
