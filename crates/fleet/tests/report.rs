@@ -83,7 +83,7 @@ fn fleet() -> Fleet {
     let mut fleet = Fleet::default();
     fleet.set_nodes(nodes(), NOW);
     for node in nodes() {
-        let kv = if node.name.starts_with("b") {
+        let kv = if node.name.starts_with('b') {
             cell("kv", PUBLIC, ago(20))
         } else {
             cell("kv", WELL, ago(10))
