@@ -63,7 +63,11 @@ impl Fleet {
 
     /// Takes the nodes that there are now, in place of those before. A node that was made anew under the
     /// same name is another node.
-    pub fn set_nodes(&mut self, nodes: Vec<Node>, now: Moment) {
+    pub fn set_nodes(&mut self, mut nodes: Vec<Node>, now: Moment) {
+        if nodes.len() > Self::MOST_NODES {
+            // The same ones are kept, in whatever order they are listed.
+            nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        }
         let mut before = std::mem::take(&mut self.members);
         self.nodes_left_off = nodes.len().saturating_sub(Self::MOST_NODES);
         for node in nodes.into_iter().take(Self::MOST_NODES) {

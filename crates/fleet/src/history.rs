@@ -125,10 +125,7 @@ impl History {
                 other => {
                     self.is_changed = true;
                     self.depart(node.name.clone(), other, now);
-                    NodeHistory {
-                        joined: node.joined,
-                        ..NodeHistory::default()
-                    }
+                    self.come_back(node)
                 }
             };
             history.note_coverage(node.coverage, now);

@@ -166,6 +166,7 @@ enum What {
 struct Asked {
     window: Option<Span>,
     target: Option<String>,
+    selector: Option<String>,
     allow_uncovered: bool,
     unnamed_services: u32,
 }
@@ -304,6 +305,12 @@ impl<'a> Play<'a> {
         let window = asked.window.map(|window| window.0);
         let query = Query {
             target: asked.target.clone(),
+            selector: asked
+                .selector
+                .as_deref()
+                .unwrap_or("")
+                .parse()
+                .expect("a selector"),
             gate: Some(GateQuery {
                 window_seconds: window.map_or(usual.window_seconds, |window| window.as_secs()),
                 allow_uncovered: asked.allow_uncovered,

@@ -83,6 +83,9 @@ pub(crate) fn judge<'a>(
             case.judge_node(seen, &mut evidence);
         }
         case.judge_departed(&mut evidence);
+        if case.nodes == 0 {
+            evidence.unclear_in_all(WhyUnknown::NoNodes, 0);
+        }
     }
     statement::report(&case, &evidence)
 }
@@ -343,7 +346,8 @@ impl<'a> Case<'a> {
         let why = self.why_unanswered(life, path, since.filter(|_| is_open));
         let unclear = evidence.unclear(why, life.name);
         unclear.about(target);
-        unclear.known_since(since.filter(|_| is_open).or(Some(self.now)));
+        let known = since.filter(|_| is_open && !life.has_left);
+        unclear.known_since(known.or(Some(life.end)));
     }
 
     /// Why a path is not known to be answered since the beginning of the window.

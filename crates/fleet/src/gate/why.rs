@@ -90,6 +90,9 @@ unknowns! {
     UnnamedServices = "unnamed_services",
         means "The cluster uses services that discovery could not name, so no agent watches them.",
         remedy "Look at the observer's list of what it could not name, and write these hosts as targets.";
+    NoNodes = "no_nodes",
+        means "No node was judged: none is selected, or all of them have just joined.",
+        remedy "Check the --selector, or ask again in ten minutes.";
     NoPrivateTargets = "no_private_targets",
         means "No target expects a private endpoint.",
         remedy "Write the services as targets with expect: privateEndpoint, or check the name given with --target.";

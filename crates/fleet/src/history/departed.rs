@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{GRACE, History, MOST_DEPARTED, NodeHistory};
-use crate::Moment;
+use crate::{Moment, Node};
 
 /// A node that left.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,20 @@ impl History {
         });
         if self.departed.len() > MOST_DEPARTED {
             self.forget_earliest();
+        }
+    }
+
+    /// What is remembered of a node that was not there just now: nothing, unless it only seemed to have left.
+    pub(super) fn come_back(&mut self, node: &Node) -> NodeHistory {
+        let is_it = |departed: &Departed| {
+            departed.name == node.name && departed.history.joined == node.joined
+        };
+        match self.departed.iter().position(is_it) {
+            Some(at) if node.joined.is_some() => self.departed.remove(at).history,
+            _ => NodeHistory {
+                joined: node.joined,
+                ..NodeHistory::default()
+            },
         }
     }
 

@@ -346,3 +346,27 @@ fn what_is_private_all_the_time_is_known_to_be_after_weeks() {
     assert!(track.since().is_some_and(|since| since < NOW));
     assert_eq!(track.non_private(restored.nodes["a"].last), None);
 }
+
+#[test]
+fn a_node_that_only_seemed_to_have_left_is_remembered() {
+    let mut history = history(&["a", "b"]);
+    let public = view(
+        &["kv", "st"],
+        Class::Public,
+        NOW.before(Duration::from_hours(50)),
+    );
+    history.take_view("b", &public, NOW);
+    history.set_nodes([node("a")].iter(), later(1));
+    assert_eq!(history.departed.len(), 1);
+    history.set_nodes([node("a"), node("b")].iter(), later(2));
+    assert_eq!(history.departed.len(), 0);
+    let number = history.paths.of_set(history.nodes["b"].set)[0];
+    let track = history.nodes["b"]
+        .track(&history.paths, number)
+        .expect("a track");
+    assert!(track.is_non_private);
+    let mut other = node("b");
+    other.joined = Some(later(3));
+    history.set_nodes([node("a"), other].iter(), later(4));
+    assert_eq!(history.departed.len(), 1, "another node of the same name");
+}

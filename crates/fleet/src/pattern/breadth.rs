@@ -10,10 +10,13 @@ use crate::table::Table;
 /// prove nothing, and do not count.
 pub(super) fn of(table: &Table<'_>, ill: &[usize], symptom: Symptom) -> Breadth {
     let only_private = symptom == Symptom::ZoneNotSeen;
+    let mut are_ill = vec![false; table.targets.len()];
+    for number in ill {
+        are_ill[*number] = true;
+    }
     // For each zone: how many targets, how many of them ill.
     let mut zones: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for (number, column) in table.targets.iter().enumerate() {
-        let is_ill = ill.contains(&number);
+    for (column, is_ill) in table.targets.iter().zip(are_ill) {
         if is_ill || !only_private || column.is_private {
             let zone = zones.entry(&column.zone).or_default();
             zone.0 += 1;
