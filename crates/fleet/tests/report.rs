@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use privatelink_fleet::gate::Answer;
+use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
     Cell, Coverage, Fleet, FleetReport, Moment, Node, PathState, Query, Target, Traits, View,
     WhyUncovered,
@@ -344,4 +346,67 @@ fn every_failure_is_in_a_pattern_and_every_pattern_is_about_failures() {
         let untold: Vec<_> = failing.difference(&told).collect();
         assert!(untold.is_empty(), "{untold:?}");
     }
+}
+
+fn gate(fleet: &Fleet, now: Moment) -> Vec<String> {
+    let query = Query {
+        gate: Some(GateQuery::default()),
+        ..Query::default()
+    };
+    let gate = fleet.report(&query, now).gate.expect("the gate's answer");
+    assert_eq!((gate.answer, gate.exit_code), (Answer::CannotTell, 3));
+    gate.unknown
+        .into_iter()
+        .map(|unknown| unknown.why)
+        .collect()
+}
+
+#[test]
+fn the_gate_cannot_tell_of_nodes_beyond_what_is_kept() {
+    let mut fleet = Fleet::default();
+    let nodes: Vec<Node> = (0..=Fleet::MOST_NODES)
+        .map(|number| node("a", number))
+        .collect();
+    fleet.set_nodes(nodes, NOW);
+    fleet.set_view("a-0", view(vec![cell("kv", WELL, ago(10))]), NOW);
+    assert_eq!(fleet.nodes_left_off(), 1);
+    assert!(gate(&fleet, NOW).contains(&"nodes_left_off".to_owned()));
+}
+
+#[test]
+fn the_gate_cannot_tell_where_nodes_that_left_had_to_be_forgotten() {
+    let mut fleet = Fleet::default();
+    let stays = node("a", 0);
+    let most = privatelink_fleet::history::MOST_DEPARTED;
+    for number in 1..=most + 2 {
+        // Each is there for a day without an agent, and then the next one is.
+        let gone = Node {
+            coverage: Coverage::Uncovered(WhyUncovered::NoAgent),
+            ..node("a", number)
+        };
+        fleet.set_nodes(vec![stays.clone(), gone], NOW);
+    }
+    fleet.set_view("a-0", view(vec![cell("kv", WELL, ago(10))]), NOW);
+    let why = gate(&fleet, NOW.after(Duration::from_mins(1)));
+    assert!(why.contains(&"departed_forgotten".to_owned()), "{why:?}");
+}
+
+#[test]
+fn views_beyond_what_is_kept_are_counted_and_make_their_nodes_uncovered() {
+    let mut fleet = Fleet::default();
+    fleet.set_nodes(nodes(), NOW);
+    let cells = vec![cell("kv", WELL, ago(10)); Fleet::MOST_CELLS / 2];
+    assert!(fleet.set_view("a-0", view(cells.clone()), NOW));
+    assert!(fleet.set_view("a-1", view(cells.clone()), NOW));
+    assert!(!fleet.set_view("a-2", view(cells), NOW));
+    assert_eq!(fleet.views_left_off(), 1);
+    let seen = fleet.seen_node("a-2", NOW).expect("the node");
+    assert_eq!(
+        seen.coverage,
+        Coverage::Uncovered(WhyUncovered::AgentUnreadable)
+    );
+    // What there was before is replaced, not added to.
+    assert!(fleet.set_view("a-1", view(vec![cell("kv", WELL, ago(10))]), NOW));
+    assert!(fleet.set_view("a-2", view(vec![cell("kv", WELL, ago(10))]), NOW));
+    assert_eq!(fleet.views_left_off(), 0);
 }
