@@ -53,7 +53,8 @@ fn broken(number: usize, second: u64) -> Probed {
     probed.observation.checked_at += Duration::from_secs(second);
     for connection in &mut probed.observation.connections {
         if let Some(certificate) = &mut connection.certificate {
-            certificate.names = vec![format!("{second}-{}", "n".repeat(240)); 5];
+            let names = vec![format!("{second}-{}", "n".repeat(240)); 5];
+            certificate.leaf_mut().names = names.iter().collect();
         }
     }
     let (history, alone) = (History::default(), Surroundings::default());

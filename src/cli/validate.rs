@@ -104,7 +104,7 @@ fn print(plan: &Plan, nodes: u32, out: &mut dyn Write) -> io::Result<()> {
                 target.service_slug().to_owned(),
                 spoken(target).to_owned(),
                 target.expect.to_string(),
-                target.resolver.clone(),
+                target.resolver.to_string(),
                 duration::show(target.interval),
             ]
         })
@@ -124,7 +124,7 @@ fn print(plan: &Plan, nodes: u32, out: &mut dyn Write) -> io::Result<()> {
                 ""
             };
             [
-                resolver.name.clone(),
+                resolver.name.to_string(),
                 servers(resolver).join(", "),
                 agreement.to_owned(),
             ]
@@ -187,7 +187,7 @@ fn as_json(plan: &Result<Plan, ConfigError>, nodes: u32, valid: bool) -> Value {
                 .iter()
                 .map(|resolver| {
                     json!({
-                        "name": resolver.name,
+                        "name": *resolver.name,
                         "servers": servers(resolver),
                         "mustAgree": resolver.must_agree,
                     })
@@ -252,7 +252,7 @@ fn target(target: &Target) -> Value {
         "service": target.service_slug(),
         "source": target.source.as_str(),
         "expect": target.expect.as_str(),
-        "path": target.resolver,
+        "path": *target.resolver,
         "intervalSeconds": target.interval.as_secs_f64(),
         "timeoutSeconds": target.timeout.as_secs_f64(),
         "serverName": target.server_name,

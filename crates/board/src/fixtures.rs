@@ -34,11 +34,11 @@ pub fn healthy() -> Probed {
     let host = "kv-dev.vault.azure.net";
     let answer = resolution("pod", &[host, ALIAS], &["10.1.2.3"]);
     let mut observation = observation(answer, vec![connection("10.1.2.3")]);
-    observation.comparisons = vec![Comparison {
+    observation.comparisons = Arc::new([Comparison {
         must_agree: true,
         resolution: resolution("node", &[host, ALIAS], &["10.1.2.3"]),
         checked_at: now(),
-    }];
+    }]);
     probed(host, observation)
 }
 
@@ -48,22 +48,22 @@ pub fn public_fallback() -> Probed {
     let alias = "kv-prod.privatelink.vaultcore.azure.net";
     let chain = [host, alias, "data-prod-weu.vaultcore.azure.net"];
     let mut answer = resolution("pod", &chain, &["52.168.109.101"]);
-    answer.zone = Some(ZoneEvidence {
+    answer.zone = Some(Arc::new(ZoneEvidence {
         zone: "privatelink.vaultcore.azure.net".to_owned(),
         outcome: QueryOutcome::Nodata,
-        soa: Some(Soa {
+        soa: Some(Arc::new(Soa {
             owner: "privatelink.vaultcore.azure.net".to_owned(),
             mname: "ns1-01.azure-dns.com".to_owned(),
             rname: "azuredns-hostmaster.microsoft.com".to_owned(),
-        }),
+        })),
         checked_at: now(),
-    });
+    }));
     let mut observation = observation(answer, vec![connection("52.168.109.101")]);
-    observation.comparisons = vec![Comparison {
+    observation.comparisons = Arc::new([Comparison {
         must_agree: true,
         resolution: resolution("node", &[host, alias], &["10.1.2.4"]),
         checked_at: now(),
-    }];
+    }]);
     probed(host, observation)
 }
 
@@ -71,7 +71,7 @@ pub fn public_fallback() -> Probed {
 pub fn dns_timeout() -> Probed {
     let host = "kv-dns.vault.azure.net";
     let answer = Resolution {
-        resolver: "pod".to_owned(),
+        resolver: "pod".into(),
         queries: vec![
             query(Family::Ipv4, QueryOutcome::Timeout, &[host], &[]),
             query(Family::Ipv6, QueryOutcome::Timeout, &[host], &[]),
@@ -110,11 +110,12 @@ pub fn name_mismatch() -> Probed {
     );
     let mut other = connection("10.1.2.7");
     if let Some(certificate) = &mut other.certificate {
-        certificate.names = vec!["proxy.example.com".to_owned()];
-        "CN=<script>alert(1)</script>\u{1b}[31m".clone_into(&mut certificate.issuer);
+        let leaf = certificate.leaf_mut();
+        leaf.names = ["proxy.example.com"].iter().collect();
+        leaf.issuer = "CN=<script>alert(1)</script>\u{1b}[31m".into();
+        leaf.not_after = unix_now() + 3 * 86_400;
         certificate.covers_name = false;
         certificate.trust = Trust::UnknownIssuer;
-        certificate.not_after = unix_now() + 3 * 86_400;
     }
     probed(host, observation(answer, vec![other]))
 }
@@ -135,7 +136,7 @@ pub fn plan(targets: impl IntoIterator<Item = Arc<Target>>) -> Plan {
     Plan {
         targets: targets.into_iter().collect(),
         resolvers: vec![Resolver {
-            name: "pod".to_owned(),
+            name: "pod".into(),
             servers: Servers::Listed(vec![]),
             must_agree: true,
         }],

@@ -78,11 +78,11 @@ fn an_edit_of_a_target_unlatches_nothing() {
             ..auto()
         },
         Target {
-            families: vec![Family::Ipv4],
+            families: &[Family::Ipv4],
             ..auto()
         },
         Target {
-            resolver: "node".to_owned(),
+            resolver: "node".into(),
             ..auto()
         },
     ] {
@@ -139,12 +139,12 @@ fn other_users_change_nothing_but_the_users() {
         ..Users::default()
     };
     let edited = Target {
-        users: Some(users.clone()),
+        users: Some(Box::new(users.clone())),
         ..auto()
     };
     adopt(&mut board, edited);
     let after = only(&board);
-    assert_eq!(after.target.users, Some(users));
+    assert_eq!(after.target.users.as_deref(), Some(&users));
     assert!(after.latest.is_some());
     assert_eq!(after.verdicts, before.verdicts);
     assert_eq!(after.last_classes, before.last_classes);
@@ -181,7 +181,7 @@ fn answers_of_another_resolver_are_not_compared_with_the_ones_before() {
     assert!(flapping(&mut board));
     let changes = only(&board).counters.class_changes;
     let edited = Target {
-        resolver: "node".to_owned(),
+        resolver: "node".into(),
         ..auto()
     };
     adopt(&mut board, edited);
@@ -231,7 +231,8 @@ fn a_transition_keeps_a_summary_of_bounded_length() {
         let mut connection = presents.clone();
         connection.ip = [10, 1, 2, last].into();
         if let Some(certificate) = &mut connection.certificate {
-            certificate.names = vec!["n".repeat(WIRE_BYTES); 5];
+            let names = vec!["n".repeat(WIRE_BYTES); 5];
+            certificate.leaf_mut().names = names.iter().collect();
         }
         probed.observation.connections.push(connection);
     }
@@ -253,7 +254,8 @@ fn back_and_forth(board: &mut Board, stories: impl IntoIterator<Item = usize>) {
         let mut probed = fixtures::name_mismatch();
         for connection in &mut probed.observation.connections {
             if let Some(certificate) = &mut connection.certificate {
-                certificate.names = vec![format!("{story}-{}", "n".repeat(WIRE_BYTES - 10)); 5];
+                let names = vec![format!("{story}-{}", "n".repeat(WIRE_BYTES - 10)); 5];
+                certificate.leaf_mut().names = names.iter().collect();
             }
         }
         observe(board, probed);
@@ -298,12 +300,12 @@ fn of_summaries_that_are_all_different_the_latest_are_kept() {
 fn a_target_takes_no_more_room_than_it_did() {
     let mut grown = Vec::new();
     for (what, bytes, before) in [
-        ("target", size_of::<Target>(), 448),
+        ("target", size_of::<Target>(), 256),
         ("entry of the board", size_of::<Entry>(), 248),
-        ("observation", size_of::<Observation>(), 848),
+        ("observation", size_of::<Observation>(), 328),
         ("verdict", size_of::<Verdict>(), 56),
-        ("query of a resolution", size_of::<Query>(), 304),
-        ("connection", size_of::<Connection>(), 408),
+        ("query of a resolution", size_of::<Query>(), 192),
+        ("connection", size_of::<Connection>(), 208),
         ("finding", size_of::<Finding>(), 48),
         ("fact", size_of::<Fact>(), 152),
         ("transition", size_of::<Transition>(), 40),

@@ -90,7 +90,7 @@ pub(crate) fn assemble(parts: &Parts, files: &mut Files) -> Result<Plan, ConfigE
         metrics: globals.metrics,
         limits: globals.limits,
         allowed: globals.allowed,
-        denied: globals.rules.denied,
+        denied: globals.rules.denied.clone(),
         resolvers: globals.resolvers.all,
         rejected: merged.rejected,
         warnings: problems.warnings.into_iter().map(|w| w.text).collect(),

@@ -4,11 +4,12 @@
 //! are asked about one after another, so that an expired certificate for another name by an unknown
 //! issuer is seen as all three.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use privatelink_verdict::name::normalised;
-use privatelink_verdict::observation::{Certificate, Trust};
+use privatelink_verdict::observation::{Certificate, Leaf, Trust};
 use privatelink_verdict::sanitize::from_wire;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -16,6 +17,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::chain_cache::{self, Says};
 use super::roots::Roots;
 
 /// Names that are kept of one certificate: a hostile one may carry thousands of them.
@@ -37,59 +39,73 @@ pub(super) fn examine(
     let (leaf, intermediates) = chain.split_first()?;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let verified_at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let digest = chain_cache::digest(chain);
+    let cache = &roots.chain_cache;
+    let Says {
+        leaf: says,
+        sent_alone,
+    } = cache.says(&digest, || says(chain, roots))?;
+    // Out of its own dates, a certificate may still be of a trusted issuer: ask as of its own time.
+    let as_of = verified_at.min(says.not_after).max(says.not_before);
+    let trust = cache.trust(&digest, chain, as_of, || {
+        verified(leaf, intermediates, roots, as_of)
+    });
+    let is_ca = || roots.ca_certificates.iter().any(|ca| ca == leaf);
+    Some(Certificate {
+        leaf: says,
+        covers_name: covers(leaf, server_name),
+        trust: match trust {
+            Trust::UnknownIssuer if is_ca() => Trust::CaFile,
+            trust => trust,
+        },
+        sent_alone,
+        verified_at,
+    })
+}
+
+/// What `chain` says of its leaf; `None` where that cannot be read.
+pub(super) fn says(chain: &[CertificateDer<'_>], roots: &Roots) -> Option<Says> {
+    let (leaf, others) = chain.split_first()?;
     let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
-    let mut certificate = Certificate {
-        names: Vec::new(),
-        more_names: 0,
-        subject: String::new(),
-        issuer: String::new(),
-        not_before: 0,
-        not_after: 0,
-        fingerprint: [0; 32],
-        covers_name: false,
-        trust: Trust::UnknownIssuer,
-        sent_alone: intermediates.is_empty()
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest(&SHA256, leaf).as_ref());
+    let mut names = names(&parsed);
+    Some(Says {
+        leaf: Arc::new(Leaf {
+            names: names.by_ref().take(MAX_NAMES).collect(),
+            more_names: names.count(),
+            subject: from_wire(&parsed.subject().to_string()).into(),
+            issuer: from_wire(&parsed.issuer().to_string()).into(),
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            fingerprint,
+        }),
+        sent_alone: others.is_empty()
             && parsed.issuer() != parsed.subject()
             && !roots.has_subject(parsed.issuer().as_raw()),
-        verified_at,
-    };
-    let fingerprint = digest(&SHA256, leaf);
-    certificate
-        .fingerprint
-        .copy_from_slice(fingerprint.as_ref());
-    let mut names = names(&parsed);
-    certificate.names = names.by_ref().take(MAX_NAMES).collect();
-    certificate.names.shrink_to_fit();
-    certificate.more_names = names.count();
-    certificate.subject = from_wire(&parsed.subject().to_string()).into_owned();
-    certificate.issuer = from_wire(&parsed.issuer().to_string()).into_owned();
-    certificate.not_before = parsed.validity().not_before.timestamp();
-    certificate.not_after = parsed.validity().not_after.timestamp();
-    certificate.covers_name = covers(leaf, &parsed, server_name);
+    })
+}
 
-    // Out of its own dates, a certificate may still be of a trusted issuer: ask as of its own time.
-    let as_of = verified_at
-        .min(certificate.not_after)
-        .max(certificate.not_before);
-    certificate.trust = roots.trust_cache.trust(chain, as_of, || {
-        let as_of = Duration::from_secs(u64::try_from(as_of).unwrap_or(0));
-        let as_of = UnixTime::since_unix_epoch(as_of);
-        let issuers = issuers(&parsed, intermediates);
-        let tried = &issuers[..issuers.len().min(MAX_ISSUERS)];
-        match trust(leaf, tried, roots, as_of) {
-            Trust::UnknownIssuer if tried.len() < issuers.len() => Trust::NotFollowed {
-                issuers: issuers.len(),
-                tried: tried.len(),
-            },
-            trust => trust,
-        }
-    });
-    if certificate.trust == Trust::UnknownIssuer
-        && roots.ca_certificates.iter().any(|ca| ca == leaf)
-    {
-        certificate.trust = Trust::CaFile;
+/// Where the chain of `leaf` ends, as of a moment in Unix seconds.
+fn verified(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &Roots,
+    as_of: i64,
+) -> Trust {
+    let as_of = Duration::from_secs(u64::try_from(as_of).unwrap_or(0));
+    let as_of = UnixTime::since_unix_epoch(as_of);
+    let issuers = X509Certificate::from_der(leaf)
+        .map(|(_, parsed)| issuers(&parsed, intermediates))
+        .unwrap_or_default();
+    let tried = &issuers[..issuers.len().min(MAX_ISSUERS)];
+    match trust(leaf, tried, roots, as_of) {
+        Trust::UnknownIssuer if tried.len() < issuers.len() => Trust::NotFollowed {
+            issuers: issuers.len(),
+            tried: tried.len(),
+        },
+        trust => trust,
     }
-    Some(certificate)
 }
 
 /// Every name, made safe to keep.
@@ -113,7 +129,7 @@ fn names<'c>(certificate: &'c X509Certificate<'_>) -> impl Iterator<Item = Strin
 
 /// Whether the leaf is for `server_name`. Where the library cannot say, because one of the names is
 /// malformed, they are compared here.
-fn covers(leaf: &CertificateDer<'_>, parsed: &X509Certificate<'_>, server_name: &str) -> bool {
+fn covers(leaf: &CertificateDer<'_>, server_name: &str) -> bool {
     let Ok(wanted) = ServerName::try_from(server_name) else {
         return false;
     };
@@ -124,7 +140,10 @@ fn covers(leaf: &CertificateDer<'_>, parsed: &X509Certificate<'_>, server_name: 
         Err(webpki::Error::CertNotValidForName(_)) => false,
         Err(_) => {
             let wanted = normalised(server_name);
-            names(parsed).any(|name| matches(&normalised(&name), &wanted))
+            let parsed = X509Certificate::from_der(leaf);
+            parsed.is_ok_and(|(_, parsed)| {
+                names(&parsed).any(|name| matches(&normalised(&name), &wanted))
+            })
         }
     }
 }

@@ -2,6 +2,7 @@
 //! outcome kept apart.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -117,7 +118,7 @@ impl Connector<'_> {
         let mut connection = Connection {
             tcp: dialled.outcome,
             tcp_elapsed: Some(dialled.elapsed),
-            tcp_detail: dialled.detail,
+            tcp_detail: dialled.detail.map(String::into_boxed_str),
             obstacle: dialled.obstacle,
             other_port: dialled.other_port,
             ..untouched(target, Candidate { ip, skip: None })
@@ -140,7 +141,7 @@ impl Connector<'_> {
             outcome = attempt.outcome.as_str(),
             elapsed = ?attempt.elapsed,
             version = attempt.stream.as_ref().and_then(version).map(debug_value),
-            names = attempt.certificate.as_ref().map(|found| debug_value(&found.names)),
+            names = attempt.certificate.as_ref().map(|found| debug_value(&found.leaf.names)),
             client_certificate_required = attempt.client_certificate_required,
             detail = attempt.detail.as_deref(),
             "tls handshake"
@@ -148,7 +149,7 @@ impl Connector<'_> {
         connection.skip = attempt.gave_up.then_some(Skip::Busy);
         connection.handshake = attempt.outcome;
         connection.handshake_elapsed = Some(attempt.elapsed);
-        connection.handshake_detail = attempt.detail;
+        connection.handshake_detail = attempt.detail.map(String::into_boxed_str);
         connection.client_certificate_required = attempt.client_certificate_required;
         connection.no_handshake = attempt.no_handshake;
         connection.refused = attempt.refused;
@@ -156,7 +157,7 @@ impl Connector<'_> {
         if let Some(mut stream) = attempt.stream {
             if let Some(evidence) = target.evidence().filter(|_| self.asks_service) {
                 let (reply, elapsed) = self.ask_service(ip, &mut stream, evidence).await;
-                connection.service = Some(reply);
+                connection.service = Some(Arc::new(reply));
                 connection.service_elapsed = Some(elapsed);
             }
             close(stream).await;

@@ -8,9 +8,11 @@ mod trouble;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{OptionFuture, join_all};
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
     AgentFault, Comparison, NameEvidence, QueryOutcome, Resolution, SrvEvidence, ZoneEvidence,
 };
@@ -23,7 +25,7 @@ use self::trouble::{Questions, is_trouble};
 use super::evidence_cache::{EvidenceCache, recent, recent_srv};
 use super::nameserver::Nameservers;
 use super::rate_limit::DnsBudget;
-use super::resolve::ResolverClient;
+use super::resolve::{ResolverClient, share_chain};
 use super::zone_cache::ZoneCache;
 
 /// The most that gathering evidence may add to a probe.
@@ -48,11 +50,11 @@ impl Evidence<'_> {
         self,
         mut resolution: Resolution,
         cache: &mut EvidenceCache,
-    ) -> (Resolution, Vec<Comparison>) {
+    ) -> (Resolution, Arc<[Comparison]>) {
         let target = self.target;
         let deadline = Instant::now() + (target.timeout / 2).min(MAX_BUDGET);
-        let Some(Ok(own)) = self.nameservers.get(target.resolver.as_str()) else {
-            return (resolution, Vec::new());
+        let Some(Ok(own)) = self.nameservers.get(&*target.resolver) else {
+            return (resolution, Arc::default());
         };
         let client = ResolverClient {
             resolver: &target.resolver,
@@ -69,13 +71,14 @@ impl Evidence<'_> {
         let srv = questions.srv.clone();
         let srv = self.ask_for_srv(client, srv, cache.srv.as_ref(), deadline);
         let trouble = self.ask_on_trouble(client, questions, &cache.names, deadline);
-        let comparisons = when(due.comparisons, || self.compare(deadline));
+        let path = resolution.chain().clone();
+        let comparisons = when(due.comparisons, || self.compare(&path, deadline));
         let errors = when(due.comparisons, || {
             extended_errors(target, client, deadline)
         });
         let search = when(due.search, || {
             let (host, rules) = (&target.host, &target.rules);
-            client.search(host, &target.families, &known, rules, deadline)
+            client.search(host, target.families, &known, rules, deadline)
         });
         let servers = when(times > 0, || client.each_server(target, times, deadline));
         let (answers, srv, comparisons, errors, search, servers) =
@@ -89,20 +92,20 @@ impl Evidence<'_> {
         resolution.unchased = answers.unchased;
         resolution.alias = answers.alias;
         if let Some(comparisons) = comparisons {
-            cache.comparisons = comparisons;
+            cache.comparisons = comparisons.into();
         }
         if let Some(Some(errors)) = errors {
             cache.extended_errors = errors;
         }
         if let Some(Some(search)) = search {
-            cache.search = search;
+            cache.search = search.map(Arc::new);
         }
         resolution
             .extended_errors
             .clone_from(&cache.extended_errors);
         resolution.search.clone_from(&cache.search);
         resolution.servers = cache.servers.answers(&resolution, servers);
-        (resolution, cache.comparisons.clone())
+        (resolution, Arc::clone(&cache.comparisons))
     }
 
     /// Step 6: asks what trouble leads to. `known` is what the names said in earlier probes.
@@ -110,15 +113,16 @@ impl Evidence<'_> {
         self,
         client: ResolverClient<'_>,
         questions: Questions<'_>,
-        known: &[NameEvidence],
+        known: &[Arc<NameEvidence>],
         deadline: Instant,
     ) -> Answers {
         let ask = |why: &'static str, name: String| async move {
             if let Some(evidence) = recent(known, &name) {
-                return Some(evidence.clone());
+                return Some(Arc::clone(evidence));
             }
             debug!(name, why, "evidence: ask for another name");
-            client.name(&name, &self.target.rules, deadline).await
+            let asked = client.name(&name, &self.target.rules, deadline).await;
+            asked.map(Arc::new)
         };
         let zone: OptionFuture<_> = questions
             .zone
@@ -150,26 +154,26 @@ impl Evidence<'_> {
         self,
         client: ResolverClient<'_>,
         name: Option<String>,
-        known: Option<&SrvEvidence>,
+        known: Option<&Arc<SrvEvidence>>,
         deadline: Instant,
-    ) -> Option<SrvEvidence> {
+    ) -> Option<Arc<SrvEvidence>> {
         let name = name?;
         if let Some(evidence) = recent_srv(known, &name) {
-            return Some(evidence.clone());
+            return Some(Arc::clone(evidence));
         }
         debug!(name, "evidence: ask for SRV records");
-        client.srv(&name, deadline).await
+        client.srv(&name, deadline).await.map(Arc::new)
     }
 
     /// Step 7: what the resolvers other than the path say.
-    async fn compare(self, deadline: Instant) -> Vec<Comparison> {
+    async fn compare(self, path: &Names, deadline: Instant) -> Vec<Comparison> {
         let others = self
             .resolvers
             .iter()
             .filter(|resolver| resolver.name != self.target.resolver);
         let comparisons = others.map(|resolver| async move {
             debug!(resolver = %resolver.name, "evidence: ask another resolver");
-            let resolution = match self.nameservers.get(resolver.name.as_str()) {
+            let resolution = match self.nameservers.get(&*resolver.name) {
                 Some(Ok(nameservers)) => {
                     let client = ResolverClient {
                         resolver: &resolver.name,
@@ -189,12 +193,17 @@ impl Evidence<'_> {
                 }
                 _ => None,
             };
+            let mut resolution = resolution.unwrap_or_else(|| Resolution {
+                resolver: Arc::clone(&resolver.name),
+                ..Resolution::default()
+            });
+            self.zones.share(&mut resolution);
+            for query in &mut resolution.queries {
+                share_chain(query, path);
+            }
             Comparison {
                 must_agree: resolver.must_agree,
-                resolution: resolution.unwrap_or_else(|| Resolution {
-                    resolver: resolver.name.clone(),
-                    ..Resolution::default()
-                }),
+                resolution,
                 checked_at: SystemTime::now(),
             }
         });
@@ -205,15 +214,15 @@ impl Evidence<'_> {
 /// What was asked because an answer is trouble.
 #[derive(Default)]
 struct Answers {
-    zone: Option<ZoneEvidence>,
-    mistaken: Option<NameEvidence>,
-    unchased: Option<NameEvidence>,
-    alias: Option<NameEvidence>,
+    zone: Option<Arc<ZoneEvidence>>,
+    mistaken: Option<Arc<NameEvidence>>,
+    unchased: Option<Arc<NameEvidence>>,
+    alias: Option<Arc<NameEvidence>>,
 }
 
 impl Answers {
     /// What the names said.
-    fn names(&self) -> impl Iterator<Item = &NameEvidence> {
+    fn names(&self) -> impl Iterator<Item = &Arc<NameEvidence>> {
         [&self.mistaken, &self.unchased, &self.alias]
             .into_iter()
             .flatten()

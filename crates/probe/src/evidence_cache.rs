@@ -2,6 +2,7 @@
 //! and when it is due again.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::observation::{
@@ -27,14 +28,14 @@ pub struct EvidenceCache {
     /// Whether the next probe has no turn.
     is_put_off: bool,
     /// Those of the latest probe.
-    addresses: Option<Vec<IpAddr>>,
-    pub(super) comparisons: Vec<Comparison>,
+    addresses: Option<Box<[IpAddr]>>,
+    pub(super) comparisons: Arc<[Comparison]>,
     pub(super) extended_errors: Vec<u16>,
-    pub(super) search: Option<NameEvidence>,
+    pub(super) search: Option<Arc<NameEvidence>>,
     /// The answers for the names that trouble led to.
-    pub(super) names: Vec<NameEvidence>,
+    pub(super) names: Vec<Arc<NameEvidence>>,
     /// The SRV records that trouble led to.
-    pub(super) srv: Option<SrvEvidence>,
+    pub(super) srv: Option<Arc<SrvEvidence>>,
     pub(super) servers: PerServer,
     pub(super) service: ServiceCache,
 }
@@ -90,7 +91,7 @@ impl EvidenceCache {
     pub(super) fn due(&mut self, resolution: &Resolution, is_trouble: bool) -> Due {
         let addresses = sorted_addresses(resolution);
         let known = self.addresses.as_ref();
-        let changed = known.map_or(is_trouble, |known| *known != addresses);
+        let changed = known.map_or(is_trouble, |known| **known != *addresses);
         let mut due = Due::default();
         if !std::mem::take(&mut self.is_put_off) {
             due = Due::at(self.turn);
@@ -102,23 +103,26 @@ impl EvidenceCache {
             self.names.clear();
             self.srv = None;
         }
-        self.addresses = Some(addresses);
+        self.addresses = Some(addresses.into());
         due
     }
 }
 
 /// The answer for `name` of the last minute, unless the question failed: then it is asked anew.
-pub(super) fn recent<'a>(known: &'a [NameEvidence], name: &str) -> Option<&'a NameEvidence> {
-    let is_it = |evidence: &&NameEvidence| evidence.name == name;
+pub(super) fn recent<'a>(
+    known: &'a [Arc<NameEvidence>],
+    name: &str,
+) -> Option<&'a Arc<NameEvidence>> {
+    let is_it = |evidence: &&Arc<NameEvidence>| evidence.name == name;
     let mut known = known.iter().filter(is_it);
     known.find(|evidence| is_recent(evidence.outcome, evidence.checked_at))
 }
 
 /// The same for SRV records.
 pub(super) fn recent_srv<'a>(
-    known: Option<&'a SrvEvidence>,
+    known: Option<&'a Arc<SrvEvidence>>,
     name: &str,
-) -> Option<&'a SrvEvidence> {
+) -> Option<&'a Arc<SrvEvidence>> {
     known.filter(|evidence| {
         evidence.name == name && is_recent(evidence.outcome, evidence.checked_at)
     })

@@ -16,10 +16,10 @@ mod dial;
 mod proxy;
 
 mod certificate;
+mod chain_cache;
 mod handshake;
 mod roots;
 mod starttls;
-mod trust_cache;
 
 mod service;
 

@@ -9,6 +9,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::DecodeError;
 use privatelink_verdict::name::normalised;
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{Flags, QueryOutcome, Rcode, Soa};
 
 /// CNAMEs that are followed in one answer; recursive servers follow fewer.
@@ -52,7 +53,7 @@ pub(super) struct DnsReply {
     /// Its header bits.
     pub flags: Flags,
     /// The names of the answer, the one asked for first.
-    pub chain: Vec<String>,
+    pub chain: Names,
     /// The addresses of the last name, with their TTLs. A frame over TCP can carry thousands.
     pub addresses: Vec<(IpAddr, u32)>,
     /// Whose address records are ignored: the first owner that is not the name to expect where they stand.
@@ -150,7 +151,7 @@ impl Question {
                 truncated: metadata.truncation,
                 referral: refers(message),
             },
-            chain: vec![text(question.name())],
+            chain: [text(question.name())].as_slice().into(),
             addresses: Vec::new(),
             ignored_owner: None,
             ttl: None,

@@ -94,7 +94,7 @@ impl Prober {
         cache: &mut EvidenceCache,
         is_slow: bool,
     ) -> Observation {
-        let span = debug_span!("probe", target = target.name, path = target.resolver);
+        let span = debug_span!("probe", target = target.name, path = &*target.resolver);
         let budget = DnsBudget {
             rate_limit: &self.rate_limit,
             connections: &self.budget,
@@ -119,7 +119,10 @@ impl Prober {
             .await;
         let dns_elapsed = started.elapsed();
         let (resolution, fault) = match found {
-            Ok(resolution) => (resolution, None),
+            Ok(mut resolution) => {
+                self.zones.share(&mut resolution);
+                (resolution, None)
+            }
             Err(fault) => {
                 debug!(
                     operation = fault.operation,
@@ -169,7 +172,7 @@ impl Prober {
                 total,
                 ..slowest(&connections)
             },
-            fault,
+            fault: fault.map(Box::new),
             resolution,
             comparisons,
             connections,
@@ -189,7 +192,7 @@ impl Prober {
         };
         self.resolvers
             .iter()
-            .map(|resolver| (resolver.name.as_str(), load(resolver)))
+            .map(|resolver| (&*resolver.name, load(resolver)))
             .collect()
     }
 
@@ -200,9 +203,9 @@ impl Prober {
         budget: DnsBudget<'_>,
         deadline: Instant,
     ) -> Result<Resolution, AgentFault> {
-        let resolver = target.resolver.as_str();
+        let resolver = &target.resolver;
         let nameservers = nameservers
-            .get(resolver)
+            .get(&**resolver)
             .ok_or_else(|| AgentFault {
                 operation: format!("ask the resolver {resolver}"),
                 cause: "the configuration has none of that name".to_owned(),
@@ -215,7 +218,7 @@ impl Prober {
             budget,
         };
         client
-            .find(&target.host, &target.families, &target.rules, deadline)
+            .find(&target.host, target.families, &target.rules, deadline)
             .await
     }
 }

@@ -39,14 +39,14 @@ impl Proxy {
     }
 
     /// The variable that sends HTTPS clients of `target` elsewhere, if one does.
-    pub(super) fn diverts(&self, target: &Target) -> Option<String> {
+    pub(super) fn diverts(&self, target: &Target) -> Option<&'static str> {
         let https = target.protocol == Protocol::Tls && target.port == 443;
         let variable = self.variable.filter(|_| https)?;
         let excluded = self
             .excluded
             .iter()
             .any(|entry| excludes(entry, &target.host));
-        (!excluded).then(|| variable.to_owned())
+        (!excluded).then_some(variable)
     }
 }
 

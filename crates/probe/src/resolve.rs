@@ -3,11 +3,13 @@
 mod kept;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
 use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::address::{Family, Rules};
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
     Address, AgentFault, NameEvidence, Query, QueryOutcome, Rcode, Resolution, SrvEvidence,
     ZoneEvidence,
@@ -28,7 +30,7 @@ const SERVFAIL: Rcode = Rcode(2);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResolverClient<'a> {
     /// Its name.
-    pub resolver: &'a str,
+    pub resolver: &'a Arc<str>,
     /// Its servers and options.
     pub nameservers: &'a Nameservers,
     /// What it may spend.
@@ -83,11 +85,16 @@ impl ResolverClient<'_> {
                 cause,
             });
         }
-        let queries: Vec<Query> = families
+        let mut queries: Vec<Query> = families
             .iter()
             .zip(exchanged)
             .map(|(family, exchanged)| query(host, *family, exchanged))
             .collect();
+        if let [first, others @ ..] = &mut queries[..] {
+            for query in others {
+                share_chain(query, &first.chain);
+            }
+        }
         let addresses: Vec<Address> = queries
             .iter()
             .flat_map(|query| &query.addresses)
@@ -99,7 +106,7 @@ impl ResolverClient<'_> {
             .collect();
         for Address { ip, class, ttl } in &addresses {
             debug!(
-                resolver = self.resolver,
+                resolver = &**self.resolver,
                 %ip,
                 class = class.as_str(),
                 ttl,
@@ -107,7 +114,7 @@ impl ResolverClient<'_> {
             );
         }
         Ok(Resolution {
-            resolver: self.resolver.to_owned(),
+            resolver: Arc::clone(self.resolver),
             queries,
             addresses,
             left_out: kept::total(&left_out),
@@ -124,7 +131,7 @@ impl ResolverClient<'_> {
         Some(ZoneEvidence {
             zone: zone.to_owned(),
             outcome: exchanged.outcome,
-            soa: exchanged.reply.and_then(|reply| reply.soa),
+            soa: exchanged.reply.and_then(|reply| reply.soa).map(Arc::new),
             checked_at: SystemTime::now(),
         })
     }
@@ -222,7 +229,7 @@ impl ResolverClient<'_> {
         .await;
         let reply = exchanged.reply.as_ref();
         debug!(
-            resolver = self.resolver,
+            resolver = &**self.resolver,
             %name,
             "type" = %kind,
             edns,
@@ -281,6 +288,13 @@ fn absolute(host: &str) -> Result<Name, AgentFault> {
     Ok(name)
 }
 
+/// Makes a query that led through the names of another share them with it.
+pub(super) fn share_chain(query: &mut Query, chain: &Names) {
+    if query.chain == *chain {
+        query.chain.clone_from(chain);
+    }
+}
+
 fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
     let reply = exchanged.reply;
     Query {
@@ -293,23 +307,25 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
         elapsed: exchanged.elapsed,
         tries: exchanged.tries,
         degraded: exchanged.degraded,
-        lost_at: exchanged.lost_at,
+        lost_at: exchanged.lost_at.map(Box::new),
         chain: reply
             .as_ref()
-            .map_or_else(|| vec![host.to_owned()], |reply| reply.chain.clone()),
+            .map_or_else(|| [host].as_slice().into(), |reply| reply.chain.clone()),
         addresses: reply
             .as_ref()
             .map(|reply| reply.addresses.clone())
             .unwrap_or_default(),
-        ignored_owner: reply.as_ref().and_then(|reply| reply.ignored_owner.clone()),
+        ignored_owner: reply
+            .as_ref()
+            .and_then(|reply| reply.ignored_owner.as_deref().map(Box::from)),
         ttl: reply.as_ref().and_then(|reply| reply.ttl),
         longest_ttl: reply.as_ref().and_then(|reply| reply.longest_ttl),
         extended_errors: reply
             .as_ref()
             .map(|r| r.extended_errors.clone())
             .unwrap_or_default(),
-        soa: reply.and_then(|reply| reply.soa),
-        detail: exchanged.detail,
+        soa: reply.and_then(|reply| reply.soa).map(Arc::new),
+        detail: exchanged.detail.map(String::into_boxed_str),
     }
 }
 
@@ -350,7 +366,7 @@ mod tests {
             ..nameservers(&world, search)
         };
         let client = ResolverClient {
-            resolver: "node",
+            resolver: &"node".into(),
             nameservers: &nameservers,
             budget: DnsBudget::plenty(),
         };
@@ -420,7 +436,7 @@ mod tests {
         let world = start("{records: [registry.example.com.has.test TXT x]}").await;
         let nameservers = nameservers(&world, &["a.test", "b.test", "has.test"]);
         let client = ResolverClient {
-            resolver: "node",
+            resolver: &"node".into(),
             nameservers: &nameservers,
             budget: DnsBudget::plenty(),
         };
@@ -439,7 +455,7 @@ mod tests {
         let world = start(&format!("{{records: [{}]}}", records.join(", "))).await;
         let nameservers = nameservers(&world, &[]);
         let client = ResolverClient {
-            resolver: "node",
+            resolver: &"node".into(),
             nameservers: &nameservers,
             budget: DnsBudget::plenty(),
         };
@@ -473,7 +489,7 @@ mod tests {
         let world = start(dns).await;
         let nameservers = nameservers(&world, &[]);
         let client = ResolverClient {
-            resolver: "node",
+            resolver: &"node".into(),
             nameservers: &nameservers,
             budget: DnsBudget::plenty(),
         };

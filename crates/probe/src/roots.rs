@@ -3,7 +3,7 @@
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use super::trust_cache::TrustCache;
+use super::chain_cache::ChainCache;
 
 /// The roots that certificates are verified against, kept apart by where they come from.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub(crate) struct Roots {
     pub(crate) ca_files: RootCertStore,
     /// The certificates of the CA files as they are: a server may present one of them itself.
     pub(crate) ca_certificates: Vec<CertificateDer<'static>>,
-    /// What was verified against them. It ends with them: a reload makes new ones.
-    pub(crate) trust_cache: TrustCache,
+    /// The chains that were verified against them. It ends with them: a reload makes new ones.
+    pub(crate) chain_cache: ChainCache,
 }
 
 impl Roots {
@@ -30,7 +30,7 @@ impl Roots {
             },
             ca_files,
             ca_certificates: ca_certificates.to_vec(),
-            trust_cache: TrustCache::default(),
+            chain_cache: ChainCache::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! asked again.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use privatelink_verdict::observation::{Connection, Resolution, ServiceReply};
@@ -17,8 +18,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct ServiceCache {
     asked_at: Option<Instant>,
-    addresses: Vec<IpAddr>,
-    replies: Vec<(IpAddr, ServiceReply)>,
+    addresses: Box<[IpAddr]>,
+    replies: Vec<(IpAddr, Arc<ServiceReply>)>,
     changed: bool,
 }
 
@@ -36,15 +37,18 @@ impl ServiceCache {
         resolution: &Resolution,
         interval: Duration,
     ) -> bool {
+        if !target.http {
+            return false;
+        }
         let addresses = sorted_addresses(resolution);
-        if addresses != self.addresses {
-            self.addresses = addresses;
+        if *addresses != *self.addresses {
+            self.addresses = addresses.into();
             self.replies.clear();
             self.changed = true;
         }
         let wait = if self.changed { PAUSE } else { interval };
         let due = self.asked_at.is_none_or(|at| at.elapsed() >= wait);
-        target.http && due && resolution.answered()
+        due && resolution.answered()
     }
 
     /// Keeps the replies that came, and gives the connections on which nothing was asked the reply of
@@ -61,9 +65,9 @@ impl ServiceCache {
         for connection in connections {
             let known = self.replies.iter_mut().find(|(ip, _)| *ip == connection.ip);
             match (&connection.service, known) {
-                (Some(reply), Some(known)) => known.1 = reply.clone(),
-                (Some(reply), None) => self.replies.push((connection.ip, reply.clone())),
-                (None, Some((_, reply))) => connection.service = Some(reply.clone()),
+                (Some(reply), Some(known)) => known.1 = Arc::clone(reply),
+                (Some(reply), None) => self.replies.push((connection.ip, Arc::clone(reply))),
+                (None, Some((_, reply))) => connection.service = Some(Arc::clone(reply)),
                 (None, None) => {}
             }
         }

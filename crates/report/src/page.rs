@@ -229,10 +229,10 @@ mod tests {
     fn what_the_service_itself_said_is_shown() {
         let mut board = fixtures::board();
         let mut asked = fixtures::healthy();
-        asked.observation.connections[0].service = Some(ServiceReply {
+        asked.observation.connections[0].service = Some(Arc::new(ServiceReply {
             reply: Err(NoReply::Timeout),
             checked_at: fixtures::now(),
-        });
+        }));
         board.record(asked.into());
         let board = SharedBoard::new(board);
         let page = render(&board, Some("kv-dev.vault.azure.net"), fixtures::now());
@@ -273,7 +273,7 @@ mod tests {
         let mut target = Target::clone(&used.target);
         let mut users = fixtures::users();
         users.examples[0] = "Pod a/<b>".to_owned();
-        target.users = Some(users);
+        target.users = Some(users.into());
         used.target = target.into();
         board.entries[0].target = Arc::clone(&used.target);
         let name = used.target.name.clone();

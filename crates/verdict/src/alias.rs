@@ -7,7 +7,7 @@ use crate::target::Target;
 
 /// The privatelink name of the chain: the host itself, or the first alias that is one.
 pub fn alias<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<&'a str> {
-    let chain = resolution.chain().iter().map(String::as_str);
+    let chain = resolution.chain().iter();
     std::iter::once(target.host.as_str())
         .chain(chain)
         .find(|name| {

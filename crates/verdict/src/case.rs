@@ -49,14 +49,13 @@ impl<'a> Case<'a> {
             .resolution
             .chain()
             .last()
-            .map_or(self.host(), String::as_str)
+            .unwrap_or(self.host())
     }
 
     /// The name of the resource itself: a domain of one's own leads to it, and a failover group's name
     /// leads to that of the server that is primary now, beside it in the same suffix.
     pub(crate) fn resource(&self) -> &'a str {
         let chain = self.observation.resolution.chain().iter();
-        let chain = chain.map(String::as_str);
         let names_resource = |name: &&str| {
             !is_privatelink_name(self.target, name) && catalogue::lookup(name).is_some()
         };
@@ -69,8 +68,7 @@ impl<'a> Case<'a> {
 
     /// Another resource's public name that the alias leads to, beside the host in the same suffix.
     pub(crate) fn other_resource(&self) -> Option<&'a str> {
-        let chain = self.observation.resolution.chain().iter();
-        let mut names = chain.map(String::as_str);
+        let mut names = self.observation.resolution.chain().iter();
         names.find(|name| Some(*name) == self.alias)?;
         let next = names.next()?;
         (next != self.host() && parent(next) == parent(self.host())).then_some(next)

@@ -14,6 +14,7 @@ pub mod history;
 pub mod host;
 pub mod judge;
 pub mod name;
+pub mod names;
 pub mod observation;
 pub mod prose;
 mod protocol;

@@ -6,9 +6,10 @@ mod connection;
 mod resolution;
 mod server;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use self::certificate::{Certificate, Trust};
+pub use self::certificate::{Certificate, Leaf, Trust};
 pub use self::connection::{
     Connection, Handshake, IcmpError, NoHandshake, NoReply, Obstacle, Refusal, Refused,
     ServiceReply, Skip, TcpOutcome, TlsOutcome,
@@ -28,15 +29,15 @@ pub struct Observation {
     /// How long each stage took.
     pub timing: Timing,
     /// Why we could not probe, where the fault is ours.
-    pub fault: Option<AgentFault>,
+    pub fault: Option<Box<AgentFault>>,
     /// What the target's path answered.
     pub resolution: Resolution,
     /// What the other resolvers answered, as last asked.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Arc<[Comparison]>,
     /// One entry for every address of the answer, in its order.
     pub connections: Vec<Connection>,
     /// The variable (`HTTPS_PROXY`) that sends applications elsewhere, and does not spare the host.
-    pub proxy: Option<String>,
+    pub proxy: Option<&'static str>,
 }
 
 /// How long each stage took; `None` where it did not run.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The port of a DNS server that is written without one (RFC 1035, section 4.2).
 pub const DNS_PORT: u16 = 53;
@@ -16,7 +17,7 @@ pub const LOCAL_DNS_OF_NODE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolver {
     /// Its name: a metric label.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where its servers come from.
     pub servers: Servers,
     /// Whether a difference to the path is a finding.

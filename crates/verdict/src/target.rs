@@ -1,6 +1,7 @@
 //! Target: one host and port to probe, with an expectation.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::{Family, Rules};
@@ -28,12 +29,12 @@ pub struct Target {
     pub source: Source,
     /// What the address should be.
     pub expect: Expectation,
-    /// How its addresses are classified.
-    pub rules: Rules,
+    /// How its addresses are classified; most targets share the global rules.
+    pub rules: Arc<Rules>,
     /// The families asked for, at least one.
-    pub families: Vec<Family>,
+    pub families: &'static [Family],
     /// The resolver it is judged by, by name.
-    pub resolver: String,
+    pub resolver: Arc<str>,
     /// Time between the starts of two probes.
     pub interval: Duration,
     /// Budget of one probe.
@@ -52,7 +53,7 @@ pub struct Target {
     /// For routing alerts; a label of `target_info`.
     pub owner: Option<String>,
     /// Who in the cluster uses it; `None` where that is not known.
-    pub users: Option<Users>,
+    pub users: Option<Box<Users>>,
 }
 
 impl Target {

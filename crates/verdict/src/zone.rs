@@ -47,10 +47,7 @@ pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthori
 
 /// The private name of the chain, and the zone that it lies in.
 fn private_name<'a>(target: &'a Target, resolution: &'a Resolution) -> Option<(&'a str, &'a str)> {
-    let last = resolution
-        .chain()
-        .last()
-        .map_or(target.host.as_str(), String::as_str);
+    let last = resolution.chain().last().unwrap_or(&target.host);
     let name = alias(target, resolution).unwrap_or(last);
     Some((name, zone_of(target, name)?))
 }
@@ -64,7 +61,10 @@ pub(crate) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Optio
         private_name(target, resolution)
             .is_some_and(|(name, zone)| authority_of(soa, name, zone) == ZoneAuthority::Private)
     };
-    let asked = resolution.zone.as_ref().and_then(|zone| zone.soa.as_ref());
+    let asked = resolution
+        .zone
+        .as_ref()
+        .and_then(|zone| zone.soa.as_deref());
     answered.filter(is_private).or(asked).or(answered)
 }
 
@@ -86,7 +86,7 @@ fn answered_soa<'a>(target: &Target, resolution: &'a Resolution) -> Option<&'a S
                 .last()
                 .is_some_and(|last| zone_of(target, last).is_some())
         })
-        .find_map(|query| query.soa.as_ref())
+        .find_map(|query| query.soa.as_deref())
 }
 
 /// Whether a private zone answers in place of the service's public name: its SOA owns the

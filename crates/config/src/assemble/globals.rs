@@ -1,5 +1,6 @@
 //! Globals: the settings that are not a target's own, checked and with their defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use privatelink_verdict::address::{Family, Overrides, Rules};
@@ -24,9 +25,9 @@ pub(super) struct Globals {
     pub(super) http_interval: Duration,
     pub(super) expiry_warning: Duration,
     pub(super) expect: Expectation,
-    pub(super) families: Vec<Family>,
+    pub(super) families: &'static [Family],
     /// `deniedCidrs`, `expectedCidrs` and `classify`; the overrides of a target are empty.
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     pub(super) resolvers: Resolvers,
     pub(super) allowed: Vec<Allowed>,
     pub(super) metrics: Detail,
@@ -58,8 +59,8 @@ impl Globals {
             expect: values::expectation(raw.expect.as_ref(), problems)
                 .unwrap_or(Expectation::PrivateEndpoint),
             families: values::families(raw.address_families.as_ref(), problems)
-                .unwrap_or_else(|| vec![Family::Ipv4, Family::Ipv6]),
-            rules: rules(raw, problems),
+                .unwrap_or(&[Family::Ipv4, Family::Ipv6]),
+            rules: Arc::new(rules(raw, problems)),
             resolvers: Resolvers::read(raw.resolvers.as_deref(), files, problems),
             allowed: admit::allowed(raw.allowed_hosts.as_deref(), problems),
             metrics: values::word(

@@ -97,7 +97,7 @@ struct WrittenUsers {
 
 /// `None` where there is none, or where it is not written as expected: that is no reason to refuse the
 /// target.
-fn read_users(written: Value, usage: Option<Usage>) -> Option<Users> {
+fn read_users(written: Value, usage: Option<Usage>) -> Option<Box<Users>> {
     let WrittenUsers {
         workloads,
         namespaces,
@@ -112,7 +112,7 @@ fn read_users(written: Value, usage: Option<Usage>) -> Option<Users> {
             .map(|example| from_wire(example).into_owned())
             .collect(),
     };
-    (users.workloads > 0 || !users.examples.is_empty()).then_some(users)
+    (users.workloads > 0 || !users.examples.is_empty()).then(|| Box::new(users))
 }
 
 /// The name of a target in messages before it is read: its name, else its host.

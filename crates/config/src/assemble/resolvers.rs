@@ -1,6 +1,7 @@
 //! Resolvers: reads the resolvers, and decides by which of them a target is judged.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::assemble::{servers_file, values};
 use crate::diagnostic::{Diagnostic, quoted};
@@ -27,8 +28,8 @@ pub(super) const USAGES: [(&str, Usage); 2] = [
 #[derive(Debug)]
 pub(super) struct Resolvers {
     pub(super) all: Vec<Resolver>,
-    registries: Option<String>,
-    volumes: Option<String>,
+    registries: Option<Arc<str>>,
+    volumes: Option<Arc<str>>,
     /// The names of those whose servers are not known yet.
     left_out: Vec<String>,
 }
@@ -50,7 +51,7 @@ impl Resolvers {
         }
         if resolvers.all.is_empty() {
             resolvers.all.push(Resolver {
-                name: "system".to_owned(),
+                name: "system".into(),
                 servers: Servers::ResolvConf(RESOLV_CONF.into()),
                 must_agree: false,
             });
@@ -70,7 +71,8 @@ impl Resolvers {
         let typed = raw.name.location.origin == Origin::CommandLine;
         if !typed && !text::is_name(name) {
             problems.error(raw.name.location, bad_name(name));
-        } else if self.all.iter().any(|known| known.name == *name) || self.left_out.contains(name) {
+        } else if self.all.iter().any(|known| *known.name == **name) || self.left_out.contains(name)
+        {
             problems.error(
                 raw.name.location,
                 Diagnostic::new(format!("there are two resolvers called {}", quoted(name)))
@@ -87,7 +89,7 @@ impl Resolvers {
                 Usage::Volumes => &mut self.volumes,
             };
             match path {
-                None => *path = Some(name.clone()),
+                None => *path = Some(name.as_str().into()),
                 Some(other) => problems.error(
                     usage.location,
                     Diagnostic::new(format!(
@@ -102,7 +104,7 @@ impl Resolvers {
         match servers {
             None => self.left_out.push(name.clone()),
             Some(servers) => self.all.push(Resolver {
-                name: name.clone(),
+                name: name.as_str().into(),
                 servers,
                 must_agree: raw.must_agree.unwrap_or(false),
             }),
@@ -116,15 +118,15 @@ impl Resolvers {
         written: Option<&Spanned<NameText>>,
         usage: Option<Usage>,
         problems: &mut Problems<'_>,
-    ) -> String {
+    ) -> Arc<str> {
         let first = || self.all.first().map(|first| first.name.clone());
         let written = written.filter(|written| !self.left_out.contains(&written.value.0));
         if let Some(written) = written {
             let name = &written.value.0;
-            if self.all.iter().any(|known| known.name == *name) {
-                return name.clone();
+            if let Some(known) = self.all.iter().find(|known| *known.name == **name) {
+                return Arc::clone(&known.name);
             }
-            let known = || self.all.iter().map(|known| known.name.as_str());
+            let known = || self.all.iter().map(|known| &*known.name);
             let help = match did_you_mean(name, known()) {
                 _ if network::server(name).is_ok() => format!(
                     "give the server a name under `resolvers`, `{{name: dns, servers: [{name:?}]}}`, and \
@@ -143,7 +145,7 @@ impl Resolvers {
             Some(Usage::Volumes) => self.volumes.clone(),
             None => None,
         }
-        .filter(|name| !self.left_out.contains(name))
+        .filter(|name| !self.left_out.iter().any(|left_out| **left_out == **name))
         .or_else(first)
         .unwrap_or_default()
     }

@@ -1,5 +1,6 @@
 //! Target: reads one target: checks it, fills in the defaults, adds its data endpoints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use privatelink_verdict::address::{Overrides, Rules};
@@ -91,7 +92,7 @@ pub(super) fn read(
         }),
         rules,
         families: values::families(raw.address_families.as_ref(), problems)
-            .unwrap_or_else(|| globals.families.clone()),
+            .unwrap_or(globals.families),
         resolver: globals
             .resolvers
             .path(raw.resolver.as_ref(), usage, problems),
@@ -261,7 +262,10 @@ fn too_often_for_mysql(interval: Duration) -> Diagnostic {
     .help("write `interval: 5m` or longer at this target; without `protocol` it is judged on DNS alone")
 }
 
-fn rules(raw: &RawTarget, globals: &Globals, problems: &mut Problems<'_>) -> Rules {
+fn rules(raw: &RawTarget, globals: &Globals, problems: &mut Problems<'_>) -> Arc<Rules> {
+    if raw.classify.is_none() && raw.expected_cidrs.is_none() {
+        return Arc::clone(&globals.rules);
+    }
     let target = match &raw.classify {
         Some(classify) => values::classify(Some(classify), problems),
         None => Overrides::default(),
@@ -270,11 +274,11 @@ fn rules(raw: &RawTarget, globals: &Globals, problems: &mut Problems<'_>) -> Rul
         Some(own) => values::networks(Some(own), problems),
         None => globals.rules.expected.clone(),
     };
-    Rules {
+    Arc::new(Rules {
         target,
         expected,
-        ..globals.rules.clone()
-    }
+        ..(*globals.rules).clone()
+    })
 }
 
 fn name_like(

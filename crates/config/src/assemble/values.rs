@@ -132,7 +132,7 @@ pub(super) fn protocol(
 pub(super) fn families(
     written: Option<&Spanned<Vec<Spanned<FamilyText>>>>,
     problems: &mut Problems<'_>,
-) -> Option<Vec<Family>> {
+) -> Option<&'static [Family]> {
     let written = written?;
     if written.value.is_empty() {
         problems.error(
@@ -143,14 +143,18 @@ pub(super) fn families(
         return None;
     }
     let words = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
-    let mut families: Vec<Family> = written
+    let families: Vec<Family> = written
         .value
         .iter()
         .filter_map(|family| word(Some(family), "addressFamilies", &words, problems))
         .collect();
-    families.sort_unstable();
-    families.dedup();
-    (!families.is_empty()).then_some(families)
+    let has = |family| families.contains(&family);
+    match (has(Family::Ipv4), has(Family::Ipv6)) {
+        (true, true) => Some(&[Family::Ipv4, Family::Ipv6]),
+        (true, false) => Some(&[Family::Ipv4]),
+        (false, true) => Some(&[Family::Ipv6]),
+        (false, false) => None,
+    }
 }
 
 pub(super) fn networks(

@@ -23,7 +23,7 @@ fn learned(name: &str, content: Option<&str>) -> Plan {
 
 fn paths(plan: &Plan) -> Vec<&str> {
     let targets = plan.targets.iter();
-    targets.map(|target| target.resolver.as_str()).collect()
+    targets.map(|target| &*target.resolver).collect()
 }
 
 #[test]

@@ -63,7 +63,7 @@ targets:
     let data = target(&plan, "contoso-acr:data:northeurope");
     assert_eq!(data.host, "contoso.northeurope.data.azurecr.io");
     assert_eq!(data.server_name, data.host);
-    assert_eq!((data.http, data.resolver.as_str()), (false, "node"));
+    assert_eq!((data.http, &*data.resolver), (false, "node"));
 
     let vault = target(&plan, "kv-prod.vault.azure.net");
     assert_eq!(
@@ -71,7 +71,7 @@ targets:
         (443, Protocol::Tls, true)
     );
     assert_eq!(
-        (vault.resolver.as_str(), vault.owner.as_deref()),
+        (&*vault.resolver, vault.owner.as_deref()),
         ("pod", Some("payments"))
     );
     assert_eq!(vault.interval, Duration::from_secs(10));
@@ -109,7 +109,7 @@ fn an_unset_field_has_its_documented_default() {
     assert_eq!(vault.interval, Duration::from_secs(30));
     assert_eq!(vault.timeout, Duration::from_secs(10));
     assert_eq!(vault.expiry_warning, Duration::from_hours(336));
-    assert_eq!(vault.resolver, "system");
+    assert_eq!(&*vault.resolver, "system");
     assert_eq!(plan.http_interval, Duration::from_mins(10));
     assert_eq!(plan.resolvers.len(), 1);
     assert_eq!(
@@ -226,7 +226,7 @@ targets:
   - {host: stor.blob.core.windows.net}
 ",
     );
-    let paths = plan.targets.iter().map(|target| target.resolver.as_str());
+    let paths = plan.targets.iter().map(|target| &*target.resolver);
     assert_eq!(paths.collect::<Vec<_>>(), ["node", "pod", "node", "pod"]);
 }
 
@@ -340,7 +340,7 @@ fn a_flag_means_the_same_as_the_field_of_its_name() {
     );
     let resolvers = plan.resolvers.iter();
     let resolvers: Vec<_> = resolvers
-        .map(|resolver| (resolver.name.as_str(), resolver.must_agree))
+        .map(|resolver| (&*resolver.name, resolver.must_agree))
         .collect();
     assert_eq!(resolvers, [("system", false), ("[::1]:5301", true)]);
 }
@@ -361,7 +361,7 @@ targets: [{host: a.azurecr.io}, {host: b.example.com, resolver: node}]\n",
     let plan = for_check(std::slice::from_ref(&config), &[], &[], &flags).expect("a plan");
     let mut targets = plan.targets.iter();
     assert!(
-        targets.all(|target| target.resolver == "system"),
+        targets.all(|target| &*target.resolver == "system"),
         "{plan:?}"
     );
     assert_eq!(plan.resolvers.len(), 1);
@@ -371,7 +371,7 @@ targets: [{host: a.azurecr.io}, {host: b.example.com, resolver: node}]\n",
     let plan = for_check(&[config], &hosts, &[], &HostOptions::default()).expect("a plan");
     assert_eq!(names(&plan), ["c.example.com"]);
     assert_eq!(plan.targets[0].expect, Expectation::PrivateEndpoint);
-    assert_eq!(plan.targets[0].resolver, "pod");
+    assert_eq!(&*plan.targets[0].resolver, "pod");
 }
 
 #[test]

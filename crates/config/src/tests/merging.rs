@@ -50,13 +50,10 @@ fn the_same_host_and_port_is_one_target_of_the_first_source() {
     let registry = target(&plan, "shop:reg");
     assert_eq!(registry.source, Source::Crd);
     assert_eq!(registry.expect, Expectation::PrivateEndpoint);
-    assert_eq!(registry.resolver, "node");
+    assert_eq!(&*registry.resolver, "node");
     let blob = target(&plan, "stor.blob.core.windows.net");
     assert_eq!(blob.source, Source::Discovered);
-    assert_eq!(
-        (blob.expect, blob.resolver.as_str()),
-        (Expectation::Auto, "node")
-    );
+    assert_eq!((blob.expect, &*blob.resolver), (Expectation::Auto, "node"));
 }
 
 #[test]
@@ -72,7 +69,7 @@ fn the_users_of_a_target_are_the_observers_to_tell_whatever_the_targets_source_i
 ",
     );
     assert_eq!(plan.warnings, [""; 0]);
-    let users = |name: &str| target(&plan, name).users.as_ref();
+    let users = |name: &str| target(&plan, name).users.as_deref();
     let text = |name: &str| users(name).map(ToString::to_string);
     assert_eq!(
         text("my-vault").as_deref(),

@@ -55,8 +55,9 @@ mod made {
         ] {
             let leaf = self_signed(&params(many().chain([last.to_owned()])));
             let certificate = examined(&[leaf], &Roots::new(&[]));
-            assert_eq!(certificate.names.len(), MAX_NAMES);
-            assert_eq!(certificate.names[0], "host-0.customer.example.com");
+            let names = &certificate.leaf.names;
+            assert_eq!(names.len(), MAX_NAMES);
+            assert_eq!(names.first(), Some("host-0.customer.example.com"));
             assert_eq!(certificate.covers_name, covers, "{last}");
         }
     }
@@ -68,12 +69,12 @@ mod made {
             .distinguished_name
             .push(rcgen::DnType::CommonName, HOST);
         let certificate = examined(&[self_signed(&params)], &Roots::new(&[]));
-        assert!(certificate.names.is_empty());
+        assert!(certificate.leaf.names.is_empty());
         assert!(!certificate.covers_name);
         assert!(
-            certificate.subject.contains(HOST),
+            certificate.leaf.subject.contains(HOST),
             "{}",
-            certificate.subject
+            certificate.leaf.subject
         );
     }
 
@@ -89,7 +90,7 @@ mod made {
         };
         let hidden = named(b"kv.vault.azure.net\0.example.com");
         assert!(!hidden.covers_name);
-        assert_eq!(hidden.names, [r"kv.vault.azure.net\u{0}.example.com"]);
+        assert_eq!(hidden.leaf.names, [r"kv.vault.azure.net\u{0}.example.com"]);
         assert!(named(b"KV.Vault.Azure.NET").covers_name);
         assert!(!named(b"\xff\xfe\x1b[31m").covers_name);
     }

@@ -120,14 +120,14 @@ async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() 
     for _ in 0..3 {
         let resolution = probes.next().await.resolution;
         let told = [resolution.alias, resolution.mistaken];
-        let told = told.map(|evidence| evidence.expect("evidence").name);
+        let told = told.map(|evidence| evidence.expect("evidence").name.clone());
         assert_eq!(told, names);
     }
     assert_eq!(asked(&probes), [1, 1]);
     assert_eq!(probes.costs(1).await, [2], "A and AAAA alone");
 
     for evidence in &mut probes.cache.names {
-        evidence.checked_at -= NAME_PAUSE;
+        Arc::make_mut(evidence).checked_at -= NAME_PAUSE;
     }
     probes.next().await;
     assert_eq!(asked(&probes), [2, 2]);

@@ -33,10 +33,7 @@ impl<'a> Questions<'a> {
         }
         let is_negative = is_negative(resolution);
         let is_public = is_public_instead(target, resolution);
-        let last = resolution
-            .chain()
-            .last()
-            .map_or(target.host.as_str(), String::as_str);
+        let last = resolution.chain().last().unwrap_or(&target.host);
         let name =
             alias(target, resolution).or_else(|| catalogue::private_only_zone(last).map(|_| last));
         let zone = name.and_then(|name| own_zone_of(target, name));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use privatelink_config::load_text;
 use privatelink_lab::{RunningWorld, World};
 use privatelink_verdict::address::{Class, Family};
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{Address, Flags, Query, Transport};
 use tokio::time::advance;
 
@@ -58,7 +59,7 @@ fn resolution(ip: Option<[u8; 4]>) -> Resolution {
         tries: 1,
         degraded: false,
         lost_at: None,
-        chain: Vec::new(),
+        chain: Names::default(),
         addresses: Vec::new(),
         ignored_owner: None,
         ttl: None,
@@ -171,7 +172,7 @@ async fn asked(world: &RunningWorld, times: u32) -> Vec<ServerAnswer> {
         ..Nameservers::default()
     };
     let client = ResolverClient {
-        resolver: "pod",
+        resolver: &"pod".into(),
         nameservers: &nameservers,
         budget: DnsBudget::plenty(),
     };

@@ -85,12 +85,13 @@ impl ConnectionReport {
 
 impl From<&Certificate> for CertificateReport {
     fn from(certificate: &Certificate) -> Self {
+        let leaf = &certificate.leaf;
         Self {
-            names: names(&certificate.names),
-            issuer: from_wire(&certificate.issuer).into_owned(),
-            not_before: seconds_utc(certificate.not_before),
-            not_after: seconds_utc(certificate.not_after),
-            fingerprint_sha256: hex(&certificate.fingerprint),
+            names: names(&leaf.names),
+            issuer: from_wire(&leaf.issuer).into_owned(),
+            not_before: seconds_utc(leaf.not_before),
+            not_after: seconds_utc(leaf.not_after),
+            fingerprint_sha256: hex(&leaf.fingerprint),
         }
     }
 }

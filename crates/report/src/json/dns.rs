@@ -115,7 +115,7 @@ impl DnsReport {
             return None;
         }
         Some(Self {
-            resolver: resolution.resolver.clone(),
+            resolver: resolution.resolver.to_string(),
             privatelink: has_alias(target, resolution),
             zone_authority: Enum(zone_authority(target, observation)),
             chain: names(resolution.chain()),
@@ -171,7 +171,7 @@ impl ResolverReport {
     pub(super) fn of(probed: &Probed, comparison: &Comparison) -> Self {
         let resolution = &comparison.resolution;
         Self {
-            resolver: resolution.resolver.clone(),
+            resolver: resolution.resolver.to_string(),
             server: resolution.server().map(|server| server.to_string()),
             outcome: EnumOrSkipped(resolution.outcome()),
             agrees: comparison.agrees_with(&probed.observation.resolution),

@@ -121,7 +121,7 @@ impl TargetReport {
             dns: None,
             resolvers: Vec::new(),
             connections: Vec::new(),
-            users: target.users.as_ref().map(UsersReport::from),
+            users: target.users.as_deref().map(UsersReport::from),
             history: None,
         };
         match probed {

@@ -24,7 +24,7 @@ fn keys(value: &Value) -> Vec<&str> {
 fn who_uses_a_target_is_in_the_report_in_words_and_numbers() {
     let mut fallback = fixtures::public_fallback();
     fallback.target = Arc::new(Target {
-        users: Some(fixtures::users()),
+        users: Some(fixtures::users().into()),
         ..Target::clone(&fallback.target)
     });
     let report = as_json(&Report::of_check("aks-a-0", fixtures::now(), [&fallback]));
@@ -126,11 +126,11 @@ fn a_stage_that_did_not_run_says_null_skipped_or_nothing() {
 
     let mut fault = fixtures::dns_timeout();
     fault.observation.resolution.queries.clear();
-    fault.observation.comparisons = vec![Comparison {
+    fault.observation.comparisons = Arc::new([Comparison {
         must_agree: true,
         resolution: fault.observation.resolution.clone(),
         checked_at: fixtures::now(),
-    }];
+    }]);
     let fault = as_json(&TargetReport::from(&fault));
     assert_eq!(fault["dns"], Value::Null);
     assert_eq!(fault["connections"], json!([]));
@@ -163,9 +163,10 @@ fn a_target_that_was_never_probed_has_null_for_what_a_probe_would_say() {
 fn strings_from_the_wire_are_bounded_and_have_no_control_characters() {
     let mut hostile = fixtures::name_mismatch();
     let query = &mut hostile.observation.resolution.queries[0];
-    query.chain = vec!["x".repeat(5_000); 40];
+    query.chain = vec!["x".repeat(5_000); 40].iter().collect();
     let certificate = hostile.observation.connections[0].certificate.as_mut();
-    certificate.expect("a certificate").names = vec!["\u{1b}]0;\u{7}".repeat(999); 999];
+    let leaf = certificate.expect("a certificate").leaf_mut();
+    leaf.names = vec!["\u{1b}]0;\u{7}".repeat(999); 999].iter().collect();
     let report = as_json(&TargetReport::from(&hostile));
     let names = &report["connections"][0]["certificate"]["names"];
     for list in [&report["dns"]["chain"], names] {

@@ -79,12 +79,14 @@ impl ProbeFacts {
             let open = connections.iter().filter(|one| one.tcp == TcpOutcome::Ok);
             saturated(open.count())
         });
-        let ends = observation.certificates().map(|(_, leaf)| leaf.not_after);
+        let ends = observation
+            .certificates()
+            .map(|(_, certificate)| certificate.leaf.not_after);
         let certificate = ends.min().map(|not_after| CertificateFacts {
             not_after,
             name_mismatch: observation
                 .certificates()
-                .any(|(_, leaf)| leaf.outcome() == TlsOutcome::NameMismatch),
+                .any(|(_, certificate)| certificate.outcome() == TlsOutcome::NameMismatch),
         });
         Self {
             completed: unix_seconds(observation.checked_at),
@@ -109,7 +111,7 @@ impl AnswerFacts {
             addresses: std::array::from_fn(|index| {
                 let addresses = resolution.addresses.iter();
                 let of_class = addresses.filter(|address| address.class as usize == index);
-                saturated(of_class.count() + resolution.left_out[index])
+                saturated(of_class.count() + usize::from(resolution.left_out[index]))
             }),
         })
     }

@@ -40,7 +40,7 @@ pub struct Scrape {
     /// Sorted by row and resolver.
     agreements: Vec<Agreement>,
     /// The names of resolvers, as agreements number them.
-    resolvers: Vec<String>,
+    resolvers: Vec<Arc<str>>,
 }
 
 /// What the next piece is.
@@ -138,12 +138,12 @@ impl Scrape {
         self.rows.push(Row::of(entry, histograms));
         let Some(probed) = &entry.latest else { return };
         let first = self.agreements.len();
-        for comparison in &probed.observation.comparisons {
+        for comparison in probed.observation.comparisons.iter() {
             if let Some(agrees) = comparison.agrees_with(&probed.observation.resolution) {
                 let name = &comparison.resolution.resolver;
                 let known = self.resolvers.iter().position(|known| known == name);
                 let resolver = known.unwrap_or_else(|| {
-                    self.resolvers.push(name.clone());
+                    self.resolvers.push(Arc::clone(name));
                     self.resolvers.len() - 1
                 });
                 self.agreements.push(Agreement {
@@ -227,7 +227,7 @@ impl Scrape {
                 of_row
                     .take_while(|one| one.row == step)
                     .try_for_each(|one| {
-                        let labels = [name, self.resolvers[one.resolver].as_str()];
+                        let labels = [name, &*self.resolvers[one.resolver]];
                         family.sample(&labels, flag(one.agrees))
                     })
             }

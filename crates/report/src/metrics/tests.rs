@@ -190,7 +190,7 @@ fn a_target_costs_at_most_36_series_and_one_per_extra_resolver() {
     probed.observation.comparisons = (0..3)
         .map(|index| {
             let mut other = node.clone();
-            other.resolution.resolver = format!("resolver-{index}");
+            other.resolution.resolver = format!("resolver-{index}").into();
             other
         })
         .collect();
@@ -202,7 +202,7 @@ fn a_target_costs_at_most_36_series_and_one_per_extra_resolver() {
     let mut board = fixtures::board();
     let mut probed = fixtures::healthy();
     probed.observation.timing.http = Some(Duration::from_millis(5));
-    probed.observation.comparisons.clear();
+    probed.observation.comparisons = Arc::default();
     board.record(Arc::new(probed));
     let text = scrape(board);
     let series = series_of(&text, "kv-dev.vault.azure.net").count();

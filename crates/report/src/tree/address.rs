@@ -90,17 +90,18 @@ fn tls(connection: &Connection, label_width: usize) -> Option<Branch> {
 }
 
 fn certificate(certificate: &Certificate) -> Branch {
-    let shown = certificate.names.iter().take(NAMES);
+    let leaf = &certificate.leaf;
+    let shown = leaf.names.iter().take(NAMES);
     let shown: Vec<_> = shown.map(|name| from_wire(name)).collect();
     let mut names = shown.join(", ");
-    if certificate.names.len() > NAMES {
-        let _ = write!(names, " +{}", certificate.names.len() - NAMES);
+    if leaf.names.len() > NAMES {
+        let _ = write!(names, " +{}", leaf.names.len() - NAMES);
     }
     if names.is_empty() {
-        names = format!("no names, subject {}", from_wire(&certificate.subject));
+        names = format!("no names, subject {}", from_wire(&leaf.subject));
     }
-    let issuer = from_wire(&certificate.issuer);
-    let expires = expiry(certificate.not_after, certificate.verified_at);
+    let issuer = from_wire(&leaf.issuer);
+    let expires = expiry(leaf.not_after, certificate.verified_at);
     let facts = format!("by {}, {expires}", common_name(&issuer));
     Branch::new(format!("certificate for {names}  {}", paint(DIM, &facts)))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use privatelink_board::Probed;
 use privatelink_verdict::address::Class;
 use privatelink_verdict::alias::alias;
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
     Address, Comparison, Observation, Query, QueryOutcome, Resolution, ServerAnswer,
 };
@@ -41,7 +42,7 @@ pub(super) fn path(probed: &Probed) -> Option<Branch> {
     let shown = if chain.len() > 1 || alias.is_some() {
         chain
     } else {
-        &[]
+        Names::NONE
     };
     let names = shown.iter().take(NAMES).map(|name| {
         let shown = from_wire(name);
@@ -102,7 +103,7 @@ fn resolver(resolution: &Resolution) -> String {
     let name = &resolution.resolver;
     match resolution.server() {
         Some(server) => format!("{name} {server}"),
-        None => name.clone(),
+        None => name.to_string(),
     }
 }
 

@@ -51,7 +51,7 @@ fn a_healthy_target_is_a_short_tree() {
 fn who_uses_a_target_stands_below_the_summary() {
     let mut healthy = fixtures::healthy();
     healthy.target = Arc::new(Target {
-        users: Some(fixtures::users()),
+        users: Some(fixtures::users().into()),
         ..Target::clone(&healthy.target)
     });
     let tree = tree_of(&healthy);

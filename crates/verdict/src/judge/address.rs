@@ -17,8 +17,8 @@ pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) 
     flapping(case, history, findings);
     mixed_or_public(case, history, findings);
     unexpected(case, findings);
-    if let Some(variable) = &case.observation.proxy {
-        let variable = variable.clone();
+    if let Some(variable) = case.observation.proxy {
+        let variable = variable.to_owned();
         findings.add(
             Reason::ProxyWouldBeUsed,
             None,

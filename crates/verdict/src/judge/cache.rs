@@ -56,7 +56,7 @@ pub(super) fn after_repair(
     let left = longest(resolution).saturating_sub(age.unwrap_or_default());
     if healed && resolution.classes().contains(Class::Public) && !left.is_zero() {
         facts.push(ResolverFact::MayBeCached {
-            resolver: resolution.resolver.clone(),
+            resolver: resolution.resolver.to_string(),
             seconds: left.as_secs().max(1),
         });
     }

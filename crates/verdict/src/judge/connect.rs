@@ -24,7 +24,7 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
     for connection in connections.iter().filter(|c| c.tcp == TcpOutcome::Error) {
         let fact = Fact::SocketError {
             at: SocketAddr::new(connection.ip, connection.port),
-            cause: connection.tcp_detail.clone(),
+            cause: connection.tcp_detail.as_deref().map(str::to_owned),
         };
         findings.add(Reason::AgentError, Some(connection.ip), [fact]);
     }

@@ -21,7 +21,7 @@ pub(super) fn of(
     // A flapping answer's own facts tell of the servers.
     if servers::differ(case) && !history.flaps(resolution) {
         let differ = ResolverFact::ServersDiffer {
-            resolver: resolution.resolver.clone(),
+            resolver: resolution.resolver.to_string(),
             servers: servers::each(case),
         };
         facts.push(differ.into());
@@ -54,8 +54,8 @@ fn other_path(case: &Case<'_>) -> Option<Fact> {
     }
     let addresses = AddressList::of_all(&other.resolution);
     let other = ResolverFact::OtherPath {
-        path: path.resolver.clone(),
-        other: (other.resolution.resolver.clone(), addresses),
+        path: path.resolver.to_string(),
+        other: (other.resolution.resolver.to_string(), addresses),
     };
     Some(other.into())
 }

@@ -6,7 +6,7 @@ use crate::catalogue;
 use crate::fact::{
     DanglingAlias, DnsFact, Fact, FailedQuery, LISTED, MissingRecord, Negative, ZoneAnswers,
 };
-use crate::observation::{Query, QueryOutcome, Soa};
+use crate::observation::{Query, QueryOutcome};
 use crate::reason::Reason;
 use crate::verdict::Confidence;
 use crate::zone::{ZoneAuthority, is_azure_private_dns, shadows};
@@ -80,9 +80,9 @@ fn ignored_records<'a>(
     queries: impl Iterator<Item = &'a Query>,
 ) -> impl Iterator<Item = DnsFact> {
     let ignored = queries.filter_map(|query| {
-        let name = query.chain.last().map_or(case.host(), String::as_str);
+        let name = query.chain.last().unwrap_or(case.host());
         let owner = query.ignored_owner.clone()?;
-        Some((query.family, (name.to_owned(), owner)))
+        Some((query.family, (name.to_owned(), owner.into_string())))
     });
     by_family(ignored)
         .into_iter()
@@ -286,7 +286,7 @@ fn leads_by_srv(case: &Case<'_>) -> Option<DnsFact> {
 fn said_by_private_zone(case: &Case<'_>) -> Option<DnsFact> {
     let queries = case.observation.resolution.queries.iter();
     let mut soas = queries.filter_map(|query| query.soa.as_ref());
-    let azure = soas.find(|soa: &&Soa| is_azure_private_dns(soa))?;
+    let azure = soas.find(|soa| is_azure_private_dns(soa))?;
     Some(DnsFact::SaidByPrivateZone {
         owner: azure.owner.clone(),
     })
@@ -315,8 +315,10 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
     // The retry without EDNS is not counted as a try.
     let late = late.map(|query| {
-        let lost_at = query.lost_at.filter(|server| Some(*server) != query.server);
-        let late = (query.tries.max(1), query.detail.clone(), lost_at);
+        let lost_at = query.lost_at.as_deref().copied();
+        let lost_at = lost_at.filter(|server| Some(*server) != query.server);
+        let lost = query.detail.as_deref().map(str::to_owned);
+        let late = (query.tries.max(1), lost, lost_at);
         (query.family, late)
     });
     for (families, (at_try, lost, lost_at)) in by_family(late) {
@@ -352,7 +354,7 @@ fn failed_query(query: &Query) -> FailedQuery {
         outcome: query.outcome,
         rcode: query.rcode.filter(|_| is(QueryOutcome::ServerFailure)),
         server: server.map(|server| (server, query.tries)),
-        detail: query.detail.clone(),
+        detail: query.detail.as_deref().map(str::to_owned),
     }
 }
 

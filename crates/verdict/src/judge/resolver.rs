@@ -8,7 +8,7 @@ use crate::observation::{Comparison, QueryOutcome};
 use crate::reason::Reason;
 
 pub(super) fn find(case: &Case<'_>, history: &History, findings: &mut Findings) {
-    for comparison in &case.observation.comparisons {
+    for comparison in case.observation.comparisons.iter() {
         compared(case, history, comparison, findings);
     }
 }
@@ -22,8 +22,8 @@ fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, finding
         Some(true) => {}
         Some(false) => {
             let mut facts = vec![ResolverFact::ResolversDiffer {
-                path: (path.resolver.clone(), AddressList::of_all(path)),
-                other: (other.resolver.clone(), AddressList::of_all(other)),
+                path: (path.resolver.to_string(), AddressList::of_all(path)),
+                other: (other.resolver.to_string(), AddressList::of_all(other)),
             }];
             facts.extend(consequence(case, comparison).map(ResolverFact::Consequence));
             facts.extend(cache::after_repair(case, history, comparison));
@@ -34,7 +34,7 @@ fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, finding
             let outcome = other.outcome();
             if outcome.is_none_or(QueryOutcome::is_failure) {
                 let fact = ResolverFact::ResolverSilent {
-                    resolver: other.resolver.clone(),
+                    resolver: other.resolver.to_string(),
                     outcome,
                 };
                 findings.add(Reason::ResolverUnavailable, None, [fact]);
@@ -48,7 +48,7 @@ fn compared(case: &Case<'_>, history: &History, comparison: &Comparison, finding
 pub(super) fn consequence(case: &Case<'_>, comparison: &Comparison) -> Option<Consequence> {
     let path = &case.observation.resolution;
     let other = &comparison.resolution;
-    let (pod, node) = match (path.resolver.as_str(), other.resolver.as_str()) {
+    let (pod, node) = match (&*path.resolver, &*other.resolver) {
         ("pod", "node") => (path.classes(), other.classes()),
         ("node", "pod") => (other.classes(), path.classes()),
         _ => return None,

@@ -83,7 +83,7 @@ fn by_protocol(
     findings: &mut Findings,
 ) {
     let ip = connection.ip;
-    let said = connection.handshake_detail.clone();
+    let said = connection.handshake_detail.as_deref().map(str::to_owned);
     let is_private = case.target.rules.classify(ip).is_private();
     let is_public = |from: &IpAddr| case.target.rules.classify(*from) == Class::Public;
     if let Some(from) = refused.seen_from.filter(is_public).filter(|_| is_private) {

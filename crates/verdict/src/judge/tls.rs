@@ -41,7 +41,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             ip,
             handshake: connection.handshake,
             no_handshake: connection.no_handshake,
-            said: connection.handshake_detail.clone(),
+            said: connection.handshake_detail.as_deref().map(str::to_owned),
         };
         let reading = reading(case, connection);
         // What is offered leaves out what some servers have alone.
@@ -91,7 +91,7 @@ fn private_root(case: &Case<'_>, findings: &mut Findings) {
     let fact = TlsFact::PrivateRoot {
         ip: first.ip,
         others: private.len() - 1,
-        issuer: certificate.issuer.clone(),
+        issuer: certificate.leaf.issuer.to_string(),
         own_ca: has_own_ca(case),
     };
     findings.add(Reason::TlsPrivateRoot, Some(first.ip), [fact]);
@@ -140,9 +140,9 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
         Trust::UnknownIssuer => {
             let fact = TlsFact::UnknownIssuer {
                 ip,
-                issuer: certificate.issuer.clone(),
+                issuer: certificate.leaf.issuer.to_string(),
                 own_ca: has_own_ca(case),
-                self_signed: certificate.issuer == certificate.subject,
+                self_signed: certificate.leaf.issuer == certificate.leaf.subject,
                 sent_alone: certificate.sent_alone,
             };
             (Reason::TlsUntrustedIssuer, fact)
@@ -165,7 +165,7 @@ fn trust(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
 fn dates(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut Findings) {
     // A peer chooses the dates: they may lie at the ends of time.
     let from_now = |date: i64| date.saturating_sub(certificate.verified_at);
-    let left = from_now(certificate.not_after);
+    let left = from_now(certificate.leaf.not_after);
     let warning = i64::try_from(case.target.expiry_warning.as_secs()).unwrap_or(i64::MAX);
     let (reason, fact) = if certificate.is_expired() {
         let seconds = left.saturating_neg();
@@ -174,7 +174,7 @@ fn dates(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
             TlsFact::CertificateExpired { ip, seconds },
         )
     } else if certificate.is_not_yet_valid() {
-        let seconds = from_now(certificate.not_before);
+        let seconds = from_now(certificate.leaf.not_before);
         (
             Reason::TlsCertificateNotYetValid,
             TlsFact::CertificateBegins { ip, seconds },
@@ -192,10 +192,11 @@ fn dates(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut 
 }
 
 fn presented(certificate: &Certificate) -> Presented {
-    let known = certificate.names.len();
+    let leaf = &certificate.leaf;
+    let names = leaf.names.iter();
     Presented {
-        names: certificate.names.iter().take(NAMES).cloned().collect(),
-        more: known.saturating_sub(NAMES) + certificate.more_names,
-        subject: certificate.subject.clone(),
+        names: names.take(NAMES).map(str::to_owned).collect(),
+        more: leaf.names.len().saturating_sub(NAMES) + leaf.more_names,
+        subject: leaf.subject.to_string(),
     }
 }

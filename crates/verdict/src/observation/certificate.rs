@@ -1,24 +1,15 @@
 //! Certificate: a peer's leaf certificate, and what verification found.
 
+use std::sync::Arc;
+
 use super::TlsOutcome;
+use crate::names::Names;
 
 /// The leaf certificate of a peer, and what verification found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The DNS names and addresses it is for (subject alternative names), as written; the first of them.
-    pub names: Vec<String>,
-    /// How many it is for besides `names`.
-    pub more_names: usize,
-    /// Its subject, as RFC 4514 text.
-    pub subject: String,
-    /// Its issuer, as RFC 4514 text.
-    pub issuer: String,
-    /// Unix seconds.
-    pub not_before: i64,
-    /// Unix seconds.
-    pub not_after: i64,
-    /// SHA-256 of the certificate.
-    pub fingerprint: [u8; 32],
+    /// What it says. Shared by all that present it: a service has one certificate for many hosts.
+    pub leaf: Arc<Leaf>,
     /// Whether it covers the target's server name.
     pub covers_name: bool,
     /// Where its chain ends.
@@ -27,6 +18,25 @@ pub struct Certificate {
     pub sent_alone: bool,
     /// Unix seconds at which it was verified.
     pub verified_at: i64,
+}
+
+/// What a leaf certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The DNS names and addresses it is for (subject alternative names), as written; the first of them.
+    pub names: Names,
+    /// How many it is for besides `names`.
+    pub more_names: usize,
+    /// Its subject, as RFC 4514 text.
+    pub subject: Box<str>,
+    /// Its issuer, as RFC 4514 text.
+    pub issuer: Box<str>,
+    /// Unix seconds.
+    pub not_before: i64,
+    /// Unix seconds.
+    pub not_after: i64,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
 }
 
 /// Where a certificate's chain ends.
@@ -53,14 +63,19 @@ pub enum Trust {
 }
 
 impl Certificate {
+    /// What it says, to change it: nobody else sees the change.
+    pub fn leaf_mut(&mut self) -> &mut Leaf {
+        Arc::make_mut(&mut self.leaf)
+    }
+
     /// Whether its own dates had passed when it was verified.
-    pub(crate) const fn is_expired(&self) -> bool {
-        self.verified_at > self.not_after
+    pub(crate) fn is_expired(&self) -> bool {
+        self.verified_at > self.leaf.not_after
     }
 
     /// Whether its own dates had not begun when it was verified.
-    pub(crate) const fn is_not_yet_valid(&self) -> bool {
-        self.verified_at < self.not_before
+    pub(crate) fn is_not_yet_valid(&self) -> bool {
+        self.verified_at < self.leaf.not_before
     }
 
     /// The first thing wrong with it, in the order of section 5, or `Ok`.

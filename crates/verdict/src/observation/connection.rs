@@ -1,6 +1,7 @@
 //! Connection: what became of one address: connecting, the handshake, the service's reply.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Certificate;
@@ -151,7 +152,7 @@ pub struct Connection {
     /// Time to the outcome, where it was dialled.
     pub tcp_elapsed: Option<Duration>,
     /// What the system said, where connecting failed.
-    pub tcp_detail: Option<String>,
+    pub tcp_detail: Option<Box<str>>,
     /// What more is known of why connecting failed.
     pub obstacle: Option<Obstacle>,
     /// Another port of the service, and whether it opened.
@@ -161,7 +162,7 @@ pub struct Connection {
     /// Time to the outcome, where there was a handshake.
     pub handshake_elapsed: Option<Duration>,
     /// What the peer or the library said, where the handshake failed.
-    pub handshake_detail: Option<String>,
+    pub handshake_detail: Option<Box<str>>,
     /// Whether the server ended the connection because it got no client certificate, after it had
     /// presented its own: the handshake then counts as completed.
     pub client_certificate_required: bool,
@@ -172,7 +173,7 @@ pub struct Connection {
     /// The leaf certificate, if one was received, whether or not it was any good.
     pub certificate: Option<Certificate>,
     /// What the service itself replied, as last asked.
-    pub service: Option<ServiceReply>,
+    pub service: Option<Arc<ServiceReply>>,
     /// Time to that reply, where it was asked in this probe.
     pub service_elapsed: Option<Duration>,
 }

@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::ServerAnswer;
 use crate::address::{Class, ClassSet, Family};
+use crate::names::Names;
 use crate::words::words;
 
-/// What one resolver answered to A and AAAA of one name, with the evidence asked for on trouble.
+/// What one resolver answered to A and AAAA of one name, with the evidence asked for on trouble. The latter
+/// takes next to no room where there is none, and is shared with what keeps it for the next probe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resolution {
     /// The resolver's name.
-    pub resolver: String,
+    pub resolver: Arc<str>,
     /// One entry per family asked, IPv4 first.
     pub queries: Vec<Query>,
     /// The addresses of all families with their class, in the answers' order; at least one of each class
@@ -21,17 +24,17 @@ pub struct Resolution {
     /// How many more the answers hold.
     pub left_out: LeftOut,
     /// The SOA of the privatelink zone, where it had to be asked for.
-    pub zone: Option<ZoneEvidence>,
+    pub zone: Option<Arc<ZoneEvidence>>,
     /// The same label in the zone that people mistake the right one for, where it was asked for.
-    pub mistaken: Option<NameEvidence>,
+    pub mistaken: Option<Arc<NameEvidence>>,
     /// The last name of a chain that the server did not chase, where it was asked for.
-    pub unchased: Option<NameEvidence>,
+    pub unchased: Option<Arc<NameEvidence>>,
     /// The alias asked by itself, where the host leads to a public address.
-    pub alias: Option<NameEvidence>,
+    pub alias: Option<Arc<NameEvidence>>,
     /// The SRV records that clients of `MongoDB` look for, where the host exists and has no address.
-    pub srv: Option<SrvEvidence>,
+    pub srv: Option<Arc<SrvEvidence>>,
     /// What the relative name led to through the search list, where it led elsewhere.
-    pub search: Option<NameEvidence>,
+    pub search: Option<Arc<NameEvidence>>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
     pub extended_errors: Vec<u16>,
     /// What each of the resolver's servers said when it was asked alone, where that was asked for.
@@ -39,18 +42,18 @@ pub struct Resolution {
 }
 
 /// How many addresses of an answer were not kept, by class, in the order of [`Class::ALL`].
-pub type LeftOut = [usize; Class::ALL.len()];
+pub type LeftOut = [u16; Class::ALL.len()];
 
 impl Resolution {
     /// How many more addresses of such classes the answers hold than [`Self::addresses`].
     pub fn left_out(&self, wanted: impl Fn(Class) -> bool) -> usize {
         let classes = Class::ALL.iter().zip(self.left_out);
         let wanted = classes.filter(|(class, _)| wanted(**class));
-        wanted.map(|(_, count)| count).sum()
+        wanted.map(|(_, count)| usize::from(count)).sum()
     }
 
     /// The chain of names, the host first: of the family that has addresses, else the longest.
-    pub fn chain(&self) -> &[String] {
+    pub fn chain(&self) -> &Names {
         let answered = self
             .queries
             .iter()
@@ -62,7 +65,7 @@ impl Resolution {
                     .rev()
                     .max_by_key(|query| query.chain.len())
             })
-            .map_or(&[], |query| &query.chain)
+            .map_or(Names::NONE, |query| &query.chain)
     }
 
     /// Whether some family got an address.
@@ -185,25 +188,25 @@ pub struct Query {
     /// Whether it was answered only after a try was lost, or without EDNS.
     pub degraded: bool,
     /// The server of the first try that was lost before the answer.
-    pub lost_at: Option<SocketAddr>,
+    pub lost_at: Option<Box<SocketAddr>>,
     /// The names of the answer, the host first, each the CNAME of the one before it.
-    pub chain: Vec<String>,
+    pub chain: Names,
     /// The addresses of the chain's last name, with their TTLs in seconds.
     pub addresses: Vec<(IpAddr, u32)>,
     /// The owner of address records that the answer holds and that stub resolvers ignore: another name
     /// than the chain's last, or that one, where they come before the CNAME that leads to it. `invalid`
     /// where there are no others.
-    pub ignored_owner: Option<String>,
+    pub ignored_owner: Option<Box<str>>,
     /// The smallest TTL of the whole answer, in seconds.
     pub ttl: Option<u32>,
     /// The largest TTL of the whole answer, in seconds: for so long a cache may give parts of it.
     pub longest_ttl: Option<u32>,
     /// The SOA of the authority section.
-    pub soa: Option<Soa>,
+    pub soa: Option<Arc<Soa>>,
     /// Extended DNS errors (RFC 8914), where EDNS was used.
     pub extended_errors: Vec<u16>,
     /// What went wrong, in words, where the outcome alone does not say it.
-    pub detail: Option<String>,
+    pub detail: Option<Box<str>>,
 }
 
 impl Query {
@@ -256,7 +259,7 @@ impl fmt::Display for Rcode {
 }
 
 /// A start of authority: who answers for a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Soa {
     /// The zone, normalised.
     pub owner: String,
@@ -285,7 +288,7 @@ pub struct ZoneEvidence {
     /// How the query ended; an SOA may come with a negative answer too.
     pub outcome: QueryOutcome,
     /// The SOA, of the answer or the authority section.
-    pub soa: Option<Soa>,
+    pub soa: Option<Arc<Soa>>,
     /// When it was asked.
     pub checked_at: SystemTime,
 }

@@ -72,9 +72,9 @@ fn in_other_zone(finding: &Finding) -> Option<&str> {
 /// lead to it.
 fn repaired_path(case: &Case<'_>) -> Option<String> {
     let host = case.host();
-    let path = case.observation.resolution.resolver.as_str();
+    let path = &*case.observation.resolution.resolver;
     let other = &case.private_elsewhere()?.resolution;
-    Some(match (path, other.resolver.as_str()) {
+    Some(match (path, &*other.resolver) {
         ("pod", "node") => format!(
             "Make the cluster's DNS resolve {host} as the node does, which sees the private zone: look \
              at `forward` in CoreDNS's Corefile and at the ConfigMap coredns-custom."

@@ -1,5 +1,7 @@
 //! Whether the addresses are what the expectation asks for.
 
+use std::sync::Arc;
+
 use privatelink_verdict::fact::{AddressFact, AddressList, AliasZone, Fact, Nature};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::target::Expectation;
@@ -62,7 +64,7 @@ fn an_expected_network_does_not_make_a_reserved_address_a_service() {
     };
     assert_eq!(probe.facts(Reason::ReservedAddress), [reserved.into()]);
     let net = "127.0.0.0/8".parse().expect("a network");
-    let probe = probe.with(|target| target.rules.target.private.push(net));
+    let probe = probe.with(|target| Arc::make_mut(&mut target.rules).target.private.push(net));
     assert_eq!(probe.findings(), []);
 }
 

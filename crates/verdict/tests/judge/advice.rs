@@ -1,5 +1,6 @@
 //! Advice: it follows from the reason, what was seen, whose service it is, and the expectation.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use privatelink_verdict::observation::{
@@ -147,7 +148,7 @@ fn strict_encryption_is_thought_of_where_the_server_may_demand_it() {
 fn a_certificate_that_azure_did_not_make_is_not_the_customers_to_renew() {
     let ends: Change = |c| {
         let certificate = certificate_of(c);
-        certificate.not_after = certificate.verified_at + 3600;
+        certificate.leaf_mut().not_after = certificate.verified_at + 3600;
     };
     advises(
         &Probe::healthy_vault().everywhere(ends),
@@ -182,7 +183,7 @@ fn a_certificate_that_azure_did_not_make_is_not_the_customers_to_renew() {
 fn names_that_do_not_fit_are_advised_for_by_how_they_miss() {
     fn names(connection: &mut Connection, names: &[&str]) {
         let certificate = certificate_of(connection);
-        certificate.names = names.iter().map(|name| (*name).to_owned()).collect();
+        certificate.leaf_mut().names = names.iter().collect();
         certificate.covers_name = false;
     }
     let short: Change = |c| names(c, &["*.azurecr.io"]);
@@ -194,7 +195,7 @@ fn names_that_do_not_fit_are_advised_for_by_how_they_miss() {
     );
     let by_common_name: Change = |c| {
         names(c, &[]);
-        "CN=orders.example.com".clone_into(&mut certificate_of(c).subject);
+        certificate_of(c).leaf_mut().subject = "CN=orders.example.com".into();
     };
     advises(
         &own().everywhere(by_common_name),
@@ -228,7 +229,7 @@ fn names_that_do_not_fit_are_advised_for_by_how_they_miss() {
 fn an_alias_used_as_host_is_answered_with_the_public_name() {
     let alias = Probe::of(VAULT_ALIAS).resolves_to(["10.1.2.3"]);
     let of_a_vault: Change = |c| {
-        certificate_of(c).names = vec!["*.vault.azure.net".to_owned()];
+        certificate_of(c).leaf_mut().names = ["*.vault.azure.net"].iter().collect();
         certificate_of(c).covers_name = false;
     };
     let remedy = |change| {
@@ -239,7 +240,7 @@ fn an_alias_used_as_host_is_answered_with_the_public_name() {
     assert!(right.starts_with(&format!("Connect to {VAULT}")), "{right}");
     assert!(!right.contains("correct the record"), "{right}");
     let of_storage = remedy(|c| {
-        certificate_of(c).names = vec!["*.blob.core.windows.net".to_owned()];
+        certificate_of(c).leaf_mut().names = ["*.blob.core.windows.net"].iter().collect();
         certificate_of(c).covers_name = false;
     });
     assert!(of_storage.contains("correct the record"), "{of_storage}");
@@ -294,14 +295,14 @@ fn what_fails_in_the_handshake_is_told_beside_a_failure_before_it() {
 #[test]
 fn a_denial_is_advised_for_as_the_expectation_is() {
     let denies: Change = |c| {
-        c.service = Some(ServiceReply {
+        c.service = Some(Arc::new(ServiceReply {
             reply: Ok(Reply {
                 status: 403,
                 body: "ForbiddenByFirewall".to_owned(),
                 ..Reply::default()
             }),
             checked_at: SystemTime::UNIX_EPOCH,
-        });
+        }));
     };
     for (expect, advice) in [
         (Expectation::ServiceEndpoint, "Enable the service endpoint"),

@@ -1,5 +1,6 @@
 //! The command that would settle a finding: complete, and safe to paste.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use privatelink_verdict::observation::{Connection, Handshake, NoReply, ServiceReply};
@@ -129,10 +130,10 @@ fn what_a_service_says_is_settled_by_its_rules_or_the_same_request() {
 }
 
 fn says(connection: &mut Connection, reply: Reply) {
-    connection.service = Some(ServiceReply {
+    connection.service = Some(Arc::new(ServiceReply {
         reply: Ok(reply),
         checked_at: SystemTime::UNIX_EPOCH,
-    });
+    }));
 }
 
 fn reply(status: u16, body: &str) -> Reply {
@@ -297,10 +298,10 @@ fn what_no_command_would_settle_has_none() {
 #[test]
 fn a_service_on_a_port_of_its_own_is_asked_there() {
     let silent = |c: &mut Connection| {
-        c.service = Some(ServiceReply {
+        c.service = Some(Arc::new(ServiceReply {
             reply: Err(NoReply::Timeout),
             checked_at: SystemTime::UNIX_EPOCH,
-        });
+        }));
     };
     settles(
         &Probe::healthy_vault()

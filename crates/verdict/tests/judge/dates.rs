@@ -15,7 +15,9 @@ use Severity::{Fail, Warn};
 fn a_certificate_that_ends_within_the_warning_is_expiring() {
     let ending = |left: i64| {
         let mut observation = Probe::healthy_vault().observation();
-        certificate_of(&mut observation.connections[0]).not_after = NOW + left;
+        certificate_of(&mut observation.connections[0])
+            .leaf_mut()
+            .not_after = NOW + left;
         let probe = Probe::healthy_vault();
         privatelink_verdict::judge::judge(
             &probe.target,
@@ -43,7 +45,7 @@ fn a_certificate_that_ends_within_the_warning_is_expiring() {
 
 #[test]
 fn a_warning_of_no_time_is_no_warning_and_one_without_end_always_is() {
-    let ends_now: Change = |c| certificate_of(c).not_after = NOW;
+    let ends_now: Change = |c| certificate_of(c).leaf_mut().not_after = NOW;
     let never = Probe::healthy_vault()
         .everywhere(ends_now)
         .with(|target| target.expiry_warning = Duration::ZERO);
@@ -56,12 +58,15 @@ fn a_warning_of_no_time_is_no_warning_and_one_without_end_always_is() {
 fn dates_at_the_ends_of_time_are_judged_too() {
     let forever = Probe::healthy_vault().everywhere(|c| {
         let certificate = certificate_of(c);
-        (certificate.not_before, certificate.not_after) = (i64::MIN, i64::MAX);
+        let leaf = certificate.leaf_mut();
+        (leaf.not_before, leaf.not_after) = (i64::MIN, i64::MAX);
     });
     assert_eq!(forever.findings(), []);
-    let long_ago = Probe::healthy_vault().everywhere(|c| certificate_of(c).not_after = i64::MIN);
+    let long_ago =
+        Probe::healthy_vault().everywhere(|c| certificate_of(c).leaf_mut().not_after = i64::MIN);
     assert_eq!(long_ago.findings(), [(Reason::TlsCertificateExpired, Fail)]);
-    let never = Probe::healthy_vault().everywhere(|c| certificate_of(c).not_before = i64::MAX);
+    let never =
+        Probe::healthy_vault().everywhere(|c| certificate_of(c).leaf_mut().not_before = i64::MAX);
     assert_eq!(
         never.findings(),
         [(Reason::TlsCertificateNotYetValid, Fail)]
@@ -72,7 +77,9 @@ fn dates_at_the_ends_of_time_are_judged_too() {
 fn a_certificate_begins_with_its_first_second() {
     let begins = |at: i64| {
         let mut observation = Probe::healthy_vault().observation();
-        certificate_of(&mut observation.connections[0]).not_before = at;
+        certificate_of(&mut observation.connections[0])
+            .leaf_mut()
+            .not_before = at;
         let probe = Probe::healthy_vault();
         privatelink_verdict::judge::judge(
             &probe.target,
@@ -93,7 +100,7 @@ fn an_invalid_certificate_is_not_expiring_as_well() {
             certificate_of(c).trust = Trust::Invalid("it is for clients".to_owned());
         })
         .everywhere(|c| {
-            certificate_of(c).not_after = NOW;
+            certificate_of(c).leaf_mut().not_after = NOW;
         });
     assert_eq!(probe.findings(), [(Reason::TlsCertificateInvalid, Fail)]);
 }

@@ -47,19 +47,19 @@ fn the_chain_is_that_of_the_family_with_addresses_else_the_longest() {
         .resolves_to(["fd00::7"])
         .a(nodata().with_chain(&[VAULT, VAULT_ALIAS, VAULT_PUBLIC]))
         .aaaa(answer().with_chain(&[VAULT, VAULT_ALIAS]));
-    assert_eq!(answered.resolution().chain(), [VAULT, VAULT_ALIAS]);
+    assert_eq!(*answered.resolution().chain(), [VAULT, VAULT_ALIAS]);
     let longest = Probe::of(VAULT)
         .a(short.clone())
         .aaaa(nodata().with_chain(&[VAULT, VAULT_ALIAS]));
-    assert_eq!(longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
+    assert_eq!(*longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
     let longest = Probe::of(VAULT)
         .a(nodata().with_chain(&[VAULT, VAULT_ALIAS]))
         .aaaa(short);
-    assert_eq!(longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
+    assert_eq!(*longest.resolution().chain(), [VAULT, VAULT_ALIAS]);
     let first = Probe::of(VAULT)
         .a(nodata().with_chain(&[VAULT, "a.example.com"]))
         .aaaa(nodata().with_chain(&[VAULT, "b.example.com"]));
-    assert_eq!(first.resolution().chain(), [VAULT, "a.example.com"]);
+    assert_eq!(*first.resolution().chain(), [VAULT, "a.example.com"]);
     let nothing = Probe::of(VAULT).at_fault("read", "nothing");
     assert!(nothing.resolution().chain().is_empty());
 }

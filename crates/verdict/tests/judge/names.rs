@@ -1,5 +1,7 @@
 //! What it means that a name has no address: records, links, shadows and typing errors.
 
+use std::sync::Arc;
+
 use privatelink_verdict::address::Family;
 use privatelink_verdict::fact::{DanglingAlias, DnsFact, Negative};
 use privatelink_verdict::reason::{Reason, Severity};
@@ -134,7 +136,7 @@ fn a_private_only_host_that_does_not_exist_has_no_linked_zone() {
         (None, Confidence::Medium),
     ] {
         let mut query = nxdomain();
-        query.soa = told;
+        query.soa = told.map(Arc::new);
         let probe = Probe::of(API_SERVER).both(query);
         assert_eq!(probe.findings(), [(Reason::DnsPrivateZoneNotLinked, Fail)]);
         assert_eq!(

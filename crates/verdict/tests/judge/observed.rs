@@ -1,12 +1,14 @@
 //! Observed: queries, zones, connections and certificates as tests need them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::address::Family;
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
-    Certificate, Connection, Flags, Handshake, NameEvidence, Query, QueryOutcome, Rcode, Skip, Soa,
-    TcpOutcome, Transport, Trust,
+    Certificate, Connection, Flags, Handshake, Leaf, NameEvidence, Query, QueryOutcome, Rcode,
+    Skip, Soa, TcpOutcome, Transport, Trust,
 };
 
 use crate::probe::ip;
@@ -30,7 +32,7 @@ fn query(outcome: QueryOutcome, rcode: Option<u16>) -> Query {
         tries: 1,
         degraded: false,
         lost_at: None,
-        chain: Vec::new(),
+        chain: Names::default(),
         addresses: Vec::new(),
         ignored_owner: None,
         ttl: None,
@@ -74,7 +76,7 @@ pub(crate) trait QueryExt {
 impl QueryExt for Query {
     /// The SOA of the authority section.
     fn with_soa(mut self, soa: Soa) -> Self {
-        self.soa = Some(soa);
+        self.soa = Some(Arc::new(soa));
         self
     }
 
@@ -86,13 +88,13 @@ impl QueryExt for Query {
     }
 
     fn with_detail(mut self, detail: &str) -> Self {
-        self.detail = Some(detail.to_owned());
+        self.detail = Some(detail.into());
         self
     }
 
     /// A chain of its own, not the probe's.
     fn with_chain(mut self, chain: &[&str]) -> Self {
-        self.chain = chain.iter().map(|name| (*name).to_owned()).collect();
+        self.chain = chain.iter().collect();
         self
     }
 }
@@ -129,8 +131,8 @@ pub(crate) fn soa(owner: &str, mname: &str, rname: &str) -> Soa {
 }
 
 /// What a resolver said of another name.
-pub(crate) fn name<const N: usize>(name: &str, addresses: [&str; N]) -> NameEvidence {
-    NameEvidence {
+pub(crate) fn name<const N: usize>(name: &str, addresses: [&str; N]) -> Arc<NameEvidence> {
+    Arc::new(NameEvidence {
         name: name.to_owned(),
         outcome: if N == 0 {
             QueryOutcome::Nxdomain
@@ -139,7 +141,7 @@ pub(crate) fn name<const N: usize>(name: &str, addresses: [&str; N]) -> NameEvid
         },
         addresses: addresses.map(ip).to_vec(),
         checked_at: SystemTime::UNIX_EPOCH,
-    }
+    })
 }
 
 pub(crate) fn connected(ip: IpAddr) -> Connection {
@@ -174,13 +176,15 @@ pub(crate) fn undialled(ip: IpAddr) -> Connection {
 /// A year long valid certificate of a public issuer for the right name.
 pub(crate) fn certificate() -> Certificate {
     Certificate {
-        names: vec!["*.vault.azure.net".to_owned()],
-        more_names: 0,
-        subject: "CN=vault.azure.net".to_owned(),
-        issuer: "CN=Microsoft Azure RSA TLS Issuing CA 03".to_owned(),
-        not_before: NOW - 30 * DAY,
-        not_after: NOW + 335 * DAY,
-        fingerprint: [7; 32],
+        leaf: Arc::new(Leaf {
+            names: ["*.vault.azure.net"].iter().collect(),
+            more_names: 0,
+            subject: "CN=vault.azure.net".into(),
+            issuer: "CN=Microsoft Azure RSA TLS Issuing CA 03".into(),
+            not_before: NOW - 30 * DAY,
+            not_after: NOW + 335 * DAY,
+            fingerprint: [7; 32],
+        }),
         covers_name: true,
         trust: Trust::BuiltIn,
         sent_alone: false,

@@ -61,7 +61,7 @@ fn severity_comes_before_stage_and_stage_before_row() {
         .everywhere(|c| {
             let certificate = certificate_of(c);
             certificate.covers_name = false;
-            certificate.not_after = NOW + DAY;
+            certificate.leaf_mut().not_after = NOW + DAY;
             c.handshake = Handshake::Failed;
         });
     assert_eq!(

@@ -33,7 +33,7 @@ fn a_private_root_is_worth_knowing_only_of_an_azure_service() {
     let ours: Change = |c| {
         let certificate = certificate_of(c);
         certificate.trust = Trust::CaFile;
-        "CN=Corp Root".clone_into(&mut certificate.issuer);
+        certificate.leaf_mut().issuer = "CN=Corp Root".into();
     };
     let azure = Probe::healthy_vault().everywhere(ours);
     assert_eq!(azure.findings(), [(Reason::TlsPrivateRoot, Info)]);

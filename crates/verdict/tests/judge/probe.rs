@@ -1,6 +1,7 @@
 //! Probe: a target and the facts of one probe, as a test words them: healthy unless it says otherwise.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
@@ -39,7 +40,7 @@ pub(crate) struct Probe {
     earlier: Vec<Vec<IpAddr>>,
     connections: Vec<(Option<IpAddr>, Change)>,
     fault: Option<AgentFault>,
-    proxy: Option<String>,
+    proxy: Option<&'static str>,
     surroundings: Surroundings,
     checked_at: SystemTime,
 }
@@ -58,9 +59,9 @@ impl Probe {
                 service,
                 source: Source::Config,
                 expect: Expectation::PrivateEndpoint,
-                rules: Rules::default(),
-                families: vec![Family::Ipv4, Family::Ipv6],
-                resolver: "pod".to_owned(),
+                rules: Arc::default(),
+                families: &[Family::Ipv4, Family::Ipv6],
+                resolver: "pod".into(),
                 interval: Duration::from_secs(30),
                 timeout: Duration::from_secs(10),
                 server_name: host.to_owned(),
@@ -128,17 +129,20 @@ impl Probe {
     }
 
     pub(crate) fn expected_in<const N: usize>(mut self, nets: [&str; N]) -> Self {
-        self.target.rules.expected = nets.map(net).to_vec();
+        self.rules().expected = nets.map(net).to_vec();
         self
     }
 
     pub(crate) fn denying(mut self, denied: &str) -> Self {
-        self.target.rules.denied.push(net(denied));
+        self.rules().denied.push(net(denied));
         self
     }
 
     pub(crate) fn asking_only(mut self, family: Family) -> Self {
-        self.target.families = vec![family];
+        self.target.families = match family {
+            Family::Ipv4 => &[Family::Ipv4],
+            Family::Ipv6 => &[Family::Ipv6],
+        };
         self
     }
 
@@ -152,9 +156,14 @@ impl Probe {
         self
     }
 
+    /// The target's rules, to change them.
+    pub(crate) fn rules(&mut self) -> &mut Rules {
+        Arc::make_mut(&mut self.target.rules)
+    }
+
     /// The resolver that is asked.
     pub(crate) fn by(mut self, resolver: &str) -> Self {
-        resolver.clone_into(&mut self.target.resolver);
+        self.target.resolver = resolver.into();
         self
     }
 
@@ -193,14 +202,14 @@ impl Probe {
 
     /// What the resolver said when asked for the SOA of the zone.
     pub(crate) fn asked_for_soa(mut self, soa: Option<Soa>) -> Self {
-        self.resolution.zone = Some(ZoneEvidence {
+        self.resolution.zone = Some(Arc::new(ZoneEvidence {
             zone: "the one asked for".to_owned(),
             outcome: soa
                 .as_ref()
                 .map_or(QueryOutcome::Timeout, |_| QueryOutcome::Nodata),
-            soa,
+            soa: soa.map(Arc::new),
             checked_at: SystemTime::UNIX_EPOCH,
-        });
+        }));
         self
     }
 
@@ -256,8 +265,8 @@ impl Probe {
         self
     }
 
-    pub(crate) fn behind_proxy(mut self, variable: &str) -> Self {
-        self.proxy = Some(variable.to_owned());
+    pub(crate) fn behind_proxy(mut self, variable: &'static str) -> Self {
+        self.proxy = Some(variable);
         self
     }
 
@@ -330,7 +339,7 @@ impl Probe {
         Observation {
             checked_at: self.checked_at,
             timing: Timing::default(),
-            fault: self.fault.clone(),
+            fault: self.fault.clone().map(Box::new),
             connections: connections.collect(),
             comparisons: self
                 .others
@@ -341,7 +350,7 @@ impl Probe {
                     checked_at: other.checked_at,
                 })
                 .collect(),
-            proxy: self.proxy.clone(),
+            proxy: self.proxy,
             resolution,
         }
     }

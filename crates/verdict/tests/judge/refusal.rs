@@ -35,7 +35,7 @@ fn is_blocked(connection: &mut Connection) {
 
 fn fails(connection: &mut Connection) {
     connection.handshake = Handshake::Failed;
-    connection.handshake_detail = Some(WORDS.to_owned());
+    connection.handshake_detail = Some(WORDS.into());
     connection.certificate = None;
 }
 
@@ -202,7 +202,7 @@ fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
     };
     let words: Change = |c| {
         c.refused = Some(by(Refusal::HostNotAllowed));
-        c.handshake_detail = Some("error 1130: no entry for this host".to_owned());
+        c.handshake_detail = Some("error 1130: no entry for this host".into());
     };
     for probe in [
         Probe::healthy_vault(),

@@ -1,5 +1,6 @@
 //! What the service's own reply proves of the path to it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_verdict::fact::{Fact, ServiceFact};
@@ -16,10 +17,10 @@ use Severity::{Fail, Info, Warn};
 const SEEN: &str = "x-ms-keyvault-network-info";
 
 fn replies(connection: &mut Connection, reply: Result<Reply, NoReply>) {
-    connection.service = Some(ServiceReply {
+    connection.service = Some(Arc::new(ServiceReply {
         reply,
         checked_at: SystemTime::UNIX_EPOCH,
-    });
+    }));
 }
 
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
@@ -185,7 +186,8 @@ fn a_registrys_challenge_has_no_case() {
 #[test]
 fn a_source_that_is_private_to_the_target_is_no_public_path() {
     let net = "20.0.0.0/8".parse().expect("a network");
-    let probe = private(arrives_publicly).with(|target| target.rules.target.private.push(net));
+    let probe = private(arrives_publicly)
+        .with(|target| Arc::make_mut(&mut target.rules).target.private.push(net));
     assert_eq!(probe.findings(), []);
 }
 

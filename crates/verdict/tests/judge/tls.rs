@@ -1,6 +1,7 @@
 //! Whether the handshake completes, and the certificate is the right one.
 
 use privatelink_verdict::fact::{Fact, TlsFact};
+use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{Connection, Handshake, TlsOutcome, Trust};
 use privatelink_verdict::reason::{Reason, Severity};
 use privatelink_verdict::verdict::{Confidence, Outcome};
@@ -13,21 +14,21 @@ use Severity::Fail;
 fn is_for_other_names(connection: &mut Connection) {
     let certificate = certificate_of(connection);
     certificate.covers_name = false;
-    certificate.names = vec!["*.example.com".to_owned(), "example.com".to_owned()];
+    certificate.leaf_mut().names = ["*.example.com", "example.com"].iter().collect();
 }
 
 fn is_of_unknown_issuer(connection: &mut Connection) {
     let certificate = certificate_of(connection);
     certificate.trust = Trust::UnknownIssuer;
-    "CN=Corp Inspection CA".clone_into(&mut certificate.issuer);
+    certificate.leaf_mut().issuer = "CN=Corp Inspection CA".into();
 }
 
 fn has_expired(connection: &mut Connection) {
-    certificate_of(connection).not_after = NOW - 3 * DAY;
+    certificate_of(connection).leaf_mut().not_after = NOW - 3 * DAY;
 }
 
 fn begins_later(connection: &mut Connection) {
-    certificate_of(connection).not_before = NOW + 5 * 3600;
+    certificate_of(connection).leaf_mut().not_before = NOW + 5 * 3600;
 }
 
 fn cannot_serve(connection: &mut Connection) {
@@ -121,7 +122,7 @@ fn a_certificate_is_judged_even_when_the_handshake_fails_after_it() {
     let probe = Probe::healthy_vault().everywhere(|c| {
         is_of_unknown_issuer(c);
         c.handshake = Handshake::Failed;
-        c.handshake_detail = Some("the peer asks for a client certificate".to_owned());
+        c.handshake_detail = Some("the peer asks for a client certificate".into());
     });
     assert_eq!(
         probe.findings(),
@@ -139,7 +140,7 @@ fn names_are_listed_up_to_five() {
         let mut observation = Probe::healthy_vault().observation();
         let certificate = certificate_of(&mut observation.connections[0]);
         certificate.covers_name = false;
-        certificate.names = names(count).collect();
+        certificate.leaf_mut().names = names(count).collect();
         let probe = Probe::healthy_vault();
         let verdict = privatelink_verdict::judge::judge(
             &probe.target,
@@ -170,7 +171,8 @@ fn names_are_listed_up_to_five() {
     let nameless = found(|c| {
         is_for_other_names(c);
         let certificate = certificate_of(c);
-        (certificate.names, certificate.subject) = (Vec::new(), String::new());
+        let leaf = certificate.leaf_mut();
+        (leaf.names, leaf.subject) = (Names::default(), Box::default());
     });
     assert!(nameless.2.contains("(subject empty)"), "{}", nameless.2);
 }
@@ -225,7 +227,7 @@ fn a_handshake_that_does_not_complete_has_its_own_reason() {
         (
             |c| {
                 c.handshake = Handshake::Failed;
-                c.handshake_detail = Some("received corrupt message".to_owned());
+                c.handshake_detail = Some("received corrupt message".into());
             },
             Reason::TlsHandshakeFailed,
             "10.1.2.3: received corrupt message",
@@ -368,15 +370,16 @@ fn of_several_defects_one_word_tells_the_first_of_the_table() {
     let mut worst = certificate();
     worst.covers_name = false;
     worst.trust = Trust::UnknownIssuer;
-    (worst.not_before, worst.not_after) = (NOW + 1, NOW - 1);
+    let leaf = worst.leaf_mut();
+    (leaf.not_before, leaf.not_after) = (NOW + 1, NOW - 1);
     assert_eq!(worst.outcome(), TlsOutcome::NameMismatch);
     worst.covers_name = true;
     assert_eq!(worst.outcome(), TlsOutcome::Untrusted);
     worst.trust = Trust::Invalid(String::new());
     assert_eq!(worst.outcome(), TlsOutcome::Expired);
-    worst.not_after = NOW;
+    worst.leaf_mut().not_after = NOW;
     assert_eq!(worst.outcome(), TlsOutcome::NotYetValid);
-    worst.not_before = NOW;
+    worst.leaf_mut().not_before = NOW;
     assert_eq!(worst.outcome(), TlsOutcome::Invalid);
     worst.trust = Trust::CaFile;
     assert_eq!(worst.outcome(), TlsOutcome::Ok);

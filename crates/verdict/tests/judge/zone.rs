@@ -74,7 +74,7 @@ fn the_soa_at_the_end_of_a_public_chain_says_nothing_of_the_privatelink_zone() {
     assert_eq!(asked.authority(), Private);
     // Nor does one that came along with addresses.
     let mut answered = crate::observed::answer().with_soa(public_soa(VAULT_ZONE));
-    answered.chain = vec![VAULT.to_owned(), VAULT_ALIAS.to_owned()];
+    answered.chain = [VAULT, VAULT_ALIAS].iter().collect();
     let probe = Probe::healthy_vault().a(answered);
     assert_eq!(probe.authority(), NotAsked);
 }
@@ -91,7 +91,7 @@ fn the_private_soa_of_the_answer_comes_before_the_one_asked_for() {
 fn the_public_soa_of_the_answer_comes_after_the_one_asked_for() {
     // Fallback to the internet: AAAA has nothing, and says so in the public side's name.
     let mut aaaa = nodata().with_soa(public_soa("vaultcore.azure.net"));
-    aaaa.chain = vec![VAULT.to_owned(), VAULT_ALIAS.to_owned()];
+    aaaa.chain = [VAULT, VAULT_ALIAS].iter().collect();
     let probe = Probe::public_vault().aaaa(aaaa);
     assert_eq!(probe.authority(), Public);
     let asked = probe.asked_for_soa(Some(private_soa(VAULT_ZONE)));

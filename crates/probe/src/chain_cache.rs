@@ -1,17 +1,18 @@
-//! Trust cache: what verification found of a chain, for as long as it would find the same again.
+//! Chain cache: what a chain says, and what verification found of it for as long as it would find the same
+//! again.
 //!
-//! Most probes see the chain of the probe before, and verifying its signatures is most of what the agent
-//! computes. What verification finds depends on the chain, the roots and the time. The cache belongs to one
-//! set of roots. The time counts only as before, within or after the dates of each certificate of the
-//! chain, so that a result holds between two of these dates, wherever the clock jumps. The name is no part
-//! of it, and is compared at every probe.
+//! Most probes see the chain of the probe before. Verifying its signatures is most of what the agent computes,
+//! and what a leaf says is kept once for all targets that present it. What verification finds depends on the
+//! chain, the roots and the time. The cache belongs to one set of roots. The time counts only as before,
+//! within or after the dates of each certificate of the chain, so that a result holds between two of these
+//! dates, wherever the clock jumps. The name is no part of it, and is compared at every probe.
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use privatelink_verdict::observation::Trust;
+use privatelink_verdict::observation::{Leaf, Trust};
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -19,12 +20,27 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// forgotten.
 const MAX_CHAINS: usize = 2048;
 
-/// The results of one set of roots.
+/// What is remembered for one set of roots.
 #[derive(Debug, Default)]
-pub(crate) struct TrustCache(Mutex<HashMap<Digest, Found>>);
+pub(crate) struct ChainCache(Mutex<HashMap<Digest, Known>>);
 
 /// SHA-256 of a chain.
-type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
+
+/// What is known of a chain.
+#[derive(Debug)]
+struct Known {
+    says: Says,
+    found: Option<Found>,
+}
+
+/// What a chain says of its leaf.
+#[derive(Clone, Debug)]
+pub(crate) struct Says {
+    pub(crate) leaf: Arc<Leaf>,
+    /// Whether the leaf came without any other certificate, although neither it nor a root is its issuer.
+    pub(crate) sent_alone: bool,
+}
 
 /// What verification found, and when it finds the same: in seconds since 1970.
 #[derive(Debug)]
@@ -33,39 +49,58 @@ struct Found {
     holds: Range<i64>,
 }
 
-impl TrustCache {
+impl ChainCache {
+    /// What the chain with this digest says, which `read` is asked only where that is not known.
+    pub(crate) fn says(
+        &self,
+        digest: &Digest,
+        read: impl FnOnce() -> Option<Says>,
+    ) -> Option<Says> {
+        if let Some(known) = self.known().get(digest) {
+            return Some(known.says.clone());
+        }
+        let says = read()?;
+        let mut known = self.known();
+        if known.len() >= MAX_CHAINS {
+            known.clear();
+        }
+        let (kept, found) = (says.clone(), None);
+        known.insert(*digest, Known { says: kept, found });
+        Some(says)
+    }
+
     /// What `verify` finds of `chain` at `at`, which it is asked only where that is not known.
     pub(crate) fn trust(
         &self,
+        digest: &Digest,
         chain: &[CertificateDer<'_>],
         at: i64,
         verify: impl FnOnce() -> Trust,
     ) -> Trust {
-        let digest = digest(chain);
-        if let Some(found) = self.found().get(&digest)
+        if let Some(Known {
+            found: Some(found), ..
+        }) = self.known().get(digest)
             && found.holds.contains(&at)
         {
             return found.trust.clone();
         }
         let trust = verify();
-        if let Some(holds) = unchanged(chain, at) {
-            let mut found = self.found();
-            if found.len() >= MAX_CHAINS {
-                found.clear();
-            }
+        if let Some(holds) = unchanged(chain, at)
+            && let Some(known) = self.known().get_mut(digest)
+        {
             let trust = trust.clone();
-            found.insert(digest, Found { trust, holds });
+            known.found = Some(Found { trust, holds });
         }
         trust
     }
 
-    fn found(&self) -> MutexGuard<'_, HashMap<Digest, Found>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Digest, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Every certificate behind its length, so that no two chains are alike.
-fn digest(chain: &[CertificateDer<'_>]) -> Digest {
+pub(crate) fn digest(chain: &[CertificateDer<'_>]) -> Digest {
     let mut context = Context::new(&SHA256);
     for certificate in chain {
         context.update(&certificate.len().to_be_bytes());
@@ -104,7 +139,7 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
     use super::*;
-    use crate::certificate::examine;
+    use crate::certificate::{examine, says};
     use crate::roots::Roots;
 
     const HOST: &str = "kv.vault.azure.net";
@@ -172,8 +207,13 @@ mod tests {
 
     #[test]
     fn a_chain_is_verified_once_between_two_of_its_dates() {
-        let (chain, _) = chain(2020..2030, 2010..2040);
-        let cache = TrustCache::default();
+        let (chain, root) = chain(2020..2030, 2010..2040);
+        let roots = Roots::new(std::slice::from_ref(&root));
+        let digest = digest(&chain);
+        let cache = ChainCache::default();
+        cache
+            .says(&digest, || says(&chain, &roots))
+            .expect("a leaf");
         let mut verified = Vec::new();
         for (year, day) in [
             (2021, 1),
@@ -184,7 +224,7 @@ mod tests {
             (2022, 1),
         ] {
             let at = date_time_ymd(year, 1, day).unix_timestamp();
-            cache.trust(&chain, at, || {
+            cache.trust(&digest, &chain, at, || {
                 verified.push(year);
                 Trust::CaFile
             });
@@ -194,6 +234,17 @@ mod tests {
             [2021, 2031, 2015, 2022],
             "one result is kept of a chain"
         );
+    }
+
+    #[test]
+    fn what_a_leaf_says_is_kept_once() {
+        let (chain, root) = chain(2020..2030, 2010..2040);
+        let roots = Roots::new(std::slice::from_ref(&root));
+        let leaf = || {
+            let examined = examine(&chain, HOST, &roots, UNIX_EPOCH);
+            examined.expect("a certificate").leaf
+        };
+        assert!(Arc::ptr_eq(&leaf(), &leaf()));
     }
 
     #[test]
