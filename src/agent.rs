@@ -32,7 +32,7 @@ use privatelink_verdict::observation::Observation;
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::completion::{Observed, complete, message};
@@ -212,14 +212,12 @@ impl<P: Probe> Agent<P> {
         shutdown: CancellationToken,
     ) {
         let mut plans = std::pin::pin!(plans.fuse());
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.spread_evidence();
+        self.record_life();
         loop {
-            let next = self
-                .schedule
-                .next_at()
-                .unwrap_or_else(|| Instant::now() + HEARTBEAT);
+            // A timer of its own for the heartbeat would wake the process more often than the targets ask for.
+            let heartbeat = Instant::now() + HEARTBEAT;
+            let next = self.schedule.next_at().unwrap_or(heartbeat);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -228,8 +226,7 @@ impl<P: Probe> Agent<P> {
                     self.complete(observed.into_iter().collect());
                 }
                 Some(plan) = plans.next() => self.reload(plan),
-                () = sleep_until(next) => self.start_due(),
-                _ = heartbeat.tick() => {}
+                () = sleep_until(next.min(heartbeat)) => self.start_due(),
             }
             self.record_life();
         }
