@@ -197,12 +197,42 @@ fn write_value(value: f64, out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         out.push(b'\n');
         Ok(())
+    } else if let Some(nanos) = nanos(value) {
+        let (seconds, fraction) = (nanos / NANOS, nanos % NANOS);
+        out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+        // The leading one keeps the zeros behind the point.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(fraction + NANOS);
+        out.push(b'.');
+        out.extend_from_slice(digits[1..].trim_end_matches('0').as_bytes());
+        out.push(b'\n');
+        Ok(())
     } else if value.is_infinite() {
         let sign = if value > 0.0 { '+' } else { '-' };
         writeln!(out, "{sign}Inf")
     } else {
         writeln!(out, "{value}")
     }
+}
+
+const NANOS: u64 = 1_000_000_000;
+
+/// The billionths that `value` is the nearest float of: most values that are not whole are durations. They
+/// are written faster than by searching the shortest number that is read as the same float, and as the same
+/// text: of two numbers of at most 15 digits, none is read as the other's float.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "within the bounds, and compared with the value"
+)]
+fn nanos(value: f64) -> Option<u64> {
+    if !(0.0..1e6).contains(&value) {
+        return None;
+    }
+    let nanos = (value * 1e9).round() as u64;
+    (nanos as f64 / 1e9 == value).then_some(nanos)
 }
 
 /// The value of a label, as it is written between quotation marks.
@@ -233,6 +263,8 @@ pub(super) fn count(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn text(
@@ -245,6 +277,37 @@ mod tests {
         let mut family = FamilyWriter::new(&mut out, format, family, &["who"], &end, false);
         write(&mut family).expect("memory takes all");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_value_is_the_shortest_number_that_is_read_as_it() {
+        let written = |value| {
+            let mut out = Vec::new();
+            write_value(value, &mut out).expect("memory takes all");
+            String::from_utf8(out).expect("UTF-8")
+        };
+        for value in [
+            0.0,
+            7.0,
+            -3.0,
+            0.5,
+            0.1 + 0.2,
+            1e-9,
+            1e-10,
+            0.000_045,
+            0.018_44,
+            999_999.999_999_999,
+            1_000_000.5,
+            1_793_693_730.25,
+            -0.25,
+            f64::MIN_POSITIVE,
+        ] {
+            assert_eq!(written(value), format!("{value}\n"));
+        }
+        for nanos in (0..1_000_000_000_000_000).step_by(7_777_777_777_777) {
+            let value = Duration::from_nanos(nanos).as_secs_f64();
+            assert_eq!(written(value), format!("{value}\n"));
+        }
     }
 
     #[test]
