@@ -11,7 +11,8 @@ import subprocess
 import time
 
 from process import Process
-from world import World, host
+import broken
+from world import BROKEN, World, host
 
 PORT = 9797
 # The interval of most measures, in seconds. A new program first gets as long, and some seconds more.
@@ -21,7 +22,7 @@ INTERVAL = 5
 class Bench:
     def __init__(self, programs, folder, seconds):
         self.agent_program = pathlib.Path(programs) / "privatelink-prober"
-        self.floor_program = pathlib.Path(programs) / "examples" / "floor"
+        self.floor_program = pathlib.Path(programs) / "floor"
         self.seconds = seconds
         self.world = World(folder)
 
@@ -29,10 +30,13 @@ class Bench:
 
     def configuration(self, hosts, interval=INTERVAL, more="", of_target=""):
         targets = "".join(f"- {{host: {name}{of_target}}}\n" for name in hosts)
+        return self.configuration_of(targets, interval, more)
+
+    def configuration_of(self, targets, interval=INTERVAL, more="", resolvers=""):
         return self.world.write("config.yaml", (
             f"interval: {interval}s\ntimeout: 3s\nlimits: {{maxTargets: 6000, maxDnsQps: 10000}}\n"
             "classify: {private: [127.0.1.0/24, 127.0.3.0/24], public: [127.0.2.0/24]}\n"
-            "resolvers: [{name: pod, servers: ['127.0.0.1']}]\n"
+            f"resolvers: [{{name: pod, servers: ['127.0.0.1']}}{resolvers}]\n"
             f"tls: {{caFiles: [{self.world.ca}]}}\n{more}targets:\n{targets}"))
 
     def agent(self, configuration, *before):
@@ -41,9 +45,12 @@ class Bench:
         wait_until_listening()
         return Process(child)
 
-    def agent_probes(self, hosts, **configured):
-        """CPU and more of an agent that probes `hosts`."""
-        process = self.agent(self.configuration(hosts, of_target=", http: false", **configured))
+    def agent_probes(self, count):
+        return self.probes_of(self.configuration(map(host, range(count)), of_target=", http: false"))
+
+    def probes_of(self, configuration):
+        """CPU and more of an agent."""
+        process = self.agent(configuration)
         time.sleep(INTERVAL + 4)
         before, cpu = samples(), process.cpu()
         time.sleep(self.seconds)
@@ -51,7 +58,8 @@ class Bench:
         probes = total(after, "privatelink_probes_total") - total(before, "privatelink_probes_total")
         failed = total(after, "privatelink_probe_failures_total") - total(before, "privatelink_probe_failures_total")
         found = {"cpu_per_1000_probes_s": cpu / probes * 1000, "probes": probes, "failed": failed,
-                 "skipped": total(after, "privatelink_probes_skipped_total"), "tls_ms": stage(before, after, "tls")}
+                 "skipped": total(after, "privatelink_probes_skipped_total"), "tls_ms": stage(before, after, "tls"),
+                 "reasons": reasons(after)}
         background = cpu / self.seconds
         began, cpu = time.monotonic(), process.cpu()
         for _ in range(10):
@@ -64,7 +72,8 @@ class Bench:
 
     def agent_idle(self):
         process = self.agent(self.configuration(map(host, range(10)), interval=30, of_target=", http: false"))
-        time.sleep(35)
+        # The first round takes 15 s.
+        time.sleep(17)
         wakeups, cpu = process.wakeups(), process.cpu()
         time.sleep(30)
         found = {"wakeups_per_s": (process.wakeups() - wakeups) / 30, "cpu_ms_per_s": (process.cpu() - cpu) * 1000 / 30}
@@ -76,6 +85,7 @@ class Bench:
         process = self.agent(self.configuration(hosts, interval=30, of_target=", http: false"), "taskset", "-c", "0")
         cpu_at_start = process.cpu()
         time.sleep(30 + self.seconds)
+        process.forget_peak()
         rss, _ = process.memory()
         gathered = samples()
         _, peak = process.memory()
@@ -85,15 +95,15 @@ class Bench:
         return found
 
     def agent_failing(self):
-        """Four reasons in turn: the certificate, the port, the address, the name."""
-        kinds = ["wrong", "closed", "public", "absent"]
-        return self.agent_probes([f"{kinds[n % 4]}-{n // 4}.vault.azure.net" for n in range(1000)])
+        """Targets of which each kind fails for another reason."""
+        targets = broken.targets(BROKEN)
+        return self.probes_of(self.configuration_of(targets, resolvers=broken.RESOLVERS))
 
     def agent_asking(self):
         """Every target is asked over HTTP, once a minute."""
         hosts = [host(number) for number in range(200)]
         process = self.agent(self.configuration(hosts, more="httpInterval: 1m\n"))
-        time.sleep(INTERVAL + 4)
+        time.sleep(INTERVAL + 1)
         before, cpu = samples(), process.cpu()
         time.sleep(60)
         cpu, after = process.cpu() - cpu, samples()
@@ -212,6 +222,16 @@ def total(gathered, name):
     return sum(value for series, value in gathered if series.split("{")[0] == name)
 
 
+def reasons(gathered):
+    """How many targets have each reason."""
+    found = {}
+    for series, _ in gathered:
+        if series.startswith("privatelink_probe_reason{"):
+            reason = series.split('reason="')[1].split('"')[0]
+            found[reason] = found.get(reason, 0) + 1
+    return found
+
+
 def stage(before, after, name):
     """The mean duration of a stage between two scrapes, in milliseconds."""
     def of(gathered, end):
@@ -238,14 +258,14 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--result", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--seconds", type=int, default=20)
     args = parser.parse_args()
     bench = Bench(args.programs, args.folder, args.seconds)
     measures = {
         "blackbox, 1,000 targets": lambda: bench.blackbox_probes(1000),
-        "agent, 1,000 targets": lambda: bench.agent_probes([host(number) for number in range(1000)]),
+        "agent, 1,000 targets": lambda: bench.agent_probes(1000),
         "floor, 1,000 targets": lambda: bench.floor_probes(1000),
-        "agent, 50 targets": lambda: bench.agent_probes([host(number) for number in range(50)]),
+        "agent, 50 targets": lambda: bench.agent_probes(50),
         "agent, 1,000 that fail": bench.agent_failing,
         "agent, 200 that are asked": bench.agent_asking,
         "agent, 10 targets every 30 s": bench.agent_idle,

@@ -18,6 +18,10 @@ class Process:
         fields = dict(line.split(":", 1) for line in (self.proc / "status").read_text().splitlines())
         return tuple(int(fields[name].split()[0]) for name in ("VmRSS", "VmHWM"))
 
+    def forget_peak(self):
+        """From here on, the peak is counted anew (proc_pid_clear_refs(5))."""
+        (self.proc / "clear_refs").write_text("5")
+
     def wakeups(self):
         """How often its threads waited and went on, so far."""
         total = 0

@@ -10,6 +10,7 @@ import sys
 
 BEGIN, END = "<!-- tests/bench/report.py writes from here -->", "<!-- to here -->"
 BLACKBOX, AGENT, FLOOR = "blackbox, 1,000 targets", "agent, 1,000 targets", "floor, 1,000 targets"
+FAILING = "agent, 1,000 that fail"
 CPU = "cpu_per_1000_probes_s"
 
 
@@ -36,7 +37,8 @@ def main():
         ("CPU of 1,000 probes, floor, s", values(FLOOR, CPU), None),
         ("agent to blackbox_exporter", ratios(AGENT, BLACKBOX, CPU), 0.28),
         ("agent to floor", ratios(AGENT, FLOOR, CPU), 1.2),
-        ("CPU of 1,000 probes that fail, agent, s", values("agent, 1,000 that fail", CPU), None),
+        ("CPU of 1,000 probes that fail, agent, s", values(FAILING, CPU), None),
+        ("resident, 1,000 targets that fail, agent, MiB", values(FAILING, "rss_kib", mib), None),
         ("CPU of 1,000 probes with a request a minute, agent, s", values("agent, 200 that are asked", CPU), None),
         ("resident after scrapes, 1,000 targets, blackbox_exporter, MiB", values(BLACKBOX, "rss_kib", mib), None),
         ("resident after scrapes, 1,000 targets, agent, MiB", values(AGENT, "rss_kib", mib), 11),
@@ -54,6 +56,8 @@ def main():
         ("`check` of 100 targets, from the start to the last verdict, s", values("check", "hundred_s"), None),
     ]
     machine = result["machine"]
+    reasons = max((one[FAILING]["reasons"] for one in rounds), key=len)
+    failing = ", ".join(f"`{reason}` {count}" for reason, count in sorted(reasons.items()))
     text = [f"{len(rounds)} rounds of {result['seconds']} s each on {machine['cores']} cores ({machine['cpu']}), "
             f"Linux {machine['kernel']}.", "", "| what | median | least to most | goal | |", "|---|---|---|---|---|"]
     for what, all_values, goal in rows:
@@ -61,6 +65,7 @@ def main():
         met = "" if goal is None else "met" if median <= goal else "**missed**"
         spread = f"{show(min(all_values))} to {show(max(all_values))}"
         text.append(f"| {what} | {show(median)} | {spread} | {'' if goal is None else f'≤ {goal}'} | {met} |")
+    text += ["", f"The targets that fail, by reason: {failing}."]
     text += ["", "![CPU of 1,000 probes](performance/cpu.svg)", "", "![Memory at 1,000 targets](performance/memory.svg)"]
     before, rest = document.read_text().split(BEGIN)
     document.write_text(f"{before}{BEGIN}\n" + "\n".join(text) + f"\n{END}{rest.split(END)[1]}")

@@ -5,7 +5,11 @@ import socket
 import subprocess
 import time
 
+import broken
+
 TARGETS = 5000
+# As many fail where that is measured.
+BROKEN = 1000
 # Of these, every second has a certificate of its own; the others share one for the whole suffix.
 OWN_CERTIFICATES = 1000
 ADDRESS = "127.0.1.{}"
@@ -25,6 +29,8 @@ class World:
         self.certificates()
         self.dns()
         self.https()
+        run("ip", "route", "add", "unreachable", "10.9.9.9")
+        broken.serve()
         # blackbox_exporter asks the servers of the machine's resolv.conf.
         resolv_conf = self.write("resolv.conf", "nameserver 127.0.0.1\n")
         run("mount", "--make-rprivate", "/")
@@ -60,6 +66,23 @@ class World:
             signed = ["openssl", "req", "-x509", "-key", key, "-days", "200", "-CA", self.ca]
             run(*signed, "-CAkey", self.folder / "ca.key", "-out", file, "-subj", "/CN=bench",
                 "-addext", f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE")
+        self_signed = ["openssl", "req", "-x509", "-key", key, "-days", "200", "-out", self.folder / "untrusted.pem"]
+        run(*self_signed, "-subj", "/CN=nobody", "-addext", "subjectAltName=DNS:*.vault.azure.net")
+        self.dated(key)
+
+    def dated(self, key):
+        """Certificates whose time is over, has not come, or ends in a day."""
+        self.write("index.txt", "")
+        configuration = self.write("ca.conf", (
+            "[ca]\ndefault_ca=ca\n[ca]\ndatabase={0}/index.txt\nnew_certs_dir={0}\nrand_serial=yes\ndefault_md=sha256\n"
+            "policy=any\nunique_subject=no\nx509_extensions=leaf\n[any]\ncommonName=supplied\n"
+            "[leaf]\nsubjectAltName=DNS:*.vault.azure.net\nbasicConstraints=critical,CA:FALSE\n").format(self.folder))
+        request = self.folder / "request.pem"
+        run("openssl", "req", "-new", "-key", key, "-subj", "/CN=bench", "-out", request)
+        for name, begins, ends in ("expired", -9, -2), ("early", 2, 9), ("expiring", -9, 1):
+            begins, ends = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400)) for days in (begins, ends))
+            run("openssl", "ca", "-batch", "-notext", "-config", configuration, "-cert", self.ca, "-keyfile",
+                self.folder / "ca.key", "-in", request, "-out", self.folder / f"{name}.pem", "-startdate", begins, "-enddate", ends)
 
     def dns(self):
         lines = ["$TTL 10", "@ SOA ns hostmaster 1 3600 600 86400 10", "@ NS ns", "ns A 127.0.0.1"]
@@ -67,9 +90,7 @@ class World:
         for number in range(TARGETS):
             lines.append(f"kv-{number} 60 CNAME kv-{number}.privatelink.vaultcore.azure.net.")
             private.append(f"kv-{number} A {ADDRESS.format(number % 200 + 1)}")
-        # What fails: another certificate, a closed port, a public address; other names do not exist.
-        for name, address in ("wrong", "127.0.3.1"), ("closed", "127.0.1.250"), ("public", "127.0.2.1"):
-            lines += [f"{name}-{number} A {address}" for number in range(250)]
+        lines += broken.records(BROKEN)
         self.write("vault.zone", "\n".join(lines) + "\n")
         self.write("private.zone", "\n".join(private) + "\n")
         zone = 'zone "%s" {{ type primary; file "{0}/%s"; }};\n'
@@ -87,6 +108,12 @@ class World:
                 'add_header x-ms-keyvault-service-version 1.9 always; return 401 "no"; }'
         servers = [f"server {{ listen 443 ssl default_server; {certificate.format(self.folder, 'any.vault.azure.net')} {reply} }}",
                    f"server {{ listen 127.0.3.1:443 ssl; {certificate.format(self.folder, 'other.example.com')} {reply} }}"]
+        for name in "untrusted", "expired", "early", "expiring":
+            address = broken.ADDRESSES[name][0]
+            servers.append(f"server {{ listen {address}:443 ssl; {certificate.format(self.folder, name)} {reply} }}")
+        denial = 'location / { return 403 "Client address is not authorized"; }'
+        address = broken.ADDRESSES["denied"][0]
+        servers.append(f"server {{ listen {address}:443 ssl; {certificate.format(self.folder, 'any.vault.azure.net')} {denial} }}")
         for number in range(0, OWN_CERTIFICATES, 2):
             name = host(number)
             servers.append(f"server {{ listen 443 ssl; server_name {name}; {certificate.format(self.folder, name)} {reply} }}")
