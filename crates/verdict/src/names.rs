@@ -47,8 +47,12 @@ impl<S: AsRef<str>> FromIterator<S> for Names {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
         let mut text = String::new();
         for name in names {
-            // Were one to hold it all the same, it would still be one name.
-            text.extend(name.as_ref().chars().filter(|c| *c != END));
+            let name = name.as_ref();
+            if name.contains(END) {
+                text.extend(name.chars().filter(|c| *c != END));
+            } else {
+                text.push_str(name);
+            }
             text.push(END);
         }
         Self((!text.is_empty()).then(|| text.into()))
