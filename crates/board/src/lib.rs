@@ -5,6 +5,7 @@
 
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+mod path_history;
 mod summary_budget;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use privatelink_verdict::address::{Class, ClassSet};
+use privatelink_verdict::address::ClassSet;
 use privatelink_verdict::observation::Observation;
 use privatelink_verdict::prose::Prose;
 use privatelink_verdict::reason::{Reason, Stage};
@@ -24,6 +25,7 @@ use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::target::Target;
 use privatelink_verdict::verdict::{Outcome, Verdict};
 
+pub use self::path_history::{PathHistory, Paths};
 use self::summary_budget::SummaryBudget;
 pub use self::verdict_history::{VerdictChange, VerdictHistory};
 use privatelink_config::plan::{Detail, Plan, Rejected};
@@ -76,8 +78,8 @@ pub struct Entry {
     pub transitions: VecDeque<Transition>,
     /// Since when transitions are kept.
     pub since: SystemTime,
-    /// When the name last had an address that is not private.
-    pub last_non_private_at: Option<SystemTime>,
+    /// What each path to it answered over time.
+    pub paths: Paths,
     /// The classes of the last answered probe.
     last_classes: Option<ClassSet>,
     /// The places of its companions, and of the targets whose companion it is, in order.
@@ -240,6 +242,10 @@ impl Board {
             )
         });
         self.entries = entries.collect();
+        for entry in &mut self.entries {
+            let is_configured = |name: &str| plan.resolvers.iter().any(|one| *one.name == *name);
+            entry.paths.keep(is_configured);
+        }
         self.index();
         self.detail = plan.metrics;
         self.config = ConfigState {
@@ -316,7 +322,7 @@ impl Entry {
             counters: Arc::default(),
             transitions: VecDeque::new(),
             since: now,
-            last_non_private_at: None,
+            paths: Paths::default(),
             last_classes: None,
             companions: Box::default(),
         }
@@ -349,6 +355,7 @@ impl Entry {
     fn forget_answers(&mut self) {
         self.verdicts.forget_answers();
         self.last_classes = None;
+        self.paths.forget_answers();
     }
 
     /// Records a completed probe as the latest, and says what is new about it. It counts nothing.
@@ -361,10 +368,8 @@ impl Entry {
             changes.classes = last
                 .filter(|last| *last != classes)
                 .map(|last| (last, classes));
-            if !classes.iter().all(Class::is_private) {
-                self.last_non_private_at = Some(observation.checked_at);
-            }
         }
+        self.paths.record(observation, probed.target.interval);
         changes.verdict = self.verdicts.record(observation, verdict);
         if changes.verdict.is_some() {
             self.push_transition(probed);

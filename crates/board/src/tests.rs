@@ -112,7 +112,7 @@ fn another_host_or_port_is_another_target_with_the_counters_of_the_one_before() 
         let entry = only(&board);
         assert_eq!(entry.verdicts, VerdictHistory::default());
         assert!(entry.transitions.is_empty() && entry.latest.is_none());
-        assert_eq!(entry.last_non_private_at, None);
+        assert_eq!(entry.paths.last_non_private_at(), None);
         assert_eq!(entry.since, fixtures::now() + Duration::from_mins(1));
         assert_eq!(entry.counters, counters);
     }
@@ -164,7 +164,7 @@ fn an_edit_is_no_transition() {
     let entry = only(&board);
     assert_eq!(entry.transitions, before.transitions);
     assert_eq!(entry.since, before.since);
-    assert!(entry.last_non_private_at.is_some());
+    assert!(entry.paths.last_non_private_at().is_some());
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Target {
 }
 
 /// Who in the cluster uses a target: whom a failure hurts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Users {
     /// What they do with it, where that decides the path.
     pub usage: Option<Usage>,

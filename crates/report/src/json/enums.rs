@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use privatelink_verdict::address::Class;
+use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::observation::{QueryOutcome, TcpOutcome, TlsOutcome, Transport};
 use privatelink_verdict::reason::{Reason, Severity, Stage};
 use privatelink_verdict::service_evidence::ReplyOutcome;
@@ -61,6 +62,7 @@ closed_enums! {
     TcpOutcome,
     TlsOutcome,
     Transport,
+    Usage,
     ZoneAuthority,
 }
 

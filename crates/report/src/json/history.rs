@@ -42,7 +42,7 @@ impl From<&Entry> for HistoryReport {
         Self {
             history: entry.transitions.iter().map(Into::into).collect(),
             history_since: millis_utc(entry.since),
-            last_non_private_at: entry.last_non_private_at.and_then(millis_utc),
+            last_non_private_at: entry.paths.last_non_private_at().and_then(millis_utc),
         }
     }
 }

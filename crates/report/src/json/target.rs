@@ -1,5 +1,6 @@
 //! Target: one target and its latest probe.
 
+use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::reason::{Reason, Stage};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target, Users};
 use privatelink_verdict::verdict::Outcome;
@@ -22,6 +23,8 @@ use privatelink_verdict::sanitize::sentence;
 pub struct UsersReport {
     /// The users in words: `image pulls of 14 workloads in 3 namespaces`.
     pub summary: String,
+    /// What they do with it, where that decides the path; else `null`.
+    pub usage: Option<Enum<Usage>>,
     /// How many workloads use it. Pods count for the controllers that make them.
     pub workloads: u64,
     /// In how many namespaces they are.
@@ -34,6 +37,7 @@ impl From<&Users> for UsersReport {
     fn from(users: &Users) -> Self {
         Self {
             summary: sentence(&users.to_string()).into_owned(),
+            usage: users.usage.map(Enum),
             workloads: users.workloads,
             namespaces: users.namespaces,
             examples: users.examples.clone(),

@@ -32,6 +32,7 @@ fn who_uses_a_target_is_in_the_report_in_words_and_numbers() {
         report["targets"][0]["users"],
         json!({
             "summary": "image pulls of 14 workloads in 3 namespaces",
+            "usage": "registries",
             "workloads": 14, "namespaces": 3,
             "examples": ["Deployment payments/api", "CronJob billing/invoices", "Pod ops/debug"],
         })
@@ -187,5 +188,6 @@ fn one_target_alone_also_has_its_history() {
     let target = &report["targets"][0];
     assert_eq!(target["history"][0]["reason"], "public_fallback");
     assert_eq!(target["historySince"], "2026-11-03T08:10:30.250Z");
-    assert_eq!(target["lastNonPrivateAt"], "2026-11-03T08:15:30.250Z");
+    // Kept in whole seconds.
+    assert_eq!(target["lastNonPrivateAt"], "2026-11-03T08:15:30.000Z");
 }
