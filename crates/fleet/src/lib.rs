@@ -26,4 +26,4 @@ pub use self::moment::Moment;
 pub use self::node::{Coverage, Node, Traits, WhyUncovered};
 pub use self::query::Query;
 pub use self::report::FleetReport;
-pub use self::view::{Cell, PathState, Target, View};
+pub use self::view::{Cell, Interned, PathState, Target, View, ViewError};

@@ -1,6 +1,7 @@
 //! Moment: a point in time in whole seconds, small enough to be kept for every target on every node.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -49,6 +50,16 @@ impl Moment {
     }
 }
 
+impl FromStr for Moment {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let time: Timestamp = text.parse()?;
+        Ok(Self(u32::try_from(time.as_second()).unwrap_or(0)))
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -58,8 +69,7 @@ impl Serialize for Moment {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let time: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Self(u32::try_from(time.as_second()).unwrap_or(0)))
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -71,6 +71,9 @@ words! {
 }
 
 impl Coverage {
+    /// Every word of the metric's label `state`.
+    pub const STATES: [&'static str; 3] = ["covered", "stale", "uncovered"];
+
     /// The word of the metric's label `state`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! Query: what somebody asks of the fleet.
 
+mod url;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use privatelink_verdict::suggest::did_you_mean;
 use serde::{Deserialize, Serialize};
 
+pub use self::url::BadQuery;
 use crate::{Moment, Node};
 
 /// What somebody asks of the fleet.

@@ -1,5 +1,8 @@
 //! View: what the agent of one node says of each target, read from its summary.
 
+mod interned;
+mod read;
+
 use std::sync::Arc;
 
 use privatelink_verdict::address::ClassSet;
@@ -7,6 +10,8 @@ use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::{Expectation, Users};
 use privatelink_verdict::verdict::Outcome;
 
+pub use self::interned::Interned;
+pub use self::read::ViewError;
 use crate::Moment;
 
 /// What the agent of one node says.
@@ -25,7 +30,7 @@ pub struct View {
 }
 
 /// A target as all nodes know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Its name.
     pub name: String,
@@ -46,6 +51,8 @@ pub struct Cell {
     pub judged: Option<(Outcome, Reason)>,
     /// Since when outcome and reason are these.
     pub since: Moment,
+    /// Whether a second probe in a row said so.
+    pub is_confirmed: bool,
     /// Whether the latest probe is too old to be trusted.
     pub is_stale: bool,
     /// What the address should be, as it is judged.

@@ -227,6 +227,7 @@ fn view(
             target: target.clone(),
             judged,
             since,
+            is_confirmed: true,
             is_stale: false,
             expect: Expectation::PrivateEndpoint,
             paths: paths.into(),

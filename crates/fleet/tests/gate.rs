@@ -557,6 +557,7 @@ impl<'a> Play<'a> {
                 target: Arc::new(Self::target(target)),
                 judged: Some((Outcome::Pass, Reason::Ok)),
                 since: agent.started,
+                is_confirmed: true,
                 is_stale: false,
                 expect,
                 paths,

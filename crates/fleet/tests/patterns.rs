@@ -377,6 +377,7 @@ impl Case {
             target: target.clone(),
             judged: Some((Outcome::Pass, Reason::Ok)),
             since: ago("24h"),
+            is_confirmed: true,
             is_stale: false,
             expect: if is_public {
                 Expectation::Public

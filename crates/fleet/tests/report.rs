@@ -59,6 +59,7 @@ fn cell(target: &str, judged: (Outcome, Reason), since: Moment) -> Cell {
         }),
         judged: Some(judged),
         since,
+        is_confirmed: true,
         is_stale: false,
         expect: Expectation::PrivateEndpoint,
         paths: paths.into(),

@@ -39,6 +39,9 @@ pub struct GateReport {
     pub answer: Answer,
     /// The same as the exit code of `report --gate`.
     pub exit_code: u8,
+    /// The answer in one sentence.
+    #[serde(default)]
+    pub headline: String,
     /// The answer in sentences, which a change ticket can quote.
     pub statement: String,
     /// The window: from when.

@@ -43,6 +43,7 @@ pub(super) fn report(case: &Case<'_>, evidence: &Evidence<'_>) -> GateReport {
     GateReport {
         answer,
         exit_code: answer.exit_code(),
+        headline: headline(case, answer, &breaks),
         statement: statement(case, answer, &breaks, &unknown, &excused),
         from: case.from,
         until: case.now,
@@ -60,15 +61,10 @@ pub(super) fn report(case: &Case<'_>, evidence: &Evidence<'_>) -> GateReport {
     }
 }
 
-fn statement(
-    case: &Case<'_>,
-    answer: Answer,
-    breaks: &[Break],
-    unknown: &[Unknown],
-    excused: &[Unknown],
-) -> String {
+/// The answer in one sentence.
+fn headline(case: &Case<'_>, answer: Answer, breaks: &[Break]) -> String {
     let (from, until) = (case.from.to_the_minute(), case.now.to_the_minute());
-    let mut sentences = vec![match answer {
+    match answer {
         Answer::Yes => format!(
             "Public access may be turned off: from {from} to {until} {} stayed private on every path, {}.",
             counted(count(case.targets.len()), "private target"),
@@ -82,7 +78,17 @@ fn statement(
             "It cannot be said whether public access may be turned off: not all is known from {from} to \
              {until}."
         ),
-    }];
+    }
+}
+
+fn statement(
+    case: &Case<'_>,
+    answer: Answer,
+    breaks: &[Break],
+    unknown: &[Unknown],
+    excused: &[Unknown],
+) -> String {
+    let mut sentences = vec![headline(case, answer, breaks)];
     let shown = breaks.iter().take(SAMPLES).map(|one| one.sentence.clone());
     sentences.extend(shown);
     if breaks.len() > SAMPLES {

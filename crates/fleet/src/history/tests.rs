@@ -43,6 +43,7 @@ fn view(targets: &[&str], class: Class, since: Moment) -> View {
         }),
         judged: Some((Outcome::Pass, Reason::Ok)),
         since,
+        is_confirmed: true,
         is_stale: false,
         expect: Expectation::PrivateEndpoint,
         paths: vec![

@@ -1,0 +1,41 @@
+//! Interned: what the views of many nodes have in common, kept once.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::Target;
+
+/// What the views of many nodes have in common.
+#[derive(Debug, Default)]
+pub struct Interned {
+    targets: HashSet<Arc<Target>>,
+    texts: HashSet<Arc<str>>,
+}
+
+impl Interned {
+    /// Forgets what no view has any more.
+    pub fn forget_unused(&mut self) {
+        self.targets.retain(|target| Arc::strong_count(target) > 1);
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
+    }
+
+    pub(super) fn target(&mut self, target: Target) -> Arc<Target> {
+        if let Some(known) = self.targets.get(&target) {
+            return Arc::clone(known);
+        }
+        kept(&mut self.targets, Arc::new(target))
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        kept(&mut self.texts, text.into())
+    }
+}
+
+fn kept<T: Hash + Eq + ?Sized>(known: &mut HashSet<Arc<T>>, new: Arc<T>) -> Arc<T> {
+    known.insert(Arc::clone(&new));
+    new
+}
