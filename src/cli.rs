@@ -9,6 +9,8 @@ mod node_name;
 #[cfg(feature = "observer")]
 mod observe;
 mod progress;
+#[cfg(feature = "observer")]
+mod report;
 mod run;
 pub mod services;
 mod shutdown;
@@ -41,6 +43,7 @@ const EXIT_USAGE: u8 = 2;
     after_help = "First steps:\n  \
         privatelink-prober demo                          a broken world to look at, on this machine alone\n  \
         privatelink-prober check kv.vault.azure.net      one probe now, from here\n  \
+        privatelink-prober report                        what every node of a cluster sees\n  \
         privatelink-prober services kv.vault.azure.net   what is known of a host\n  \
         privatelink-prober validate config.yaml          what a configuration means\n\n\
         Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error; \
@@ -58,9 +61,12 @@ enum Command {
     /// Run the observer: find the private services that this cluster uses, and publish them as targets
     /// for the agents.
     #[cfg(feature = "observer")]
-    Observe(observe::ObserveArgs),
+    Observe(Box<observe::ObserveArgs>),
     /// Probe once, now, and print what was found, per target.
     Check(Box<check::CheckArgs>),
+    /// Print every node's view of every target, and whether public access may be turned off.
+    #[cfg(feature = "observer")]
+    Report(Box<report::ReportArgs>),
     /// Explain a configuration: its targets as they are understood, warnings, and what it costs.
     Validate(validate::ValidateArgs),
     /// List the Azure services that are known, or what is known of one host.
@@ -76,17 +82,54 @@ enum Command {
     Man(generate::ManArgs),
 }
 
+/// The same program as a plugin of kubectl, which finds it by the name `kubectl-privatelink`.
+#[cfg(feature = "observer")]
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-privatelink",
+    bin_name = "kubectl privatelink",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+/// Every node's view of the private services that a cluster depends on, and checks of single hosts.
+struct Plugin {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[cfg(feature = "observer")]
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Print every node's view of every target, and whether public access may be turned off.
+    Report(Box<report::ReportArgs>),
+    /// Probe once, now, and print what was found, per target.
+    Check(Box<check::CheckArgs>),
+}
+
 /// What a command that could not do its work says, and exits with.
 type Failure = Box<dyn Error>;
 
 /// Reads the command line and does what it asks for.
 pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse_from(check::tie_interval(std::env::args_os()));
+    let args = check::tie_interval(std::env::args_os());
+    #[cfg(feature = "observer")]
+    if is_plugin(&args) {
+        let done = match Plugin::parse_from(args).command {
+            PluginCommand::Report(args) => report::report(*args),
+            PluginCommand::Check(args) => check::check(*args),
+        };
+        return done.unwrap_or_else(|error| failed(error.as_ref()));
+    }
+    let Cli { command } = Cli::parse_from(args);
     let done = match command {
         Command::Run(args) => run::run(args),
         #[cfg(feature = "observer")]
-        Command::Observe(args) => observe::observe(args),
+        Command::Observe(args) => observe::observe(*args),
         Command::Check(args) => check::check(*args),
+        #[cfg(feature = "observer")]
+        Command::Report(args) => report::report(*args),
         Command::Validate(args) => validate::run(&args, &mut anstream::stdout()).map(Into::into),
         Command::Services(args) => services::run(&args, &mut anstream::stdout()).map(Into::into),
         #[cfg(feature = "lab")]
@@ -96,6 +139,13 @@ pub fn main() -> ExitCode {
         Command::Man(args) => generate::man(&args),
     };
     done.unwrap_or_else(|error| failed(error.as_ref()))
+}
+
+/// Whether it was called by the name under which kubectl looks for a plugin.
+#[cfg(feature = "observer")]
+fn is_plugin(args: &[std::ffi::OsString]) -> bool {
+    let program = args.first().map(std::path::Path::new);
+    program.and_then(|program| program.file_stem()) == Some("kubectl-privatelink".as_ref())
 }
 
 /// Prints an error with its causes. A reader that has gone away (`… | head`) is no error.
@@ -138,5 +188,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[cfg(feature = "observer")]
+    #[test]
+    fn kubectl_finds_a_plugin_by_its_name() {
+        Plugin::command().debug_assert();
+        let is = |program: &str| is_plugin(&[program.into()]);
+        assert!(is("/usr/local/bin/kubectl-privatelink") && is("kubectl-privatelink.exe"));
+        assert!(!is("/usr/local/bin/privatelink-prober"));
     }
 }

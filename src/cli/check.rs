@@ -352,7 +352,7 @@ impl Form {
 
 /// The columns of the terminal that is written to; `None` where there is none, and nothing is to be
 /// wrapped: programs read by the line.
-fn terminal_width() -> Option<usize> {
+pub(super) fn terminal_width() -> Option<usize> {
     let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
     Some(columns.into())
 }
@@ -372,7 +372,7 @@ fn exit_code(probed: &[Arc<Probed>], fail_on: FailOn) -> ExitCode {
 }
 
 /// A pause between rounds, at least a second.
-fn duration(text: &str) -> Result<Duration, Diagnostic> {
+pub(super) fn duration(text: &str) -> Result<Duration, Diagnostic> {
     let pause = duration::parse(text)?;
     if pause < Duration::from_secs(1) {
         return Err(Diagnostic::new("the pause must be at least 1s"));

@@ -108,6 +108,23 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "CLOUD", value_parser = cloud, default_value = "commercial")]
     cloud: Cloud,
 
+    /// Labels of this release's pods in the namespace of the observer, as a selector: the agents to read,
+    /// and the other replicas. Without it the agents are not read.
+    #[arg(long, value_name = "SELECTOR")]
+    release_pods: Option<String>,
+
+    /// Tell of failures by events on the nodes.
+    #[arg(long, requires = "release_pods")]
+    events: bool,
+
+    /// ConfigMap in which the history of the fleet outlives restarts.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "privatelink-prober-history"
+    )]
+    history: String,
+
     /// Where to serve metrics, health and the page [default: `[::]:9797`].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -171,6 +188,9 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         watch_namespaces,
         linger,
         cloud,
+        release_pods,
+        events,
+        history,
         listen,
         log_format,
         log_level,
@@ -220,6 +240,9 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
             crd,
             linger,
             cluster_dns: learn_cluster_dns,
+            release: release_pods,
+            events,
+            history,
         };
         let shutdown = CancellationToken::new();
         ObserverStarted {

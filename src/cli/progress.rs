@@ -7,24 +7,30 @@ use std::io::{IsTerminal, Write, stderr};
 #[derive(Debug)]
 pub(super) struct Progress {
     shown: bool,
-    /// Stands before the count: `round 2 of 3: `.
+    /// Stands before the count: `round 2 of 3: probed`.
     prefix: String,
     total: usize,
     done: usize,
 }
 
 impl Progress {
-    /// A line for `total` steps.
+    /// A line for `total` probes.
     pub(super) fn new(total: usize) -> Self {
-        Self::with_prefix(String::new(), total)
+        Self::with_prefix("probed".to_owned(), total)
+    }
+
+    /// A line for `total` agents that are asked.
+    #[cfg(feature = "observer")]
+    pub(super) fn asking(total: usize) -> Self {
+        Self::with_prefix("asked".to_owned(), total)
     }
 
     /// A line for `total` steps of one round among `rounds`; `None` where their number is not known.
     pub(super) fn of_round(round: u64, rounds: Option<u64>, total: usize) -> Self {
         let prefix = match rounds {
-            Some(1) => String::new(),
-            Some(rounds) => format!("round {round} of {rounds}: "),
-            None => format!("round {round}: "),
+            Some(1) => "probed".to_owned(),
+            Some(rounds) => format!("round {round} of {rounds}: probed"),
+            None => format!("round {round}: probed"),
         };
         Self::with_prefix(prefix, total)
     }
@@ -64,7 +70,7 @@ impl Progress {
             done,
             ..
         } = self;
-        let line = format!("{prefix}probed {done}/{total} {what}");
+        let line = format!("{prefix} {done}/{total} {what}");
         line.chars().take(columns.saturating_sub(1)).collect()
     }
 }

@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use privatelink_observer::Observer;
+use privatelink_observer::fleet::answer::{NoFleet, OWN};
 use privatelink_report::metrics::observer::observer_metrics;
 use privatelink_report::page::STYLE;
 use privatelink_report::version::REVISION;
@@ -16,7 +17,7 @@ use privatelink_verdict::sanitize::from_wire;
 
 use super::Client;
 use super::negotiate::Accepted;
-use super::replies::{CSS, Failure, HTML, Replies, TEXT, reply};
+use super::replies::{CSS, Failure, HTML, JSON, Replies, TEXT, reply};
 
 /// What the routes read.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub(super) fn router(observer: Observer, node: String, replies: Replies) -> Rout
     Router::new()
         .route("/", get(page))
         .route("/style.css", get(style_sheet))
+        .route("/api/v1/fleet", get(fleet))
+        .route(OWN, get(own_fleet))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -56,6 +59,55 @@ async fn page(
 
 async fn style_sheet() -> Response {
     reply(StatusCode::OK, CSS, STYLE)
+}
+
+async fn fleet(
+    State(site): State<ObserverSite>,
+    Extension(client): Extension<Client>,
+    accepted: Accepted,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let reading = site.replies.admit(client).await?;
+    let query = uri.query().unwrap_or_default();
+    match site.observer.fleet_json(query).await {
+        Ok(json) => {
+            site.replies
+                .long(reading, accepted, JSON, Cursor::new(json))
+                .await
+        }
+        Err(error) => Ok(no_fleet(&error)),
+    }
+}
+
+async fn own_fleet(
+    State(site): State<ObserverSite>,
+    Extension(client): Extension<Client>,
+    accepted: Accepted,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let reading = site.replies.admit(client).await?;
+    match site
+        .observer
+        .own_fleet_json(uri.query().unwrap_or_default())
+    {
+        Ok(json) => {
+            site.replies
+                .long(reading, accepted, JSON, Cursor::new(json))
+                .await
+        }
+        Err(error) => Ok(no_fleet(&error)),
+    }
+}
+
+fn no_fleet(error: &NoFleet) -> Response {
+    let status = match error {
+        NoFleet::Off => StatusCode::NOT_FOUND,
+        NoFleet::Query(_) => StatusCode::BAD_REQUEST,
+        NoFleet::NoLeader | NoFleet::NotReadYet => StatusCode::SERVICE_UNAVAILABLE,
+        NoFleet::Leader(..) => StatusCode::BAD_GATEWAY,
+        NoFleet::Unwritten(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    reply(status, TEXT, format!("{error}\n"))
 }
 
 async fn metrics(
@@ -87,6 +139,8 @@ async fn readyz(State(site): State<ObserverSite>) -> Response {
 
 async fn not_found(uri: Uri) -> Response {
     let path = from_wire(uri.path());
-    let text = format!("There is nothing at {path}. There is: / /metrics /healthz /readyz\n");
+    let text = format!(
+        "There is nothing at {path}. There is: / /api/v1/fleet /metrics /healthz /readyz\n"
+    );
     reply(StatusCode::NOT_FOUND, TEXT, text)
 }

@@ -112,7 +112,7 @@ fn registries_use_the_path_node_and_other_targets_the_path_pod() {
     let paths: Vec<_> = plan
         .targets
         .iter()
-        .map(|target| (target.name.as_str(), target.resolver.as_str()))
+        .map(|target| (target.name.as_str(), &*target.resolver))
         .collect();
     assert_eq!(
         paths,

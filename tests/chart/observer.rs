@@ -63,6 +63,22 @@ fn with_crd(mut rights: Rights) -> Rights {
     rights
 }
 
+/// What the fleet takes of the whole cluster.
+fn with_nodes(mut rights: Rights) -> Rights {
+    let place = (String::new(), "nodes".to_owned());
+    let verbs = ["list", "watch"].map(str::to_owned).into();
+    rights.insert(place, (verbs, Value::Null));
+    rights
+}
+
+/// The observer's objects of this kind in this namespace.
+fn in_namespace<'a>(kind: &str, namespace: &str, objects: &'a [Value]) -> Vec<&'a Value> {
+    let observers = objects.iter().filter(|object| is_observers(object));
+    observers
+        .filter(|object| object["kind"] == kind && object["metadata"]["namespace"] == namespace)
+        .collect()
+}
+
 /// Values in which these sources are on, and no other.
 fn sources(on: &[Source]) -> String {
     let all = Source::ALL.iter();
@@ -77,7 +93,7 @@ fn each_source_has_exactly_the_right_to_list_and_watch_its_kinds() {
     cases.push(Source::ALL.to_vec());
     for on in cases {
         let values = format!(
-            "observer: {{crd: {{enabled: false}}, discovery: {}}}\n",
+            "observer: {{crd: {{enabled: false}}, fleet: {{enabled: false}}, discovery: {}}}\n",
             sources(&on)
         );
         let objects = render(&format!("{MINIMAL}{values}"));
@@ -94,7 +110,7 @@ fn by_default_the_sources_are_on_that_hold_no_secrets() {
     let objects = render("");
     let role = observers("ClusterRole", &objects);
     let on = Source::on_by_default();
-    assert_eq!(rights(role), with_crd(reading(&on, true)));
+    assert_eq!(rights(role), with_nodes(with_crd(reading(&on, true))));
     let values = yaml(&std::fs::read_to_string(chart().join("values.yaml")).expect("values"));
     let written = values["observer"]["discovery"]["sources"]
         .as_object()
@@ -107,7 +123,7 @@ fn by_default_the_sources_are_on_that_hold_no_secrets() {
 
 #[test]
 fn a_feature_that_is_off_takes_its_rights_and_arguments_with_it() {
-    let off = "discovery: {enabled: false}, crd: {enabled: false}";
+    let off = "discovery: {enabled: false}, crd: {enabled: false}, fleet: {enabled: false}";
     let objects = render(&format!("{MINIMAL}observer: {{{off}}}\n"));
     assert!(objects.iter().all(|object| {
         let kind = object["kind"].as_str().expect("a kind");
@@ -118,13 +134,15 @@ fn a_feature_that_is_off_takes_its_rights_and_arguments_with_it() {
     assert!(
         !arguments
             .iter()
-            .any(|argument| argument.starts_with("--crd"))
+            .any(|argument| argument.starts_with("--crd") || argument == "--events")
     );
+    assert!(in_namespace("Role", "default", &objects).is_empty());
+    assert_eq!(in_namespace("ConfigMap", "watch", &objects).len(), 1);
 
     let objects = render("observer: {discovery: {enabled: false}}\n");
     assert_eq!(
         rights(observers("ClusterRole", &objects)),
-        with_crd(Rights::new())
+        with_nodes(with_crd(Rights::new()))
     );
     let with = self::arguments(&objects);
     assert!(
@@ -132,34 +150,44 @@ fn a_feature_that_is_off_takes_its_rights_and_arguments_with_it() {
     );
 }
 
-/// The account may read what the sources name, and write two objects that the chart makes.
+/// The account may read what the sources name, and write three objects that the chart makes.
 #[test]
-fn whatever_is_switched_on_no_secret_can_be_read_and_only_two_objects_be_written() {
+fn whatever_is_switched_on_no_secret_can_be_read_and_only_the_charts_objects_be_written() {
     let values = format!(
         "clusterDns: 10.0.0.10\nobserver: {{discovery: {}}}\n",
         sources(Source::ALL)
     );
     let objects = render(&values);
-    let role = rights(observers("Role", &objects));
-    let one = |group: &str, resource: &str, verbs: [&str; 2], name: &str| {
+    let roles = in_namespace("Role", "watch", &objects);
+    assert_eq!(roles.len(), 1);
+    let role = rights(roles[0]);
+    let one = |group: &str, resource: &str, verbs: [&str; 2], names: Value| {
         let place = (group.to_owned(), resource.to_owned());
-        (place, (verbs.map(str::to_owned).into(), json!([name])))
+        (place, (verbs.map(str::to_owned).into(), names))
     };
     let expected = Rights::from([
         one(
             "",
             "configmaps",
             ["get", "patch"],
-            "t-privatelink-prober-targets",
+            json!([
+                "t-privatelink-prober-targets",
+                "t-privatelink-prober-history"
+            ]),
         ),
+        one("", "pods", ["list", "watch"], Value::Null),
         one(
             "coordination.k8s.io",
             "leases",
             ["get", "update"],
-            "t-privatelink-prober-observer",
+            json!(["t-privatelink-prober-observer"]),
         ),
     ]);
     assert_eq!(role, expected);
+    let events = in_namespace("Role", "default", &objects);
+    let place = ("events.k8s.io".to_owned(), "events".to_owned());
+    let create = (["create".to_owned()].into(), Value::Null);
+    assert_eq!(rights(events[0]), Rights::from([(place, create)]));
     for (group, resource) in rights(observers("ClusterRole", &objects)).keys() {
         assert!(!group.contains('*') && !resource.contains('*'));
         for never in [
@@ -172,11 +200,52 @@ fn whatever_is_switched_on_no_secret_can_be_read_and_only_two_objects_be_written
             assert_ne!(resource, never, "{group}");
         }
     }
-    for binding in ["RoleBinding", "ClusterRoleBinding"] {
-        let binding = observers(binding, &objects);
+    let bindings = objects.iter().filter(|object| {
+        let kind = object["kind"].as_str().expect("a kind");
+        is_observers(object) && kind.ends_with("Binding")
+    });
+    let bindings: Vec<_> = bindings.collect();
+    assert_eq!(bindings.len(), 3);
+    for binding in bindings {
         let account = json!([{"kind": "ServiceAccount", "name": "t-privatelink-prober-observer",
                               "namespace": "watch"}]);
         assert_eq!(binding["subjects"], account);
+    }
+}
+
+#[test]
+fn in_chosen_namespaces_the_fleet_is_the_nodes_that_have_an_agent() {
+    let objects = render("observer: {namespaces: [shop]}\n");
+    assert!(in_namespace("Role", "default", &objects).is_empty());
+    let arguments = arguments(&objects);
+    let of_release =
+        "--release-pods=app.kubernetes.io/name=privatelink-prober,app.kubernetes.io/instance=t";
+    assert!(arguments.contains(&of_release.to_owned()), "{arguments:?}");
+    assert!(!arguments.contains(&"--events".to_owned()));
+    for role in in_namespace("Role", "shop", &objects) {
+        assert!(!rights(role).contains_key(&(String::new(), "nodes".to_owned())));
+    }
+}
+
+#[test]
+fn where_clients_are_chosen_the_observer_may_read_agents_and_the_other_replica() {
+    let from = "from: [{namespaceSelector: {matchLabels: {name: monitoring}}}]";
+    let values = format!("networkPolicy: {{enabled: true, {from}}}\n");
+    let objects = render(&values);
+    let policies = objects
+        .iter()
+        .filter(|object| object["kind"] == "NetworkPolicy");
+    let policies: Vec<_> = policies.collect();
+    assert_eq!(policies.len(), 2);
+    for policy in policies {
+        let from = policy["spec"]["ingress"][0]["from"]
+            .as_array()
+            .expect("clients");
+        let observers = from.iter().filter(|one| {
+            let labels = &one["podSelector"]["matchLabels"];
+            labels["app.kubernetes.io/component"] == "observer"
+        });
+        assert_eq!(observers.count(), 1, "{policy}");
     }
 }
 
@@ -324,13 +393,20 @@ fn the_pod_asks_no_cluster_dns_and_is_told_no_name_of_the_api_server() {
 #[test]
 fn the_configmap_has_no_data_and_is_what_the_observer_writes_and_the_agents_mount() {
     let objects = render("");
-    let map = observers("ConfigMap", &objects);
-    assert!(
-        map.get("data").is_none(),
-        "an upgrade would take what is written there"
-    );
-    let map = map["metadata"]["name"].as_str().expect("a name");
+    let maps = in_namespace("ConfigMap", "watch", &objects);
+    let names = maps.iter().map(|map| {
+        for key in ["data", "binaryData"] {
+            let has = map.get(key).is_some();
+            assert!(!has, "an upgrade would take what is written there");
+        }
+        map["metadata"]["name"].as_str().expect("a name")
+    });
+    let names: Vec<_> = names.collect();
+    let [map, history] = names[..] else {
+        panic!("two ConfigMaps: {names:?}");
+    };
     assert!(arguments(&objects).contains(&format!("--config-map={map}")));
+    assert!(arguments(&objects).contains(&format!("--history={history}")));
     let lease = observers("Lease", &objects)["metadata"]["name"]
         .as_str()
         .expect("a name");
@@ -503,10 +579,9 @@ fn rights_for_accounts_that_others_use_are_refused() {
     assert!(refused(same).contains("is the agents' service account, which must have no rights"));
     let own = "clusterDns: 10.0.0.10\nobserver: {serviceAccount: {create: false, name: mine}}\n";
     let objects = render(own);
-    assert_eq!(
-        observers("RoleBinding", &objects)["subjects"][0]["name"],
-        "mine"
-    );
+    for binding in in_namespace("RoleBinding", "watch", &objects) {
+        assert_eq!(binding["subjects"][0]["name"], "mine");
+    }
     assert!(
         !rendered(own)
             .contains("name: t-privatelink-prober-observer\n  namespace: watch\nautomount")

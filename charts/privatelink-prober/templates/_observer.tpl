@@ -14,6 +14,18 @@
 {{- include "privatelink-prober.fullname" . -}}-targets
 {{- end -}}
 
+{{/* The ConfigMap in which the observer keeps what the gate needs to know of the past. */}}
+{{- define "privatelink-prober.historyName" -}}
+{{- include "privatelink-prober.fullname" . -}}-history
+{{- end -}}
+
+{{/* `true` if the observer writes events on the nodes, which it must be able to watch. */}}
+{{- define "privatelink-prober.writesEvents" -}}
+{{- with .Values.observer -}}
+{{- if and .fleet.enabled .fleet.events (not .namespaces) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "privatelink-prober.observerAccount" -}}
 {{- if .Values.observer.serviceAccount.create -}}
 {{- default (include "privatelink-prober.observerName" .) .Values.observer.serviceAccount.name -}}
@@ -83,6 +95,11 @@ crates/discovery/src/kind.rs.
 {{- range $group, $resources := $byGroup }}
 - apiGroups: [{{ $group | quote }}]
   resources: [{{ join ", " $resources }}]
+  verbs: [list, watch]
+{{- end }}
+{{- if and .Values.observer.fleet.enabled (not .Values.observer.namespaces) }}
+- apiGroups: [""]
+  resources: [nodes]
   verbs: [list, watch]
 {{- end }}
 {{- if .Values.observer.crd.enabled }}

@@ -215,7 +215,7 @@ fn accepted_by_agents(file: &Path, given: &Given, discovered: &Discovered) -> Re
             .iter()
             .find(|read| read.host == target.host && read.port == target.port)
             .expect("the target");
-        assert_eq!(found.users, target.users);
+        assert_eq!(found.users.as_deref(), target.users.as_ref());
         assert_eq!(found.expect.as_str(), "auto");
         if target.connect_only {
             assert_eq!(found.protocol.as_str(), "tcp");

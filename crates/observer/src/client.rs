@@ -17,7 +17,7 @@ use kube::{Client, Config};
 use tower::limit::RateLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::util::MapRequestLayer;
-use tower::{BoxError, ServiceBuilder, service_fn};
+use tower::{BoxError, Service, ServiceBuilder, service_fn};
 
 /// How long one call may take that is not a list or a watch.
 pub(crate) const CALL: Duration = Duration::from_secs(5);
@@ -88,32 +88,46 @@ pub(crate) async fn connect(requests: &RequestCount) -> Result<Clients, ClientEr
     config.read_timeout = Some(SILENCE);
     // Every caller has a pace of its own; kube's retries could keep one waiting for minutes.
     config.default_retry = false;
+    let client = |pace: Option<RateLimitLayer>| {
+        let http = HttpConnector::new_with_resolver(service_fn(no_names));
+        built(config.clone(), http, requests, pace).map_err(ClientError::Build)
+    };
+    Ok(Clients {
+        watching: client(Some(pace()))?,
+        calling: client(None)?,
+    })
+}
+
+/// A client for the API server of `config`, which `http` reaches.
+pub(crate) fn built<R>(
+    config: Config,
+    mut http: HttpConnector<R>,
+    requests: &RequestCount,
+    pace: Option<RateLimitLayer>,
+) -> kube::Result<Client>
+where
+    R: Service<Name, Response: Iterator<Item = SocketAddr>, Error: Into<BoxError>, Future: Send>,
+    R: Clone + Send + Sync + 'static,
+{
     let count = requests.clone();
     let counted = MapRequestLayer::new(move |request: Request<Body>| {
         count.0.fetch_add(1, Ordering::Relaxed);
         request
     });
-    let stack = |config: Config| -> kube::Result<_> {
-        let mut http = HttpConnector::new_with_resolver(service_fn(no_names));
-        http.enforce_http(false);
-        let mut connector =
-            TimeoutConnector::new(config.rustls_https_connector_with_connector(http)?);
-        connector.set_connect_timeout(config.connect_timeout);
-        connector.set_read_timeout(config.read_timeout);
-        let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
-        let service = ServiceBuilder::new()
-            .layer(counted.clone())
-            .layer(TimeoutLayer::new(FIRST_BYTE))
-            .layer(config.base_uri_layer())
-            .option_layer(config.auth_layer()?)
-            .map_err(BoxError::from)
-            .service(client.build::<_, Body>(connector));
-        Ok(ClientBuilder::new(service, config.default_namespace))
-    };
-    let calling = stack(config.clone()).map_err(ClientError::Build)?.build();
-    let watching = stack(config).map_err(ClientError::Build)?;
-    let watching = watching.with_layer(&pace()).build();
-    Ok(Clients { watching, calling })
+    http.enforce_http(false);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(http)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    let service = ServiceBuilder::new()
+        .option_layer(pace)
+        .layer(counted)
+        .layer(TimeoutLayer::new(FIRST_BYTE))
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .map_err(BoxError::from)
+        .service(client.build::<_, Body>(connector));
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
 }
 
 /// What holds watches to their pace.
@@ -123,7 +137,7 @@ pub(crate) fn pace() -> RateLimitLayer {
 
 /// The API server is reached by its address. To look a name up would take libc's resolver, which a static
 /// binary does not have (docs/adr/0004), and names are what is under test.
-async fn no_names(name: Name) -> io::Result<std::iter::Empty<SocketAddr>> {
+pub(crate) async fn no_names(name: Name) -> io::Result<std::iter::Empty<SocketAddr>> {
     Err(io::Error::other(format!(
         "the API server is given by the name {name}; the observer needs its address \
          (KUBERNETES_SERVICE_HOST, or `server` in the kubeconfig)"

@@ -94,7 +94,7 @@ mod tests {
             admission: AdmissionRules::default(),
             most_per_namespace: 100,
         });
-        let shared = Shared::new(Duration::ZERO, known);
+        let shared = Shared::new(&crate::Options::default(), known);
         let state = || shared.states().of_kind(NAME).map(|known| known.state);
         let address = || shared.cluster_dns().map(|ip| ip.to_string());
         api.refuse(Some(StatusCode::FORBIDDEN));

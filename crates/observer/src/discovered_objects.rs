@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer};
 use crate::Shared;
 use crate::watch::Watched;
 
+/// Pods that ended use nothing any more, so the API server need not send them.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
 /// The objects of the kind `K`.
 pub(crate) struct Objects<K>(PhantomData<K>);
 
@@ -36,6 +39,14 @@ impl<K: Kind> Watched for Objects<K> {
             Api::all_with(client, &resource)
         } else {
             Api::namespaced_with(client, namespace, &resource)
+        }
+    }
+
+    fn config(_: &Shared, config: watcher::Config) -> watcher::Config {
+        if K::RESOURCE.kind == "Pod" {
+            config.fields(RUNNING)
+        } else {
+            config
         }
     }
 

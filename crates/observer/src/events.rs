@@ -153,3 +153,71 @@ impl NotPublished<'_> {
         );
     }
 }
+
+/// What an agent says could not be read.
+#[derive(Debug)]
+pub(crate) struct AgentNotRead<'a> {
+    pub(crate) node: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl AgentNotRead<'_> {
+    pub(crate) fn emit(&self) {
+        // A node that goes away is no news, and thousands may at once: how many nodes are covered is a metric.
+        debug!(
+            node = self.node,
+            error = &*sentence(self.error),
+            "cannot read the agent of this node"
+        );
+    }
+}
+
+/// An event on a node could not be written. Logged once, until one is.
+#[derive(Debug)]
+pub(crate) struct NotAnnounced<'a> {
+    pub(crate) error: &'a str,
+}
+
+impl NotAnnounced<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            error = &*sentence(self.error),
+            "cannot write events on nodes: they wait"
+        );
+    }
+}
+
+/// The history of the fleet could not be read or written. Logged once, until it can.
+#[derive(Debug)]
+pub(crate) struct HistoryNotSaved<'a> {
+    pub(crate) config_map: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl HistoryNotSaved<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            config_map = self.config_map,
+            error = &*sentence(self.error),
+            "cannot keep the history of the fleet: the gate cannot tell after a restart"
+        );
+    }
+}
+
+/// What was kept of the history of the fleet is none.
+#[derive(Debug)]
+pub(crate) struct HistoryNotRestored<'a> {
+    pub(crate) config_map: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl HistoryNotRestored<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            config_map = self.config_map,
+            error = &*sentence(self.error),
+            "the history of the fleet cannot be used, and begins anew: the gate cannot tell until the window \
+             is over"
+        );
+    }
+}

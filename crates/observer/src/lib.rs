@@ -4,6 +4,7 @@
 //! Data goes one way: watch → index → publish. Every replica watches; the one that the election made
 //! leader writes. Nothing here is a precondition of probing: agents go on with what they read last.
 
+pub mod caller;
 mod client;
 mod cluster_dns;
 mod discovered_objects;
@@ -11,6 +12,7 @@ mod election;
 mod events;
 #[cfg(test)]
 mod fake_api;
+pub mod fleet;
 pub mod metrics;
 mod page;
 pub mod private_link_target;
@@ -20,13 +22,14 @@ mod source_state;
 mod watch;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use privatelink_discovery::{Discovered, DiscoveryRules, Index, Kind, Source, Visitor, each_kind};
+use privatelink_fleet::Fleet;
 use privatelink_verdict::target;
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
@@ -36,6 +39,10 @@ use tokio_util::sync::CancellationToken;
 use self::client::{Clients, RequestCount};
 use self::discovered_objects::Objects;
 use self::events::StatusesWritten;
+use self::fleet::FleetReader;
+use self::fleet::announce::Announcer;
+use self::fleet::history_store::HistoryStore;
+use self::fleet::members::{Members, Nodes, ReleasePods};
 use self::private_link_target::admission::{Admission, AdmissionRules};
 use self::private_link_target::objects::{Declarations, TargetObjects};
 use self::private_link_target::status::StatusWriter;
@@ -53,7 +60,7 @@ pub use self::source_state::{SourceState, StateSince};
 const STATUSES: Duration = Duration::from_secs(5);
 
 /// What does not change while the observer runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The namespace of the ConfigMap and the lease.
     pub namespace: String,
@@ -73,6 +80,13 @@ pub struct Options {
     pub linger: Duration,
     /// Whether the address of the cluster's DNS server is learned and published.
     pub cluster_dns: bool,
+    /// The labels of this release's pods, in the observer's namespace, as a selector; `None` where the agents
+    /// are not read.
+    pub release: Option<String>,
+    /// Whether failures are told by events on the nodes.
+    pub events: bool,
+    /// The ConfigMap in which the history of the fleet outlives restarts.
+    pub history: String,
 }
 
 /// What a new configuration may change.
@@ -121,13 +135,19 @@ struct Inner {
     cluster_dns: Mutex<Option<IpAddr>>,
     /// Whether every source was known once.
     is_ready: AtomicBool,
+    /// The labels of this release's pods.
+    release: String,
+    members: Mutex<Members>,
+    fleet: Mutex<Fleet>,
+    /// Events that were dropped because too many waited.
+    events_dropped: AtomicU64,
 }
 
 impl Shared {
-    fn new(linger: Duration, rules: channel::Receiver<ObserverRules>) -> Self {
+    fn new(options: &Options, rules: channel::Receiver<ObserverRules>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                index: Mutex::new(Index::new(linger)),
+                index: Mutex::new(Index::new(options.linger)),
                 declared: Mutex::default(),
                 states: Mutex::new(States::new(SystemTime::now())),
                 discovered: Mutex::default(),
@@ -135,6 +155,10 @@ impl Shared {
                 publishing: Mutex::default(),
                 cluster_dns: Mutex::default(),
                 is_ready: AtomicBool::default(),
+                release: options.release.clone().unwrap_or_default(),
+                members: Mutex::default(),
+                fleet: Mutex::default(),
+                events_dropped: AtomicU64::default(),
             }),
             changed: Arc::default(),
             rules,
@@ -176,6 +200,18 @@ impl Shared {
         }
         is_ready.load(Ordering::Relaxed)
     }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        locked(&self.inner.members)
+    }
+
+    fn fleet(&self) -> MutexGuard<'_, Fleet> {
+        locked(&self.inner.fleet)
+    }
+
+    fn drop_event(&self) {
+        self.inner.events_dropped.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A task that panicked while it held the lock left what it guards as usable as before.
@@ -211,7 +247,7 @@ impl Observer {
         rules: channel::Receiver<ObserverRules>,
         shutdown: CancellationToken,
     ) -> (Self, ObserverTasks) {
-        let shared = Shared::new(options.linger, rules);
+        let shared = Shared::new(&options, rules);
         let leases = Api::namespaced(clients.calling.clone(), &options.namespace);
         // A pod that is started again is another candidate: nothing says that its last write has ended.
         let identity = format!("{}_{:016x}", options.pod, fastrand::u64(..));
@@ -244,8 +280,26 @@ impl Observer {
         each_kind(&mut watches);
         if options.crd {
             watches.start::<Declarations>();
+        }
+        if options.release.is_some() {
+            watches.start::<Nodes>();
+            watches.start_in::<ReleasePods>(&options.namespace);
+        }
+        if options.crd {
             let writer = StatusWriter::new(clients.calling.clone());
             others.spawn(write_statuses(writer, shared.clone(), leadership.clone()));
+        }
+        if options.release.is_some() {
+            let config_maps = Api::namespaced(clients.calling.clone(), &options.namespace);
+            let store = HistoryStore::new(config_maps, &options.history);
+            let reader = FleetReader::new(store, shared.clone(), leadership.clone());
+            others.spawn(reader.run());
+        }
+        if options.events {
+            let client = clients.calling.clone();
+            let announcer =
+                Announcer::new(client, &options.pod, shared.clone(), leadership.clone());
+            others.spawn(announcer.run());
         }
         let observer = Self {
             options: Arc::new(options),
@@ -322,17 +376,20 @@ impl StartWatches<'_> {
             namespaces => namespaces,
         };
         for namespace in namespaces {
-            let watch = Watch {
-                client: self.client.clone(),
-                shared: self.shared.clone(),
-                served: self.served.clone(),
-                namespace: namespace.clone(),
-            };
-            // Before the first question whether the observer is ready.
-            let name = (W::RESOURCE.kind, namespace.clone());
-            self.shared.states().add(name);
-            self.tasks.spawn(watch.run::<W>());
+            self.start_in::<W>(namespace);
         }
+    }
+
+    fn start_in<W: Watched>(&mut self, namespace: &str) {
+        let watch = Watch {
+            client: self.client.clone(),
+            shared: self.shared.clone(),
+            served: self.served.clone(),
+            namespace: namespace.to_owned(),
+        };
+        // Before the first question whether the observer is ready.
+        self.shared.states().add((W::NAME, namespace.to_owned()));
+        self.tasks.spawn(watch.run::<W>());
     }
 }
 

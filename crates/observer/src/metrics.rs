@@ -1,9 +1,16 @@
 //! Metrics: what a replica of the observer exports.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use privatelink_fleet::Coverage;
 use privatelink_report::metrics::observer::{ObserverMetric, ObserverSample};
 use privatelink_report::time::unix_seconds;
 use privatelink_report::version::VERSION;
 use privatelink_verdict::target;
+use privatelink_verdict::verdict::Outcome;
 
 use crate::Observer;
 use crate::source_state::SourceState;
@@ -13,8 +20,7 @@ impl Observer {
     pub fn samples(&self, revision: &str) -> Vec<ObserverSample> {
         let mut samples = Vec::new();
         let mut add = |metric, labels: &[&str], value: f64| {
-            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            samples.push((metric, labels, value));
+            samples.push(sample(metric, labels, None, value));
         };
         add(ObserverMetric::BuildInfo, &[VERSION, revision], 1.0);
         add(ObserverMetric::ApiRequests, &[], count(self.requests.get()));
@@ -65,7 +71,65 @@ impl Observer {
             &[],
             count((discovered.left_out + self.shared.declared().left_out()) as u64),
         );
+        if self.options.release.is_some() && self.leadership.is_leading() {
+            self.add_fleet(&mut samples);
+        }
         samples
+    }
+
+    fn add_fleet(&self, samples: &mut Vec<ObserverSample>) {
+        if self.options.events {
+            let dropped = count(self.shared.inner.events_dropped.load(Ordering::Relaxed));
+            samples.push(sample(ObserverMetric::EventsDropped, &[], None, dropped));
+        }
+        let fleet = self.shared.fleet();
+        let mut nodes: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut failing: BTreeMap<&str, u64> = BTreeMap::new();
+        for seen in fleet.seen(SystemTime::now().into()) {
+            *nodes.entry(seen.coverage.as_str()).or_default() += 1;
+            let traits = &seen.node.traits;
+            let labels = [
+                &traits.pool,
+                &traits.zone,
+                &traits.region,
+                &traits.instance_type,
+            ];
+            let labels = labels.map(|label| label.as_deref().unwrap_or_default());
+            let node = Some(Arc::clone(&seen.node.name));
+            samples.push(sample(ObserverMetric::NodeInfo, &labels, node, 1.0));
+            let view = seen.view.filter(|_| seen.is_covered());
+            for cell in view.iter().flat_map(|view| &view.cells) {
+                let fails = matches!(cell.judged, Some((Outcome::Fail, _)));
+                *failing.entry(&cell.target.name).or_default() += u64::from(fails);
+            }
+        }
+        for state in Coverage::STATES {
+            let nodes = nodes.get(state).copied().unwrap_or_default();
+            samples.push(sample(
+                ObserverMetric::FleetNodes,
+                &[state],
+                None,
+                count(nodes),
+            ));
+        }
+        for (target, nodes) in failing {
+            let metric = ObserverMetric::FleetTargetsFailing;
+            samples.push(sample(metric, &[target], None, count(nodes)));
+        }
+    }
+}
+
+fn sample(
+    metric: ObserverMetric,
+    labels: &[&str],
+    node: Option<Arc<str>>,
+    value: f64,
+) -> ObserverSample {
+    ObserverSample {
+        metric,
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        node,
+        value,
     }
 }
 

@@ -5,10 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use maud::{DOCTYPE, Markup, html};
 use privatelink_discovery::{Discovered, DiscoveredTarget, Omitted, Source, Switch};
+use privatelink_fleet::Query;
+use privatelink_fleet::query::GateQuery;
+use privatelink_report::fleet::section;
 use privatelink_report::time::{long_duration, millis_utc};
 use privatelink_report::version::VERSION;
 
 use crate::Observer;
+use crate::fleet::answer::NoFleet;
 use crate::private_link_target::admission::Admission;
 use crate::source_state::{SourceState, StateSince};
 
@@ -33,6 +37,7 @@ impl Observer {
                     (self.header(&discovered, now))
                     (self.trouble())
                     main {
+                        (self.fleet_section(now))
                         @if !admission.decisions.is_empty() {
                             h2 { "Declared targets" }
                             (declared(&admission))
@@ -77,6 +82,25 @@ impl Observer {
                         li.fail { strong { (discovered.left_out) } " without room" }
                     }
                 }
+            }
+        }
+    }
+
+    /// One picture of all nodes, where the agents are read.
+    fn fleet_section(&self, now: SystemTime) -> Markup {
+        let query = Query {
+            gate: Some(GateQuery::default()),
+            ..Query::default()
+        };
+        let report = match self.own_fleet(&query, now) {
+            Err(NoFleet::Off) => return html! {},
+            report => report,
+        };
+        html! {
+            h2 { "Nodes" }
+            @match report {
+                Ok(report) => (section(&report)),
+                Err(error) => p.notice { (error) },
             }
         }
     }

@@ -33,19 +33,24 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long a kind that the API server does not have is believed to stay so, unless its group changes.
 const ABSENT: Duration = Duration::from_mins(5);
 
-/// Pods that ended use nothing any more, so the API server need not send them.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
-
 /// What is watched, and who keeps what the objects say.
 pub(crate) trait Watched: Send + Sync + 'static {
     /// An object as it is kept no longer than until it was read.
     type Object: kube::Resource + Clone + Debug + DeserializeOwned + Send + 'static;
+
+    /// What the state of the watch is called.
+    const NAME: &'static str = Self::RESOURCE.kind;
 
     /// Where the API server serves it.
     const RESOURCE: Resource;
 
     /// The objects of `namespace`, or of the whole cluster where it is empty, in `version`.
     fn api(client: Client, namespace: &str, version: &str) -> Api<Self::Object>;
+
+    /// Which of the objects are wanted.
+    fn config(_: &Shared, config: Config) -> Config {
+        config
+    }
 
     /// Takes what the API server says about `scope`: a namespace, or empty for the whole cluster.
     fn take(shared: &Shared, scope: &str, event: Event<Self::Object>);
@@ -75,7 +80,7 @@ enum End {
 impl Watch {
     /// Runs until it is dropped.
     pub(crate) async fn run<W: Watched>(mut self) {
-        let name = (W::RESOURCE.kind, self.namespace.clone());
+        let name = (W::NAME, self.namespace.clone());
         self.shared.states().add(name.clone());
         let mut is_streaming = true;
         let mut pause = PAUSE.0;
@@ -127,9 +132,7 @@ impl Watch {
         } else {
             config.page_size(PAGE)
         };
-        if W::RESOURCE.kind == "Pod" {
-            config = config.fields(RUNNING);
-        }
+        config = W::config(&self.shared, config);
         let api = W::api(self.client.clone(), &self.namespace, version);
         let mut events = pin!(watcher(api, config));
         let mut is_listed = false;

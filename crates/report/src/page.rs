@@ -4,7 +4,7 @@
 //! itself every few seconds, and what a browser opens without a query would be closed again. Every link
 //! is relative, so that the page also works behind the proxy of the Kubernetes API server.
 
-mod components;
+pub(crate) mod components;
 mod rows;
 mod target;
 

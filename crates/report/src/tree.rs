@@ -1,10 +1,10 @@
 //! Tree: what `check` prints for people: a tree per target, or a line.
 
 mod address;
-mod branch;
+pub(crate) mod branch;
 mod dns;
 mod finding;
-mod style;
+pub(crate) mod style;
 mod wrap;
 
 use std::io::{self, Write};

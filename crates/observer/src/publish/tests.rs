@@ -30,7 +30,7 @@ impl Replica {
             },
             most_per_namespace: 200,
         });
-        let shared = Shared::new(LINGER, known);
+        let shared = Shared::new(&options(), known);
         let leases = Api::namespaced(lease.client(), "default");
         let (election, leadership) = Election::new(leases, "observer", identity);
         let election = tokio::spawn(election.run(CancellationToken::new()));
@@ -219,4 +219,11 @@ async fn what_a_person_wrote_is_replaced_and_a_refusal_is_not_the_end() {
     config_map.refuse(None);
     pass(90).await;
     assert!(published(&config_map).contains("b.vault.azure.net"));
+}
+
+fn options() -> crate::Options {
+    crate::Options {
+        linger: LINGER,
+        ..crate::Options::default()
+    }
 }

@@ -160,7 +160,7 @@ impl Watching {
             admission: AdmissionRules::default(),
             most_per_namespace: 100,
         });
-        let shared = Shared::new(LINGER, known);
+        let shared = Shared::new(&options(), known);
         each_kind(&mut Start {
             kind,
             server,
@@ -344,4 +344,11 @@ async fn an_api_server_that_ends_every_watch_at_once_is_asked_at_a_bounded_pace(
     assert_eq!(watching.hosts(), [HOST]);
     let requests = server.script().requests;
     assert!(requests <= 60 * 20 + 20, "{requests} requests in a minute");
+}
+
+fn options() -> crate::Options {
+    crate::Options {
+        linger: LINGER,
+        ..crate::Options::default()
+    }
 }

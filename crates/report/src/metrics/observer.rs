@@ -1,6 +1,7 @@
 //! Observer: the metrics of the observer, whose values it gives at each scrape.
 
 use std::io;
+use std::sync::Arc;
 
 use super::definition::{Definition, MetricKind, Scope};
 use super::exposition::{Exposition, FamilyWriter, end_of_labels, escaped};
@@ -28,6 +29,18 @@ macro_rules! definitions {
 }
 
 definitions! {
+    EventsDropped Counter "privatelink_events_dropped_total" []
+        "Kubernetes events that were not written because too many waited.",
+        "where the observer writes events, from 0";
+    FleetNodes Gauge "privatelink_fleet_nodes" ["state"]
+        "Nodes by whether an agent covers them: covered, stale (it answered before, and does not now) or uncovered.",
+        "while the replica leads and reads the agents, for every state";
+    FleetTargetsFailing Gauge "privatelink_fleet_targets_failing" ["target"]
+        "Nodes on which the target fails.",
+        "while the replica leads and reads the agents, for every target of an agent that is covered";
+    NodeInfo Gauge "privatelink_node_info" ["pool" "zone" "region" "instance_type"]
+        "What `node` shares with others, as labels that are empty where it is not known; the value is 1.",
+        "while the replica leads and reads the agents, for every node of the cluster";
     ApiRequests Counter "privatelink_observer_api_requests_total" []
         "Requests to the API server.",
         "always, from 0";
@@ -57,10 +70,20 @@ definitions! {
         "always";
 }
 
-/// One sample: the values of the metric's labels, and its value.
-pub type ObserverSample = (ObserverMetric, Vec<String>, f64);
+/// One sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObserverSample {
+    /// Of which metric.
+    pub metric: ObserverMetric,
+    /// The values of the metric's labels.
+    pub labels: Vec<String>,
+    /// The node that it is about, where that is not the observer's own.
+    pub node: Option<Arc<str>>,
+    /// Its value.
+    pub value: f64,
+}
 
-/// The text of the observer's metrics, every series labelled with `node`.
+/// The text of the observer's metrics, every series labelled with the node that it is about, or else `node`.
 pub fn observer_metrics(
     samples: &[ObserverSample],
     node: &str,
@@ -69,11 +92,15 @@ pub fn observer_metrics(
     let (mut out, end) = (Vec::new(), end_of_labels(node));
     for (metric, definition) in ALL.iter().zip(OBSERVER_DEFINITIONS) {
         let of = (definition.name, definition.kind, definition.help);
-        let mut family = FamilyWriter::new(&mut out, format, of, definition.labels, &end, false);
-        for (_, values, value) in samples.iter().filter(|(of, ..)| of == metric) {
-            let values: Vec<_> = values.iter().map(|value| escaped(value)).collect();
+        let mut has_head = false;
+        for sample in samples.iter().filter(|sample| sample.metric == *metric) {
+            let values: Vec<_> = sample.labels.iter().map(|value| escaped(value)).collect();
             let values: Vec<_> = values.iter().map(String::as_str).collect();
-            family.sample(&values, *value)?;
+            let about = sample.node.as_deref().map(end_of_labels);
+            let end = about.as_deref().unwrap_or(&end);
+            FamilyWriter::new(&mut out, format, of, definition.labels, end, has_head)
+                .sample(&values, sample.value)?;
+            has_head = true;
         }
     }
     write_process(&mut out, format, &end)?;
@@ -90,30 +117,34 @@ mod tests {
         let names: Vec<_> = OBSERVER_DEFINITIONS.iter().map(|row| row.name).collect();
         assert!(names.is_sorted(), "{names:?}");
         // Alerts count the nodes that have an agent by `privatelink_build_info`.
-        let own = names.iter().filter(|name| !name.starts_with("process_"));
-        assert!(
-            own.clone()
-                .all(|name| name.starts_with("privatelink_observer_")),
-            "{names:?}"
-        );
+        assert!(!names.contains(&"privatelink_build_info"));
+        let sample = |metric, labels: &[&str], node: Option<&str>| ObserverSample {
+            metric,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            node: node.map(Arc::from),
+            value: 1.0,
+        };
+        let traits = ["apps", "westeurope-1", "westeurope", ""];
         let samples = [
-            (ObserverMetric::Leading, vec![], 1.0),
-            (
-                ObserverMetric::SourceState,
-                vec!["images".to_owned(), "ok".to_owned()],
-                1.0,
-            ),
+            sample(ObserverMetric::Leading, &[], None),
+            sample(ObserverMetric::SourceState, &["images", "ok"], None),
+            sample(ObserverMetric::NodeInfo, &traits, Some("aks-2")),
+            sample(ObserverMetric::NodeInfo, &traits, Some("aks-3")),
         ];
         let text = observer_metrics(&samples, "aks-1", Exposition::Text).expect("memory");
         let text = String::from_utf8(text).expect("text");
-        assert!(
-            text.starts_with("# HELP privatelink_observer_leading "),
-            "{text}"
-        );
+        assert!(text.starts_with("# HELP privatelink_node_info "), "{text}");
         assert!(
             text.contains("\nprivatelink_observer_leading{node=\"aks-1\"} 1\n"),
             "{text}"
         );
+        assert_eq!(text.matches("# TYPE privatelink_node_info ").count(), 1);
+        for node in ["aks-2", "aks-3"] {
+            let labels =
+                "pool=\"apps\",zone=\"westeurope-1\",region=\"westeurope\",instance_type=\"\"";
+            let line = format!("\nprivatelink_node_info{{{labels},node=\"{node}\"}} 1\n");
+            assert!(text.contains(&line), "{text}");
+        }
         assert!(
             text.contains(
                 "\nprivatelink_observer_source_state{source=\"images\",state=\"ok\",node=\"aks-1\"} 1\n"

@@ -9,10 +9,10 @@ use crate::json::enums::{ClosedEnum, Enum};
 use crate::time::{long_duration, millis_utc};
 
 /// What stands where there is no value.
-pub(super) const NO_VALUE: &str = "—";
+pub(crate) const NO_VALUE: &str = "—";
 
 /// An address with its class.
-pub(super) fn address(address: &AddressReport) -> Markup {
+pub(crate) fn address(address: &AddressReport) -> Markup {
     html! {
         span.ip { (display(address.ip)) } " "
         span class={"class " (address.class)} { (address.class) }
@@ -20,23 +20,23 @@ pub(super) fn address(address: &AddressReport) -> Markup {
 }
 
 /// An outcome or a severity as a coloured label; `value` is its CSS class too.
-pub(super) fn state<T: ClosedEnum>(value: Enum<T>) -> Markup {
+pub(crate) fn state<T: ClosedEnum>(value: Enum<T>) -> Markup {
     html! { span class={"state " (value)} { (value) } }
 }
 
 /// How long before `now` something happened: `3 min`.
-pub(super) fn age(time: SystemTime, now: SystemTime) -> String {
+pub(crate) fn age(time: SystemTime, now: SystemTime) -> String {
     long_duration(now.duration_since(time).unwrap_or(Duration::ZERO))
 }
 
 /// The same, with the exact time for machines and for the pointer that rests on it.
-pub(super) fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
+pub(crate) fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
     let utc = millis_utc(time).unwrap_or_default();
     html! { time datetime=(utc) title=(utc) { (age(time, now)) } }
 }
 
 /// Seconds, shown in milliseconds; nothing where they are not known.
-pub(super) fn milliseconds(seconds: Option<f64>) -> Markup {
+pub(crate) fn milliseconds(seconds: Option<f64>) -> Markup {
     html! {
         @match seconds {
             Some(seconds) if seconds < 0.01 => (format_args!("{:.1} ms", seconds * 1e3)),
@@ -48,7 +48,7 @@ pub(super) fn milliseconds(seconds: Option<f64>) -> Markup {
 
 /// Text in which a line may break after a dot within a name, because browsers break long host names
 /// nowhere; an IPv4 address or another number is never broken.
-pub(super) struct Breakable<'a>(pub(super) &'a str);
+pub(crate) struct Breakable<'a>(pub(crate) &'a str);
 
 impl Render for Breakable<'_> {
     fn render_to(&self, html: &mut String) {

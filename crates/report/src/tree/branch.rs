@@ -13,7 +13,7 @@ use super::wrap::{visible, wrap};
 const NARROWEST: usize = 24;
 
 /// Lines of text, and branches below them.
-pub(super) struct Branch {
+pub(crate) struct Branch {
     lines: Vec<Line>,
     branches: Vec<Branch>,
 }
@@ -30,7 +30,7 @@ enum Line {
 
 impl Branch {
     /// One line, nothing below it.
-    pub(super) fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         let branch = Self {
             lines: Vec::new(),
             branches: Vec::new(),
@@ -39,30 +39,30 @@ impl Branch {
     }
 
     /// With one more line.
-    pub(super) fn line(self, text: String) -> Self {
+    pub(crate) fn line(self, text: String) -> Self {
         self.hanging(text, 0)
     }
 
     /// With one more line, whose rest is indented by `hang` where it is wrapped.
-    pub(super) fn hanging(mut self, text: String, hang: usize) -> Self {
+    pub(crate) fn hanging(mut self, text: String, hang: usize) -> Self {
         self.lines.push(Line::Text { text, hang });
         self
     }
 
     /// With a command on a line of its own, behind a label.
-    pub(super) fn command(mut self, label: String, command: String) -> Self {
+    pub(crate) fn command(mut self, label: String, command: String) -> Self {
         self.lines.push(Line::Command { label, command });
         self
     }
 
     /// With more branches.
-    pub(super) fn with(mut self, branches: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn with(mut self, branches: impl IntoIterator<Item = Self>) -> Self {
         self.branches.extend(branches);
         self
     }
 
     /// Draws it, wrapped to `width` characters where there is a width.
-    pub(super) fn write(&self, out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
         let mut below = Below::default();
         for line in &self.lines {
             for line in line.drawn(width, &mut below) {

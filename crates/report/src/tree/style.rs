@@ -3,14 +3,14 @@
 use anstyle::{AnsiColor, Effects, Style};
 use privatelink_verdict::verdict::Outcome;
 
-pub(super) const DIM: Style = Style::new().effects(Effects::DIMMED);
-pub(super) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
+pub(crate) const BOLD: Style = Style::new().bold();
 
-pub(super) fn paint(style: Style, text: &str) -> String {
+pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-pub(super) fn style_of(outcome: Outcome) -> Style {
+pub(crate) fn style_of(outcome: Outcome) -> Style {
     let colour = match outcome {
         Outcome::Pass => AnsiColor::Green,
         Outcome::Warn => AnsiColor::Yellow,
@@ -20,6 +20,6 @@ pub(super) fn style_of(outcome: Outcome) -> Style {
 }
 
 /// `FAIL`, in its colour.
-pub(super) fn capitals(outcome: Outcome) -> String {
+pub(crate) fn capitals(outcome: Outcome) -> String {
     paint(style_of(outcome), &outcome.as_str().to_uppercase())
 }

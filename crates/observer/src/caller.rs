@@ -1,0 +1,329 @@
+//! Caller: the cluster as the person reaches it who runs a command, by a kubeconfig and with that person's
+//! rights.
+
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+use std::io;
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use http::Request;
+use hyper_util::client::legacy::connect::HttpConnector;
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+use hyper_util::client::legacy::connect::dns::Name;
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Api, Client, Config};
+use privatelink_fleet::{Fleet, FleetReport, Interned, Moment, View, WhyUncovered};
+use tokio::time::timeout;
+use tower::service_fn;
+
+use crate::client::{ClientError, RequestCount, built};
+use crate::fleet::members::{AgentPod, Members, NodeObject, PodObject};
+
+/// How long one question may take.
+const ASK: Duration = Duration::from_secs(15);
+
+/// Agents that are asked at the same time, through the API server.
+const AT_ONCE: usize = 16;
+
+/// Nodes and pods of a page of a list.
+const PAGE: u32 = 500;
+
+/// The largest report, in bytes.
+const MOST: usize = 64 << 20;
+
+/// A cluster, with the rights of who asks.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client,
+    /// The context of the kubeconfig.
+    pub context: String,
+    /// The namespace of the release.
+    pub namespace: String,
+}
+
+/// Why the cluster cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// There is none.
+    #[error("there is no kubeconfig: set KUBECONFIG, or log in with `az aks get-credentials`")]
+    NoKubeconfig,
+    /// It cannot be used.
+    #[error("cannot use the kubeconfig")]
+    Kubeconfig(#[source] KubeconfigError),
+    /// The credentials or certificates cannot be used.
+    #[error("cannot prepare connections to the API server")]
+    Client(#[source] ClientError),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnswered {
+    /// There is no such object, or nothing stands behind it.
+    #[error("{what} is not there: {said}")]
+    Absent {
+        /// Whom was asked.
+        what: String,
+        /// What the API server said.
+        said: String,
+    },
+    /// The caller may not ask.
+    #[error("you may not ask {what}: {said}")]
+    Forbidden {
+        /// Whom was asked.
+        what: String,
+        /// What the API server said.
+        said: String,
+    },
+    /// The API server, or what it asked, failed.
+    #[error("cannot ask {what}")]
+    Failed {
+        /// Whom was asked.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer is none.
+    #[error("what {what} answered cannot be read; is it of another version?")]
+    Unreadable {
+        /// Whom was asked.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer in time.
+    #[error("{what} did not answer within {} s", ASK.as_secs())]
+    Silent {
+        /// Whom was asked.
+        what: String,
+    },
+}
+
+impl Caller {
+    /// The cluster of a context of the kubeconfig, by default the current one. In a pod, without a kubeconfig,
+    /// the pod's own cluster.
+    pub async fn connect(
+        context: Option<&str>,
+        namespace: Option<&str>,
+    ) -> Result<Self, CallerError> {
+        let (config, context) = match kubeconfig().map_err(CallerError::Kubeconfig)? {
+            Some(kubeconfig) => {
+                let current = kubeconfig.current_context.clone();
+                let options = KubeConfigOptions {
+                    context: context.map(str::to_owned),
+                    ..KubeConfigOptions::default()
+                };
+                let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+                let name = options.context.or(current).unwrap_or_default();
+                (config.map_err(CallerError::Kubeconfig)?, name)
+            }
+            None if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+                let config = Config::incluster_env();
+                let config =
+                    config.map_err(|error| CallerError::Client(ClientError::InCluster(error)))?;
+                (config, "this pod".to_owned())
+            }
+            None => return Err(CallerError::NoKubeconfig),
+        };
+        let namespace = namespace.map_or_else(|| config.default_namespace.clone(), str::to_owned);
+        let http = HttpConnector::new_with_resolver(service_fn(looked_up));
+        let client = built(config, http, &RequestCount::default(), None);
+        let client = client.map_err(|error| CallerError::Client(ClientError::Build(error)))?;
+        Ok(Self {
+            client,
+            context,
+            namespace,
+        })
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..self
+        }
+    }
+
+    /// What the observer says of the fleet, in one request through the API server's proxy; `query` is that of
+    /// its `/api/v1/fleet`.
+    pub async fn ask_observer(
+        &self,
+        service: &str,
+        query: &str,
+    ) -> Result<FleetReport, NotAnswered> {
+        let namespace = &self.namespace;
+        let what = format!("the observer (service {service} in namespace {namespace})");
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/services/http:{service}:http/proxy/api/v1/fleet?{query}"
+        );
+        let text = self.get(&what, &path).await?;
+        serde_json::from_str(&text).map_err(|error| NotAnswered::Unreadable {
+            what,
+            source: error.into(),
+        })
+    }
+
+    /// The fleet, straight from every agent through the API server's proxy. `progress` is told how many of how
+    /// many have been asked.
+    pub async fn ask_agents(
+        &self,
+        selector: &str,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Fleet, NotAnswered> {
+        let members = self.members(selector).await?;
+        let agents = members.agents();
+        if agents.is_empty() {
+            return Err(NotAnswered::Absent {
+                what: format!(
+                    "an agent (a pod with {selector} in namespace {})",
+                    self.namespace
+                ),
+                said: "no such pod runs".to_owned(),
+            });
+        }
+        let mut fleet = Fleet::default();
+        fleet.set_nodes(members.nodes(&agents), now());
+        let mut interned = Interned::default();
+        let all = agents.len();
+        let asked = agents.into_iter().map(|(node, pod)| async move {
+            let text = self.summary(&pod).await;
+            (node, text)
+        });
+        let mut replies = stream::iter(asked).buffer_unordered(AT_ONCE);
+        let mut done = 0;
+        progress(done, all);
+        while let Some((node, reply)) = replies.next().await {
+            done += 1;
+            progress(done, all);
+            let view = match reply {
+                Ok(text) => View::read(text.as_bytes(), &node, &mut interned)
+                    .map_err(|_| WhyUncovered::AgentUnreadable),
+                Err(_) => Err(WhyUncovered::AgentSilent),
+            };
+            match view {
+                Ok(view) => {
+                    fleet.set_view(&node, view, now());
+                }
+                Err(why) => fleet.note_silent(&node, why, now()),
+            }
+        }
+        Ok(fleet)
+    }
+
+    async fn summary(&self, pod: &AgentPod) -> Result<String, NotAnswered> {
+        let (namespace, name, port) = (&self.namespace, &pod.name, pod.at.port());
+        let path =
+            format!("/api/v1/namespaces/{namespace}/pods/http:{name}:{port}/proxy/api/v1/summary");
+        self.get(&format!("the agent {name}"), &path).await
+    }
+
+    /// The nodes, where the caller may list them, and the pods of the release.
+    async fn members(&self, selector: &str) -> Result<Members, NotAnswered> {
+        let pods: Api<PodObject> = Api::namespaced(self.client.clone(), &self.namespace);
+        let pods = all(&pods, "the pods of the release", Some(selector)).await?;
+        let nodes: Api<NodeObject> = Api::all(self.client.clone());
+        let nodes = match all(&nodes, "the nodes", None).await {
+            Err(NotAnswered::Forbidden { .. }) => None,
+            nodes => Some(nodes?),
+        };
+        Ok(Members::listed(nodes, pods))
+    }
+
+    async fn get(&self, what: &str, path: &str) -> Result<String, NotAnswered> {
+        let request = Request::get(path).body(Vec::new());
+        let request = request.map_err(|error| NotAnswered::Failed {
+            what: what.to_owned(),
+            source: error.into(),
+        })?;
+        let answered = timeout(ASK, self.client.request_text(request)).await;
+        let text = answered.map_err(|_| NotAnswered::Silent {
+            what: what.to_owned(),
+        })?;
+        let text = text.map_err(|error| not_answered(what, error))?;
+        if text.len() > MOST {
+            return Err(NotAnswered::Unreadable {
+                what: what.to_owned(),
+                source: format!("it is longer than {} MiB", MOST >> 20).into(),
+            });
+        }
+        Ok(text)
+    }
+}
+
+/// Every object of a list, page by page.
+async fn all<K>(api: &Api<K>, what: &str, selector: Option<&str>) -> Result<Vec<K>, NotAnswered>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let mut objects = Vec::new();
+    let mut parameters = ListParams::default().limit(PAGE);
+    parameters.label_selector = selector.map(str::to_owned);
+    loop {
+        let page = timeout(ASK, api.list(&parameters)).await;
+        let page = page.map_err(|_| NotAnswered::Silent {
+            what: what.to_owned(),
+        })?;
+        let page = page.map_err(|error| not_answered(what, error))?;
+        objects.extend(page.items);
+        match page.metadata.continue_ {
+            Some(next) if !next.is_empty() => parameters.continue_token = Some(next),
+            _ => return Ok(objects),
+        }
+    }
+}
+
+fn not_answered(what: &str, error: kube::Error) -> NotAnswered {
+    let what = what.to_owned();
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 401 | 403) => NotAnswered::Forbidden {
+            what,
+            said: status.message.clone(),
+        },
+        // The proxy says 503 where a service has no pod that is ready.
+        kube::Error::Api(status) if matches!(status.code, 404 | 503) => NotAnswered::Absent {
+            what,
+            said: status.message.clone(),
+        },
+        error => NotAnswered::Failed {
+            what,
+            source: error.into(),
+        },
+    }
+}
+
+/// Where `kubectl` looks: the files of `KUBECONFIG`, else the one in the home directory. kube's own search asks
+/// libc for the home directory (docs/adr/0004).
+fn kubeconfig() -> Result<Option<Kubeconfig>, KubeconfigError> {
+    if let Some(kubeconfig) = Kubeconfig::from_env()? {
+        return Ok(Some(kubeconfig));
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let file = home.map(|home| home.join(".kube/config"));
+    match file.filter(|file| file.exists()) {
+        Some(file) => Kubeconfig::read_from(file).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The addresses of the API server, which a kubeconfig gives by name.
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+async fn looked_up(name: Name) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+    let addresses: Vec<_> = found.collect();
+    Ok(addresses.into_iter())
+}
+
+/// The static binary of the image has no resolver of libc's (docs/adr/0004). In a cluster, the API server is
+/// given by its address.
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+use crate::client::no_names as looked_up;
+
+fn now() -> Moment {
+    std::time::SystemTime::now().into()
+}

@@ -1,0 +1,280 @@
+//! Fleet: reads what the agents of all nodes say, while this replica leads (docs/adr/0018).
+
+pub(crate) mod agent_client;
+pub(crate) mod announce;
+pub mod answer;
+pub(crate) mod history_store;
+pub(crate) mod members;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use privatelink_fleet::{Fleet, Interned, Moment, View, WhyUncovered};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, interval, sleep};
+
+use self::agent_client::{ASK, NoReply, Reply, ask};
+use self::history_store::HistoryStore;
+use self::members::{AgentPod, Nodes};
+use crate::Shared;
+use crate::election::Leadership;
+use crate::events::AgentNotRead;
+use crate::source_state::SourceState;
+use crate::watch::Watched as _;
+
+/// Between two questions to an agent that says the same as before.
+const STEADY: Duration = Duration::from_mins(1);
+
+/// Between two questions to an agent whose summary has just changed.
+const CHANGING: Duration = Duration::from_secs(15);
+
+/// Questions under way.
+const AT_ONCE: usize = 32;
+
+/// Between two looks at which agents are due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Looks between two looks at the nodes, which change seldom.
+const NODES: u32 = 5;
+
+/// Between two attempts to read the history.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Where an agent says what it knows.
+const SUMMARY: &str = "/api/v1/summary";
+
+/// Reads the agents.
+pub(crate) struct FleetReader {
+    store: HistoryStore,
+    shared: Shared,
+    leadership: Leadership,
+    interned: Interned,
+    agents: HashMap<Arc<str>, Agent>,
+    questions: JoinSet<(Question, Result<Reply, NoReply>)>,
+}
+
+/// An agent that is read.
+struct Agent {
+    pod: AgentPod,
+    /// Of its last summary.
+    tag: Option<HeaderValue>,
+    /// When it is asked next, unless a reply comes before and says when.
+    due: Instant,
+}
+
+/// Who was asked.
+struct Question {
+    node: Arc<str>,
+    uid: String,
+}
+
+impl FleetReader {
+    pub(crate) fn new(store: HistoryStore, shared: Shared, leadership: Leadership) -> Self {
+        Self {
+            store,
+            shared,
+            leadership,
+            interned: Interned::default(),
+            agents: HashMap::new(),
+            questions: JoinSet::new(),
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut looks = interval(LOOK);
+        let mut look = 0u32;
+        loop {
+            if !self.leadership.is_leading() {
+                self.rest().await;
+                look = 0;
+            }
+            tokio::select! {
+                _ = looks.tick() => {
+                    if look.is_multiple_of(NODES) {
+                        self.look_at_nodes();
+                        self.save().await;
+                    }
+                    look = look.wrapping_add(1);
+                }
+                Some(done) = self.questions.join_next() => self.take(done),
+            }
+            self.ask_those_that_are_due();
+        }
+    }
+
+    /// Another replica leads: what was read here is old when this one leads again.
+    async fn rest(&mut self) {
+        self.questions.shutdown().await;
+        self.agents.clear();
+        *self.shared.fleet() = Fleet::default();
+        self.interned = Interned::default();
+        self.leadership.gained().await;
+        // Before anything is read: what an agent says is joined to what was known before.
+        loop {
+            match self.store.load().await {
+                Ok(history) => {
+                    *self.shared.fleet() = Fleet::remembering(history);
+                    return;
+                }
+                Err(error) => self.store.failed(&error),
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn save(&mut self) {
+        let due = {
+            let mut fleet = self.shared.fleet();
+            self.store.due(fleet.history_mut(), now())
+        };
+        if let Some(due) = due.filter(|_| self.leadership.is_leading())
+            && !self.store.save(due).await
+        {
+            self.shared.fleet().history_mut().note_unsaved();
+        }
+    }
+
+    /// Takes over which nodes and agents there are.
+    fn look_at_nodes(&mut self) {
+        // Where nodes may be listed, they are waited for: those that are missing have left.
+        let may_list = self.shared.states().of_kind(Nodes::NAME);
+        let may_list = may_list.is_some_and(|nodes| nodes.state != SourceState::Forbidden);
+        let members = self.shared.members();
+        if !members.is_known(may_list) {
+            return;
+        }
+        let mut pods = members.agents();
+        let nodes = members.nodes(&pods);
+        drop(members);
+        self.shared.fleet().set_nodes(nodes, now());
+        let is_same = |agent: &Agent, pod: &AgentPod| agent.pod.uid == pod.uid;
+        self.agents.retain(|node, agent| match pods.remove(node) {
+            Some(pod) if is_same(agent, &pod) => {
+                agent.pod = pod;
+                true
+            }
+            Some(pod) => {
+                *agent = Agent::new(pod);
+                true
+            }
+            None => false,
+        });
+        let new = pods.into_iter().map(|(node, pod)| (node, Agent::new(pod)));
+        self.agents.extend(new);
+        self.interned.forget_unused();
+    }
+
+    fn ask_those_that_are_due(&mut self) {
+        let now = Instant::now();
+        for (node, agent) in &mut self.agents {
+            if self.questions.len() >= AT_ONCE {
+                break;
+            }
+            if agent.due > now {
+                continue;
+            }
+            agent.due = now + 2 * ASK;
+            let (at, tag) = (agent.pod.at, agent.tag.clone());
+            let question = Question {
+                node: Arc::clone(node),
+                uid: agent.pod.uid.clone(),
+            };
+            self.questions
+                .spawn(async move { (question, ask(at, SUMMARY, tag.as_ref()).await) });
+        }
+    }
+
+    fn take(&mut self, done: Result<(Question, Result<Reply, NoReply>), JoinError>) {
+        // A question that panicked does not say whom it asked: that agent is due again.
+        let Ok((Question { node, uid }, reply)) = done else {
+            return;
+        };
+        let Some(agent) = self.agents.get_mut(&node) else {
+            return;
+        };
+        if agent.pod.uid != uid {
+            return;
+        }
+        let mut fleet = self.shared.fleet();
+        let (pause, why) = match reply {
+            Ok(Reply::Unchanged) => {
+                if !fleet.confirm_view(&node, now()) {
+                    agent.tag = None;
+                }
+                (STEADY, None)
+            }
+            Ok(Reply::Whole { tag, body }) => match View::read(&body, &node, &mut self.interned) {
+                Ok(view) => {
+                    let was_read = agent.tag.is_some();
+                    agent.tag = if fleet.set_view(&node, view, now()) {
+                        tag
+                    } else {
+                        None
+                    };
+                    (if was_read { CHANGING } else { STEADY }, None)
+                }
+                Err(error) => {
+                    let why = WhyUncovered::AgentUnreadable;
+                    (STEADY, Some((why, error.to_string())))
+                }
+            },
+            Err(error) => {
+                let why = if error.is_unreadable() {
+                    WhyUncovered::AgentUnreadable
+                } else {
+                    WhyUncovered::AgentSilent
+                };
+                (STEADY, Some((why, error.to_string())))
+            }
+        };
+        if let Some((why, error)) = why {
+            AgentNotRead {
+                node: &node,
+                error: &error,
+            }
+            .emit();
+            fleet.note_silent(&node, why, now());
+        }
+        agent.due = next(&node, pause);
+    }
+}
+
+impl Agent {
+    /// One that was not read yet, and is at once.
+    fn new(pod: AgentPod) -> Self {
+        Self {
+            pod,
+            tag: None,
+            due: Instant::now(),
+        }
+    }
+}
+
+/// When the agent of `node` is asked again, after about `pause`: each at its own moment, so that questions do
+/// not come all at once again and again.
+fn next(node: &str, pause: Duration) -> Instant {
+    let mut hasher = DefaultHasher::new();
+    node.hash(&mut hasher);
+    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    let phase = hasher.finish() % millis;
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let within = u64::try_from(since.as_millis()).unwrap_or_default() % millis;
+    // From half a pause on, so that the first of these moments is not just now.
+    let wait = (phase + millis - within) % millis;
+    let wait = if wait < millis / 2 {
+        wait + millis
+    } else {
+        wait
+    };
+    Instant::now() + Duration::from_millis(wait)
+}
+
+fn now() -> Moment {
+    SystemTime::now().into()
+}

@@ -1,0 +1,128 @@
+//! Agent client: asks one agent, or the replica that leads, one question over HTTP. Every reply is
+//! bounded, and so is the time that it may take.
+
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+use futures_util::future::join;
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, ETAG, HOST, IF_NONE_MATCH};
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a question may take, from the connection to the end of the reply.
+pub(crate) const ASK: Duration = Duration::from_secs(5);
+
+/// The largest reply as it is sent, in bytes.
+const MOST_SENT: usize = 4 << 20;
+
+/// The largest reply when it is unpacked, in bytes.
+const MOST_UNPACKED: u64 = 16 << 20;
+
+/// A reply.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// What is known is still right.
+    Unchanged,
+    /// A new one.
+    Whole {
+        /// What to ask with from now on.
+        tag: Option<HeaderValue>,
+        /// The text.
+        body: Vec<u8>,
+    },
+}
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoReply {
+    #[error("there was no reply within {} s", ASK.as_secs())]
+    Silent,
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    #[error("the exchange broke off")]
+    Http(#[source] hyper::Error),
+    #[error("the reply is {0}")]
+    Status(StatusCode),
+    #[error("the reply cannot be read: {0}")]
+    Unreadable(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl NoReply {
+    /// Whether something answered.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Unreadable(_))
+    }
+}
+
+/// Asks for `path`; with the tag of the last reply, if there was one. A redirect is not followed: it is a
+/// status like others.
+pub(crate) async fn ask(
+    at: SocketAddr,
+    path: &str,
+    tag: Option<&HeaderValue>,
+) -> Result<Reply, NoReply> {
+    let asked = timeout(ASK, exchange(at, path, tag)).await;
+    asked.unwrap_or(Err(NoReply::Silent))
+}
+
+async fn exchange(at: SocketAddr, path: &str, tag: Option<&HeaderValue>) -> Result<Reply, NoReply> {
+    let stream = TcpStream::connect(at).await.map_err(NoReply::Connect)?;
+    // The connection serves one question; what it takes is given back at once.
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) = http1::handshake(io).await.map_err(NoReply::Http)?;
+    let mut request = Request::get(path)
+        .header(HOST, at.to_string())
+        .header(ACCEPT_ENCODING, "gzip")
+        .header(CONNECTION, "close");
+    if let Some(tag) = tag {
+        request = request.header(IF_NONE_MATCH, tag);
+    }
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| NoReply::Unreadable(error.into()))?;
+    let reply = async move {
+        let response = sender.send_request(request).await.map_err(NoReply::Http)?;
+        let (head, body) = response.into_parts();
+        match head.status {
+            StatusCode::NOT_MODIFIED if tag.is_some() => return Ok(Reply::Unchanged),
+            StatusCode::OK => {}
+            other => return Err(NoReply::Status(other)),
+        }
+        let body = Limited::new(body, MOST_SENT).collect().await;
+        let body = body.map_err(NoReply::Unreadable)?.to_bytes();
+        let is_packed = head
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|it| it == "gzip");
+        let body = if is_packed {
+            unpacked(&body).map_err(|error| NoReply::Unreadable(error.into()))?
+        } else {
+            body.into()
+        };
+        let tag = head.headers.get(ETAG).cloned();
+        Ok(Reply::Whole { tag, body })
+    };
+    // Without the question the connection ends; how it ends says nothing more.
+    let (reply, _) = join(reply, connection).await;
+    reply
+}
+
+fn unpacked(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    let mut reader = GzDecoder::new(body).take(MOST_UNPACKED + 1);
+    reader.read_to_end(&mut unpacked)?;
+    if unpacked.len() as u64 > MOST_UNPACKED {
+        return Err(io::Error::other(format!(
+            "it is larger than {} MiB",
+            MOST_UNPACKED >> 20
+        )));
+    }
+    Ok(unpacked)
+}

@@ -1,0 +1,177 @@
+//! History store: the ConfigMap in which the history of the fleet outlives restarts (docs/adr/0019).
+
+use std::io::{self, Read as _, Write as _};
+use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use privatelink_fleet::Moment;
+use privatelink_fleet::history::{Detail, History};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::client::CALL;
+use crate::events::{HistoryNotRestored, HistoryNotSaved};
+
+/// The key of the history.
+const HISTORY: &str = "history.json.gz";
+
+/// The key of the moment until which it holds.
+const MARK: &str = "mark";
+
+/// The shortest time between two writes of the whole.
+const BETWEEN_SAVES: Duration = Duration::from_mins(2);
+
+/// Between two writes of the mark.
+const BETWEEN_MARKS: Duration = Duration::from_mins(1);
+
+/// The largest history as it is saved, in bytes. A ConfigMap holds 1 MiB, and bytes are written as base64.
+const ROOM: usize = 700 * 1024;
+
+/// The largest history when it is unpacked, in bytes.
+const UNPACKED: u64 = 64 << 20;
+
+/// Keeps the history. Only the leader may use it.
+pub(crate) struct HistoryStore {
+    config_maps: Api<ConfigMap>,
+    name: String,
+    /// When the whole, and when the mark, was written last.
+    saved: Option<Instant>,
+    marked: Option<Instant>,
+    /// Whether the last attempt failed, so that a failure that lasts is logged once.
+    is_failing: bool,
+}
+
+impl HistoryStore {
+    pub(crate) fn new(config_maps: Api<ConfigMap>, name: &str) -> Self {
+        Self {
+            config_maps,
+            name: name.to_owned(),
+            saved: None,
+            marked: None,
+            is_failing: false,
+        }
+    }
+
+    /// The history that was saved last; a new one where nothing was saved yet, or what was cannot be read. An
+    /// error where the API server does not say.
+    pub(crate) async fn load(&mut self) -> Result<History, String> {
+        let now = Moment::from(SystemTime::now());
+        let read = timeout(CALL, self.config_maps.get(&self.name)).await;
+        let read = read.map_err(|_| "the API server did not answer".to_owned())?;
+        let config_map = read.map_err(|error| error.to_string())?;
+        (self.saved, self.marked) = (None, None);
+        let packed = config_map.binary_data.unwrap_or_default().remove(HISTORY);
+        let Some(ByteString(packed)) = packed else {
+            return Ok(History::default());
+        };
+        let mark = config_map.data.unwrap_or_default().remove(MARK);
+        let mark = mark.and_then(|mark| mark.parse().ok());
+        let restored = unpacked(&packed)
+            .map_err(|error| error.to_string())
+            .and_then(|text| {
+                let restored = History::restore(&text, mark, now);
+                restored.map_err(|why| why.description().to_owned())
+            });
+        Ok(restored.unwrap_or_else(|error| {
+            HistoryNotRestored {
+                config_map: &self.name,
+                error: &error,
+            }
+            .emit();
+            History::lost()
+        }))
+    }
+
+    /// Writes what is due; whether it is written.
+    pub(crate) async fn save(&mut self, due: Due) -> bool {
+        let (data, is_whole) = match due {
+            Due::Whole(packed, mark) => {
+                let packed = ByteString(packed);
+                (
+                    json!({"binaryData": {HISTORY: packed}, "data": {MARK: mark}}),
+                    true,
+                )
+            }
+            Due::Mark(mark) => (json!({"data": {MARK: mark}}), false),
+        };
+        let patch = Patch::Merge(&data);
+        let parameters = PatchParams::default();
+        let written = self.config_maps.patch(&self.name, &parameters, &patch);
+        let error = match timeout(CALL, written).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the API server did not answer".to_owned()),
+        };
+        let now = Some(Instant::now());
+        self.marked = now;
+        if is_whole {
+            self.saved = now;
+        }
+        let is_written = error.is_none();
+        match error {
+            None => self.is_failing = false,
+            Some(error) => self.failed(&error),
+        }
+        is_written
+    }
+
+    pub(crate) fn failed(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            HistoryNotSaved {
+                config_map: &self.name,
+                error,
+            }
+            .emit();
+        }
+    }
+
+    /// What is to be written now, if anything is.
+    pub(crate) fn due(&self, history: &mut History, now: Moment) -> Option<Due> {
+        let is_over = |last: Option<Instant>, pause| last.is_none_or(|at| at.elapsed() >= pause);
+        if history.is_changed(now) {
+            if !is_over(self.saved, BETWEEN_SAVES) {
+                return None;
+            }
+            let packed = packed(history, now)?;
+            // With nobody's answer there is no moment until which it holds but its own.
+            let mark = history.mark(now).map(|mark| mark.to_string());
+            return Some(Due::Whole(packed, mark));
+        }
+        let mark = history.mark(now)?;
+        is_over(self.marked, BETWEEN_MARKS).then(|| Due::Mark(mark.to_string()))
+    }
+}
+
+/// What is to be written.
+pub(crate) enum Due {
+    /// The whole, and its mark.
+    Whole(Vec<u8>, Option<String>),
+    /// The mark alone.
+    Mark(String),
+}
+
+/// The history in the most detail for which there is room.
+fn packed(history: &mut History, now: Moment) -> Option<Vec<u8>> {
+    Detail::ALL.iter().find_map(|detail| {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer
+            .write_all(history.save(*detail, now).as_bytes())
+            .ok()?;
+        let packed = packer.finish().ok()?;
+        (packed.len() <= ROOM).then_some(packed)
+    })
+}
+
+fn unpacked(packed: &[u8]) -> io::Result<String> {
+    let mut text = String::new();
+    GzDecoder::new(packed)
+        .take(UNPACKED)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}

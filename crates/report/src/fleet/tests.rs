@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use privatelink_fleet::query::GateQuery;
+use privatelink_fleet::{
+    Cell, Coverage, Fleet, FleetReport, Moment, Node, PathState, Query, Target, Traits, View,
+    WhyUncovered,
+};
+use privatelink_verdict::address::Class;
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::target::{Expectation, Users};
+use privatelink_verdict::verdict::Outcome;
+
+use super::*;
+
+/// 2026-11-30 05:10 UTC.
+const NOW: Moment = Moment(1_796_015_400);
+
+const VAULT: &str = "kv-prod.vault.azure.net";
+
+fn node(name: &str, pool: &str, coverage: Coverage) -> Node {
+    Node {
+        name: name.into(),
+        traits: Traits {
+            pool: Some(pool.into()),
+            ..Traits::default()
+        },
+        joined: Some(Moment(NOW.0 - 86_400)),
+        coverage,
+    }
+}
+
+fn cell(name: &str, class: Class) -> Cell {
+    let judged = match class {
+        Class::Public => (Outcome::Fail, Reason::PublicFallback),
+        _ => (Outcome::Pass, Reason::Ok),
+    };
+    let path = |resolver: &str| PathState {
+        resolver: resolver.into(),
+        classes: [class].into_iter().collect(),
+        answered_since: Some(Moment(NOW.0 - 7_200)),
+        last_non_private: (class == Class::Public).then_some(NOW),
+    };
+    let users = Users {
+        workloads: 3,
+        namespaces: 2,
+        examples: vec!["Deployment shop/web".to_owned()],
+        ..Users::default()
+    };
+    Cell {
+        target: Arc::new(Target {
+            name: name.to_owned(),
+            host: name.to_owned(),
+            service: "key-vault".to_owned(),
+            users: Some(users),
+        }),
+        judged: Some(judged),
+        since: Moment(NOW.0 - 600),
+        is_confirmed: true,
+        is_stale: false,
+        expect: Expectation::PrivateEndpoint,
+        paths: vec![path("pod"), path("node")],
+    }
+}
+
+/// Four nodes: on one the vault is public, and one is of Windows.
+fn report() -> FleetReport {
+    let mut fleet = Fleet::default();
+    let covered = Coverage::Covered;
+    let windows = Coverage::Uncovered(WhyUncovered::Windows);
+    let nodes = vec![
+        node("a-0", "a", covered),
+        node("a-1", "a", covered),
+        node("b-0", "b", covered),
+        node("w-0", "w", windows),
+    ];
+    fleet.set_nodes(nodes, NOW);
+    for (node, class) in [
+        ("a-0", Class::Private),
+        ("a-1", Class::Private),
+        ("b-0", Class::Public),
+    ] {
+        let view = View {
+            version: "0.1.0".into(),
+            agent_started: Moment(NOW.0 - 7_200),
+            config_hash: "1".into(),
+            config_loaded: true,
+            cells: vec![
+                cell("contoso.azurecr.io", Class::Private),
+                cell(VAULT, class),
+            ],
+        };
+        assert!(fleet.set_view(node, view, NOW));
+    }
+    let query = Query {
+        gate: Some(GateQuery::default()),
+        ..Query::default()
+    };
+    let mut report = fleet.report(&query, NOW);
+    report.answered_by.source = "observer".to_owned();
+    report.answered_by.name = "observer-1".to_owned();
+    report
+}
+
+/// What `write` draws, without colours.
+fn drawn(report: &FleetReport, width: usize) -> String {
+    let mut out = anstream::StripStream::new(Vec::new());
+    terminal(&mut out, report, Some(width)).expect("memory takes all");
+    String::from_utf8(out.into_inner()).expect("UTF-8")
+}
+
+#[test]
+fn the_terminal_shows_what_failing_nodes_have_in_common_and_then_the_matrix() {
+    insta::assert_snapshot!(drawn(&report(), 100));
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal_but_the_matrix() {
+    for line in drawn(&report(), 60)
+        .lines()
+        .take_while(|line| !line.starts_with("A  "))
+    {
+        assert!(line.chars().count() <= 60, "{line}");
+    }
+}
+
+#[test]
+fn markdown_of_the_fleet_quotes_the_gate_first() {
+    insta::assert_snapshot!(markdown(&report()));
+}
+
+#[test]
+fn names_from_elsewhere_do_nothing_in_any_form() {
+    let mut report = report();
+    let evil = "x\u{1b}[31m<script>|*a*";
+    report.patterns[0].headline = evil.to_owned();
+    report.groups[0].troubles[0].targets = vec![evil.to_owned()];
+    for text in [drawn(&report, 100), markdown(&report), document(&report)] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    assert!(!document(&report).contains("<script>"));
+    assert!(!markdown(&report).contains("<script>"));
+}
+
+#[test]
+fn the_file_for_a_ticket_loads_nothing() {
+    let html = document(&report());
+    assert!(html.starts_with("<!DOCTYPE html>"));
+    for loading in ["src=", "href=\"http", "url(", "<script", "<link"] {
+        assert!(!html.contains(loading), "{loading}");
+    }
+    assert!(html.contains("b-0"));
+}
+
+#[test]
+fn long_lists_end_with_how_many_more_there_are() {
+    let names = ["a", "b", "c"].map(str::to_owned);
+    assert_eq!(some_of(&names, 2, 3), "a, b and 1 more");
+    assert_eq!(some_of(&names, 3, 3), "a, b, c");
+    assert_eq!(some_of(&names, 3, 40), "a, b, c and 37 more");
+}

@@ -1,0 +1,242 @@
+//! Report: every node's view of every target, and whether public access may be turned off.
+
+use std::fmt;
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use privatelink_fleet::query::{GateQuery, Selector};
+use privatelink_fleet::report::AnsweredBy;
+use privatelink_fleet::{FleetReport, Moment, Query};
+use privatelink_observer::caller::{Caller, NotAnswered};
+use privatelink_report::fleet::{document, markdown, terminal};
+use privatelink_report::version::VERSION;
+
+use super::check::{duration, terminal_width};
+use super::progress::Progress;
+use super::{EXIT_OK, Failure, runtime};
+
+/// The namespace that the installation guide names.
+const NAMESPACE: &str = "privatelink-prober";
+
+/// The pods of a release.
+const RELEASE: &str = "app.kubernetes.io/name=privatelink-prober";
+
+/// Print every node's view of every target: what failing nodes have in common, and the likely cause. With
+/// `--gate`: may public access be turned off?
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The observer answers, through the API server; where there is none, every agent is asked.\n\
+    It takes the rights of docs/report.md: `get` on `services/proxy`, or `list` on pods and `get` on \
+    `pods/proxy`.\n\nExamples:\n  \
+    privatelink-prober report\n  \
+    privatelink-prober report --target kv-prod.vault.azure.net --selector pool=apps\n  \
+    privatelink-prober report --since 2h -o markdown\n  \
+    privatelink-prober report --gate --window 7h --allow-uncovered\n  \
+    privatelink-prober report --gate -o html > CHG0042.html\n\n\
+    Exit codes: 0; with --gate 0 yes, 1 no, 3 cannot tell; 2 usage error or no answer."
+)]
+pub(super) struct ReportArgs {
+    /// Namespace of the release [default: that of the context, else privatelink-prober].
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    namespace: Option<String>,
+
+    /// Context of the kubeconfig [default: the current one].
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    context: Option<String>,
+
+    /// Service of the observer.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "privatelink-prober-observer",
+        help_heading = "Cluster"
+    )]
+    observer: String,
+
+    /// Ask every agent instead of the observer.
+    #[arg(long, help_heading = "Cluster")]
+    from_agents: bool,
+
+    /// Only this target, by its name or its host.
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+
+    /// Only these nodes: `pool=apps,zone=westeurope-1`; also node, region, subnet, image, instanceType.
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<Selector>,
+
+    /// Only what began, or was well again, within this time: `2h`.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    since: Option<Duration>,
+
+    /// May public access be turned off? Judges the addresses of every private target on every node, on
+    /// every path, over the window.
+    #[arg(long, help_heading = "Gate")]
+    gate: bool,
+
+    /// How far back the gate looks.
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration, default_value = "24h",
+        requires = "gate", help_heading = "Gate"
+    )]
+    window: Duration,
+
+    /// Excuse nodes that can have no agent, or have none.
+    #[arg(long, requires = "gate", help_heading = "Gate")]
+    allow_uncovered: bool,
+
+    /// How to print.
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Output,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Patterns, and a matrix of targets and nodes.
+    #[default]
+    Table,
+    /// Everything, as JSON.
+    Json,
+    /// For a change ticket or a chat.
+    Markdown,
+    /// One file that loads nothing, for a change ticket.
+    Html,
+}
+
+/// Nobody answered.
+#[derive(Debug)]
+struct NoAnswer {
+    context: String,
+    namespaces: Vec<String>,
+    source: NotAnswered,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "neither an observer nor an agent answers in {} (context {}); name the namespace of the release \
+             with --namespace",
+            self.namespaces.join(" or "),
+            self.context
+        )
+    }
+}
+
+impl std::error::Error for NoAnswer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
+    let ReportArgs {
+        namespace,
+        context,
+        observer,
+        from_agents,
+        target,
+        selector,
+        since,
+        gate,
+        window,
+        allow_uncovered,
+        output,
+    } = args;
+    let now = Moment::from(SystemTime::now());
+    let query = Query {
+        target,
+        selector: selector.unwrap_or_default(),
+        since: since.map(|since| now.before(since)),
+        gate: gate.then(|| GateQuery {
+            window_seconds: window.as_secs(),
+            allow_uncovered,
+            ..GateQuery::default()
+        }),
+    };
+    let report = runtime()?.block_on(async {
+        let caller = Caller::connect(context.as_deref(), namespace.as_deref()).await?;
+        let mut namespaces = vec![caller.namespace.clone()];
+        if namespace.is_none() && caller.namespace != NAMESPACE {
+            namespaces.push(NAMESPACE.to_owned());
+        }
+        let observer = (!from_agents).then_some(&*observer);
+        answered(&caller, namespaces, observer, &query).await
+    })?;
+    print(&report, output)?;
+    let code = report.gate.map_or(EXIT_OK, |gate| gate.exit_code);
+    Ok(code.into())
+}
+
+/// The report of the first namespace in which somebody answers.
+async fn answered(
+    caller: &Caller,
+    namespaces: Vec<String>,
+    observer: Option<&str>,
+    query: &Query,
+) -> Result<FleetReport, Failure> {
+    let mut absent = None;
+    for namespace in &namespaces {
+        let caller = caller.clone().in_namespace(namespace);
+        if let Some(service) = observer {
+            match caller.ask_observer(service, &query.to_url()).await {
+                Ok(report) => return Ok(report),
+                Err(error @ NotAnswered::Absent { .. }) => absent = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match from_agents(&caller, query).await {
+            Ok(report) => return Ok(report),
+            Err(error @ NotAnswered::Absent { .. }) => {
+                absent.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let source = absent.ok_or("there is no namespace to look in")?;
+    Err(Box::new(NoAnswer {
+        context: caller.context.clone(),
+        namespaces,
+        source,
+    }))
+}
+
+async fn from_agents(caller: &Caller, query: &Query) -> Result<FleetReport, NotAnswered> {
+    let mut progress: Option<Progress> = None;
+    let asked = |done: usize, all: usize| match &mut progress {
+        Some(progress) if done > 0 => progress.step("agents"),
+        _ => {
+            if !stderr().is_terminal() {
+                // A log shows that the observer was not asked, or did not answer.
+                anstream::eprintln!("asking {all} agents one by one");
+            }
+            progress = Some(Progress::asking(all));
+        }
+    };
+    let fleet = caller.ask_agents(RELEASE, asked).await?;
+    drop(progress);
+    let mut report = fleet.report(query, SystemTime::now().into());
+    report.answered_by = AnsweredBy {
+        source: "agents".to_owned(),
+        name: caller.context.clone(),
+        version: VERSION.to_owned(),
+    };
+    Ok(report)
+}
+
+fn print(report: &FleetReport, output: Output) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    match output {
+        Output::Table => terminal(&mut out, report, terminal_width())?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            writeln!(out)?;
+        }
+        Output::Markdown => write!(out, "{}", markdown(report))?,
+        Output::Html => writeln!(out, "{}", document(report))?,
+    }
+    Ok(())
+}
