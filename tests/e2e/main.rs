@@ -8,6 +8,7 @@ mod azure;
 mod cluster;
 mod command;
 mod faults;
+mod fleet;
 mod footprint;
 mod harness;
 mod host_network;

@@ -1,7 +1,7 @@
 //! Observer: finds what the cluster uses, lets teams declare more, and disturbs nothing when it or the API
 //! server is away.
 
-mod leader;
+pub(crate) mod leader;
 mod rights;
 mod secrets;
 mod targets;
@@ -93,9 +93,9 @@ fn install(world: &mut World, observer: &Value) {
 
 /// One replica's pod.
 #[derive(Clone, Debug)]
-struct Replica {
-    pod: String,
-    address: SocketAddr,
+pub(crate) struct Replica {
+    pub(crate) pod: String,
+    pub(crate) address: SocketAddr,
 }
 
 impl Replica {
@@ -106,7 +106,7 @@ impl Replica {
         }
     }
 
-    fn leads(&self) -> Result<bool, String> {
+    pub(crate) fn leads(&self) -> Result<bool, String> {
         Ok(self
             .metrics()?
             .lines()
@@ -127,7 +127,7 @@ impl Replica {
 }
 
 /// The replicas that run.
-fn replicas() -> Vec<Replica> {
+pub(crate) fn replicas() -> Vec<Replica> {
     let component = "app.kubernetes.io/component=observer";
     let pods = kubectl_json(&["-n", NAMESPACE, "get", "pods", "-l", component]);
     let pods = pods["items"].as_array().expect("a list").iter();
@@ -144,7 +144,7 @@ fn replicas() -> Vec<Replica> {
 }
 
 /// The replica that leads, and the other one.
-fn leader_and_other() -> (Replica, Replica) {
+pub(crate) fn leader_and_other() -> (Replica, Replica) {
     let find = || {
         let replicas = replicas();
         let [one, other] = &replicas[..] else {

@@ -146,7 +146,7 @@ pub(super) fn leader_killed(world: &mut World) {
 }
 
 /// The process of the program in a pod.
-fn pid_of(pod: &str) -> String {
+pub(crate) fn pid_of(pod: &str) -> String {
     let pids = run(SHORT, "pgrep", &["-f", "privatelink-prober observe"]);
     let name = format!("POD_NAME={pod}");
     let is_its = |pid: &&str| {
