@@ -17,18 +17,46 @@ use crate::world::World;
 /// The installations whose rights the golden file lists: a name, and what is set.
 const INSTALLATIONS: &[(&str, &[&str])] = &[
     ("as it comes", &[]),
-    ("without discovery", &["observer.discovery.enabled=false"]),
-    ("without declared targets", &["observer.crd.enabled=false"]),
-    ("in one namespace", &["observer.namespaces={shop}"]),
+    (
+        "without discovery",
+        &["observer.discovery.enabled=false", NO_FLEET],
+    ),
+    (
+        "without declared targets",
+        &["observer.crd.enabled=false", NO_FLEET],
+    ),
+    (
+        "in one namespace",
+        &["observer.namespaces={shop}", NO_FLEET],
+    ),
+    (
+        "the fleet alone",
+        &[
+            "observer.discovery.enabled=false",
+            "observer.crd.enabled=false",
+        ],
+    ),
+    (
+        "the fleet alone, without events",
+        &[
+            "observer.discovery.enabled=false",
+            "observer.crd.enabled=false",
+            "observer.fleet.events=false",
+        ],
+    ),
     (
         "to find out the address of the cluster's DNS",
         &[
             "clusterDns=",
             "observer.discovery.enabled=false",
             "observer.crd.enabled=false",
+            NO_FLEET,
         ],
     ),
 ];
+
+/// Without reading the agents.
+const NO_FLEET: &str = "observer.fleet.enabled=false";
 
 pub(super) fn rights(world: &mut World) {
     let folder = world.folder("rights");
@@ -61,7 +89,7 @@ pub(super) fn rights(world: &mut World) {
             .map(|other| format!("observer.discovery.sources.{other}=false"))
             .collect();
         set.push(format!("observer.discovery.sources.{source}=true"));
-        set.push("observer.crd.enabled=false".to_owned());
+        set.extend(["observer.crd.enabled=false", NO_FLEET].map(str::to_owned));
         let set: Vec<&str> = set.iter().map(String::as_str).collect();
         text.push_str(&rights_of(&folder, &set));
     }
@@ -116,7 +144,8 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
     let mut text = String::new();
     let is_learning = set.contains(&"clusterDns=");
     let system = is_learning.then_some("kube-system");
-    for namespace in [NAMESPACE, SHOP].into_iter().chain(system) {
+    let events = (!set.contains(&NO_FLEET)).then_some("default");
+    for namespace in [NAMESPACE, SHOP].into_iter().chain(system).chain(events) {
         let bare = list("bare", namespace);
         let its = list(&format!("rights-{OBSERVER}"), namespace);
         for line in its.iter().filter(|line| !bare.contains(line)) {
