@@ -1,6 +1,8 @@
 //! Cli: the command line: what may be typed, and which part of the program does it.
 
 mod check;
+#[cfg(feature = "observer")]
+mod check_as;
 #[cfg(feature = "lab")]
 mod demo;
 pub mod flags;
@@ -9,6 +11,7 @@ mod node_name;
 #[cfg(feature = "observer")]
 mod observe;
 mod progress;
+mod relay;
 #[cfg(feature = "observer")]
 mod report;
 mod run;

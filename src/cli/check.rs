@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use super::flags::{HostFlags, Words};
 use super::progress::Progress;
+use super::relay;
 use super::shutdown::{StopSignal, wait_for_signal};
 use super::{EXIT_FAILING, EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
@@ -58,6 +59,10 @@ pub(super) struct CheckArgs {
 
     #[command(flatten)]
     flags: HostFlags,
+
+    #[cfg(feature = "observer")]
+    #[command(flatten)]
+    as_pod: super::check_as::AsPodArgs,
 
     /// How to print.
     #[arg(
@@ -106,10 +111,13 @@ pub(super) enum Output {
     Json,
     /// A line per target.
     Short,
+    /// All of these in one document, for `check --as`, which reads it in the container's log.
+    #[value(hide = true)]
+    Relay,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Warnings too.
     Warn,
     /// Failures alone.
@@ -151,6 +159,8 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
         config,
         target,
         flags,
+        #[cfg(feature = "observer")]
+        as_pod,
         output,
         watch,
         explain,
@@ -159,6 +169,10 @@ pub(super) fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(reason) = explain {
         writeln!(anstream::stdout(), "{}", explanation(&reason)?)?;
         return Ok(EXIT_OK.into());
+    }
+    #[cfg(feature = "observer")]
+    if let Some(pod) = &as_pod.pod {
+        return super::check_as::check_as(pod, &as_pod, &hosts, &flags, output, fail_on);
     }
     let plan = privatelink_config::for_check(&config, &hosts, &target, &flags.into())?;
     for warning in &plan.warnings {
@@ -329,21 +343,18 @@ impl Form {
         if watched && output != Output::Json {
             writeln!(out, "{}", millis_utc(now).unwrap_or_default())?;
         }
+        let report = || {
+            let given = std::env::var("NODE_NAME").ok();
+            Report::of_check(&node_name::or_hostname(given.as_deref()), began, probed())
+        };
         match output {
             Output::Table => tree::tree(out, probed(), terminal_width())?,
             Output::Short => tree::short(out, probed())?,
-            Output::Json => {
-                let given = std::env::var("NODE_NAME").ok();
-                let report =
-                    Report::of_check(&node_name::or_hostname(given.as_deref()), began, probed());
-                if watched {
-                    serde_json::to_writer(&mut *out, &report)?;
-                } else {
-                    serde_json::to_writer_pretty(&mut *out, &report)?;
-                }
-            }
+            Output::Json if watched => serde_json::to_writer(&mut *out, &report())?,
+            Output::Json => serde_json::to_writer_pretty(&mut *out, &report())?,
+            Output::Relay => relay::write(out, &report(), probed)?,
         }
-        if watched || output == Output::Json {
+        if watched || matches!(output, Output::Json | Output::Relay) {
             writeln!(out)?;
         }
         Ok(())
@@ -357,7 +368,7 @@ pub(super) fn terminal_width() -> Option<usize> {
     Some(columns.into())
 }
 
-fn warn(warning: &str) {
+pub(super) fn warn(warning: &str) {
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     anstream::eprintln!("{yellow}warning{yellow:#}: {warning}");
 }

@@ -124,6 +124,64 @@ impl From<HostFlags> for HostOptions {
     }
 }
 
+#[cfg(feature = "observer")]
+impl HostFlags {
+    /// What is typed to say the same.
+    pub(super) fn to_arguments(&self) -> Vec<String> {
+        // Exhaustive: a new flag must be passed on here.
+        let Self {
+            resolvers,
+            expect,
+            expected_cidrs,
+            classify_private,
+            classify_public,
+            private_zone,
+            server_name,
+            ca_files,
+            port,
+            protocol,
+            timeout,
+            http,
+            no_http,
+            ipv4_only,
+            ipv6_only,
+        } = self;
+        let lists = [
+            ("resolver", resolvers),
+            ("expected-cidr", expected_cidrs),
+            ("classify-private", classify_private),
+            ("classify-public", classify_public),
+            ("ca-file", ca_files),
+        ];
+        let values = [
+            ("expect", expect),
+            ("private-zone", private_zone),
+            ("server-name", server_name),
+            ("port", port),
+            ("protocol", protocol),
+            ("timeout", timeout),
+        ];
+        let switches = [
+            ("http", *http),
+            ("no-http", *no_http),
+            ("ipv4-only", *ipv4_only),
+            ("ipv6-only", *ipv6_only),
+        ];
+        let lists = lists
+            .into_iter()
+            .flat_map(|(name, list)| list.iter().map(move |value| (name, value)));
+        let values = values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let switches = switches.into_iter().filter(|(_, is_set)| *is_set);
+        lists
+            .chain(values)
+            .map(|(name, value)| format!("--{name}={value}"))
+            .chain(switches.map(|(name, _)| format!("--{name}")))
+            .collect()
+    }
+}
+
 /// A value that shells complete with these words. Any other text is let through: what reads it knows
 /// better why it is wrong, and which word is near.
 #[derive(Clone, Copy, Debug)]

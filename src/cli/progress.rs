@@ -70,8 +70,44 @@ impl Progress {
             done,
             ..
         } = self;
-        let line = format!("{prefix} {done}/{total} {what}");
+        let line = match total {
+            0 => format!("{prefix}: {what}"),
+            total => format!("{prefix} {done}/{total} {what}"),
+        };
         line.chars().take(columns.saturating_sub(1)).collect()
+    }
+}
+
+/// A line on standard error that says what is waited for, rewritten at each step and erased at the end. Where
+/// standard error is no terminal, each step is a line of its own, for a log.
+#[cfg(feature = "observer")]
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Without a number.
+    line: Progress,
+}
+
+#[cfg(feature = "observer")]
+impl Waiting {
+    /// For what `what` does.
+    pub(super) fn on(what: &str) -> Self {
+        Self {
+            line: Progress {
+                shown: stderr().is_terminal(),
+                prefix: what.to_owned(),
+                total: 0,
+                done: 0,
+            },
+        }
+    }
+
+    /// `step` is waited for now.
+    pub(super) fn step(&self, step: &str) {
+        if self.line.shown {
+            self.line.draw(step);
+        } else {
+            anstream::eprintln!("{}: {step}", self.line.prefix);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{EXIT_OK, Failure, runtime};
 const NAMESPACE: &str = "privatelink-prober";
 
 /// The pods of a release.
-const RELEASE: &str = "app.kubernetes.io/name=privatelink-prober";
+pub(super) const RELEASE: &str = "app.kubernetes.io/name=privatelink-prober";
 
 /// Print every node's view of every target: what failing nodes have in common, and the likely cause. With
 /// `--gate`: may public access be turned off?
@@ -159,16 +159,23 @@ pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
     };
     let report = runtime()?.block_on(async {
         let caller = Caller::connect(context.as_deref(), namespace.as_deref()).await?;
-        let mut namespaces = vec![caller.namespace.clone()];
-        if namespace.is_none() && caller.namespace != NAMESPACE {
-            namespaces.push(NAMESPACE.to_owned());
-        }
+        let namespaces = namespaces(&caller, namespace.as_deref());
         let observer = (!from_agents).then_some(&*observer);
         answered(&caller, namespaces, observer, &query).await
     })?;
     print(&report, output)?;
     let code = report.gate.map_or(EXIT_OK, |gate| gate.exit_code);
     Ok(code.into())
+}
+
+/// Where the release may be: in the namespace given, else in that of the context, else where the installation
+/// guide puts it.
+pub(super) fn namespaces(caller: &Caller, given: Option<&str>) -> Vec<String> {
+    let mut namespaces = vec![caller.namespace.clone()];
+    if given.is_none() && caller.namespace != NAMESPACE {
+        namespaces.push(NAMESPACE.to_owned());
+    }
+    namespaces
 }
 
 /// The report of the first namespace in which somebody answers.

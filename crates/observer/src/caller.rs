@@ -24,7 +24,7 @@ use crate::client::{ClientError, RequestCount, built};
 use crate::fleet::members::{AgentPod, Members, NodeObject, PodObject};
 
 /// How long one question may take.
-const ASK: Duration = Duration::from_secs(15);
+pub(crate) const ASK: Duration = Duration::from_secs(15);
 
 /// Agents that are asked at the same time, through the API server.
 const AT_ONCE: usize = 16;
@@ -38,7 +38,7 @@ const MOST: usize = 64 << 20;
 /// A cluster, with the rights of who asks.
 #[derive(Clone)]
 pub struct Caller {
-    client: Client,
+    pub(crate) client: Client,
     /// The context of the kubeconfig.
     pub context: String,
     /// The namespace of the release.
@@ -235,7 +235,8 @@ impl Caller {
         Ok(Members::listed(nodes, pods))
     }
 
-    async fn get(&self, what: &str, path: &str) -> Result<String, NotAnswered> {
+    /// The text at `path`.
+    pub(crate) async fn get(&self, what: &str, path: &str) -> Result<String, NotAnswered> {
         let request = Request::get(path).body(Vec::new());
         let request = request.map_err(|error| NotAnswered::Failed {
             what: what.to_owned(),
@@ -257,7 +258,11 @@ impl Caller {
 }
 
 /// Every object of a list, page by page.
-async fn all<K>(api: &Api<K>, what: &str, selector: Option<&str>) -> Result<Vec<K>, NotAnswered>
+pub(crate) async fn all<K>(
+    api: &Api<K>,
+    what: &str,
+    selector: Option<&str>,
+) -> Result<Vec<K>, NotAnswered>
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
@@ -278,7 +283,7 @@ where
     }
 }
 
-fn not_answered(what: &str, error: kube::Error) -> NotAnswered {
+pub(crate) fn not_answered(what: &str, error: kube::Error) -> NotAnswered {
     let what = what.to_owned();
     match error {
         kube::Error::Api(status) if matches!(status.code, 401 | 403) => NotAnswered::Forbidden {

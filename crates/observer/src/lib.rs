@@ -4,6 +4,7 @@
 //! Data goes one way: watch → index → publish. Every replica watches; the one that the election made
 //! leader writes. Nothing here is a precondition of probing: agents go on with what they read last.
 
+pub mod as_pod;
 pub mod caller;
 mod client;
 mod cluster_dns;
