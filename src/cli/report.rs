@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use privatelink_fleet::query::{GateQuery, Selector};
 use privatelink_fleet::report::AnsweredBy;
-use privatelink_fleet::{FleetReport, Moment, Query};
+use privatelink_fleet::{FleetQuery, FleetReport, Moment};
 use privatelink_observer::caller::{Caller, NotAnswered};
 use privatelink_report::fleet::{document, markdown, terminal};
 use privatelink_report::version::VERSION;
@@ -147,7 +147,7 @@ pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         output,
     } = args;
     let now = Moment::from(SystemTime::now());
-    let query = Query {
+    let query = FleetQuery {
         target,
         selector: selector.unwrap_or_default(),
         since: since.map(|since| now.before(since)),
@@ -183,7 +183,7 @@ async fn answered(
     caller: &Caller,
     namespaces: Vec<String>,
     observer: Option<&str>,
-    query: &Query,
+    query: &FleetQuery,
 ) -> Result<FleetReport, Failure> {
     let mut absent = None;
     for namespace in &namespaces {
@@ -211,7 +211,7 @@ async fn answered(
     }))
 }
 
-async fn from_agents(caller: &Caller, query: &Query) -> Result<FleetReport, NotAnswered> {
+async fn from_agents(caller: &Caller, query: &FleetQuery) -> Result<FleetReport, NotAnswered> {
     let mut progress: Option<Progress> = None;
     let asked = |done: usize, all: usize| match &mut progress {
         Some(progress) if done > 0 => progress.step("agents"),

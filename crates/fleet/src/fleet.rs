@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Coverage, History, Moment, Node, View, WhyUncovered};
+use crate::{Coverage, FleetHistory, Moment, Node, View, WhyUncovered};
 
 /// The nodes of a cluster with the latest view of each agent.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Fleet {
     /// Nodes that were not taken.
     nodes_left_off: usize,
     /// What is remembered.
-    history: History,
+    history: FleetHistory,
 }
 
 /// A node, and what was read of its agent.
@@ -91,7 +91,7 @@ impl Fleet {
     }
 
     /// A fleet without nodes that remembers what was restored.
-    pub fn remembering(history: History) -> Self {
+    pub fn remembering(history: FleetHistory) -> Self {
         Self {
             history,
             ..Self::default()
@@ -99,12 +99,12 @@ impl Fleet {
     }
 
     /// What is remembered.
-    pub const fn history(&self) -> &History {
+    pub const fn history(&self) -> &FleetHistory {
         &self.history
     }
 
     /// What is remembered, to be saved.
-    pub const fn history_mut(&mut self) -> &mut History {
+    pub const fn history_mut(&mut self) -> &mut FleetHistory {
         &mut self.history
     }
 

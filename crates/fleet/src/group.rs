@@ -11,7 +11,7 @@ use crate::fleet::Seen;
 use crate::report::{NodeGroup, Trouble};
 use crate::symptom::{self, PathScope};
 use crate::table::TargetNumbers;
-use crate::{Cell, Coverage, Moment, Node, Query, Target};
+use crate::{Cell, Coverage, FleetQuery, FleetTarget, Moment, Node};
 
 /// A target that does not pass: its number, and how it is judged; `None` where it was not lately.
 type Ill = (usize, Option<(Outcome, Reason)>, PathScope);
@@ -28,7 +28,7 @@ pub(crate) struct Groups<'a> {
 
 /// A target on all nodes, counted.
 pub(crate) struct Tally<'a> {
-    pub(crate) target: &'a Arc<Target>,
+    pub(crate) target: &'a Arc<FleetTarget>,
     pub(crate) nodes: u32,
     pub(crate) failing: u32,
     pub(crate) warning: u32,
@@ -55,7 +55,7 @@ pub(crate) enum Worst {
 
 impl<'a> Groups<'a> {
     /// Adds a node; what it is at worst. `None` where nothing of it is known.
-    pub(crate) fn add(&mut self, seen: Seen<'a>, query: &Query) -> Option<Worst> {
+    pub(crate) fn add(&mut self, seen: Seen<'a>, query: &FleetQuery) -> Option<Worst> {
         let view = seen.view?;
         let is_stale = matches!(seen.coverage, Coverage::Stale(_));
         let (mut row, mut since, mut passing) = (Vec::new(), Vec::new(), 0);
@@ -223,7 +223,7 @@ fn shared(nodes: &[&Node], all: &[&Node]) -> Vec<String> {
 }
 
 impl<'a> Tally<'a> {
-    fn new(target: &'a Arc<Target>) -> Self {
+    fn new(target: &'a Arc<FleetTarget>) -> Self {
         Self {
             target,
             nodes: 0,

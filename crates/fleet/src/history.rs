@@ -52,7 +52,7 @@ const SILENT: Duration = Duration::from_mins(2);
 
 /// What is remembered of all nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
+pub struct FleetHistory {
     pub(crate) paths: Paths,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeHistory>,
     pub(crate) departed: Vec<Departed>,
@@ -100,7 +100,7 @@ pub(crate) struct NodeHistory {
     is_saved_silent: bool,
 }
 
-impl History {
+impl FleetHistory {
     /// A history in which nothing is known, after one that could not be read.
     pub fn lost() -> Self {
         Self {

@@ -3,10 +3,10 @@
 use privatelink_verdict::catalogue::Usage;
 use privatelink_verdict::target::Users;
 
-use crate::report::UsersReport;
+use crate::report::UsersOfTargets;
 
 /// The users of several targets, summed by what they do with them.
-pub(crate) fn summed<'a>(users: impl Iterator<Item = &'a Users>) -> Vec<UsersReport> {
+pub(crate) fn summed<'a>(users: impl Iterator<Item = &'a Users>) -> Vec<UsersOfTargets> {
     let usages = [None, Some(Usage::Registries), Some(Usage::Volumes)];
     let mut sums = usages.map(|usage| Users {
         usage,
@@ -27,5 +27,5 @@ pub(crate) fn summed<'a>(users: impl Iterator<Item = &'a Users>) -> Vec<UsersRep
     let known = sums
         .iter()
         .filter(|sum| sum.workloads > 0 || !sum.examples.is_empty());
-    known.map(UsersReport::from).collect()
+    known.map(UsersOfTargets::from).collect()
 }

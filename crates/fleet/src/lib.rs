@@ -21,9 +21,9 @@ mod view;
 mod words;
 
 pub use self::fleet::Fleet;
-pub use self::history::History;
+pub use self::history::FleetHistory;
 pub use self::moment::Moment;
 pub use self::node::{Coverage, Node, Traits, WhyUncovered};
-pub use self::query::Query;
+pub use self::query::FleetQuery;
 pub use self::report::FleetReport;
-pub use self::view::{Cell, Interned, PathState, Target, View, ViewError};
+pub use self::view::{Cell, FleetTarget, Interned, PathState, View, ViewError};

@@ -7,11 +7,11 @@ use crate::gate;
 use crate::group::{Groups, Tally, Worst};
 use crate::pattern::{self, Pattern, SAMPLES};
 use crate::report::{
-    AnsweredBy, FleetReport, LeftOff, NodeCounts, PatternReport, StaleNode, TargetSummary,
-    UncoveredNodes, UsersReport,
+    AnsweredBy, FleetReport, LeftOff, NodeCounts, PatternReport, StaleNode, TargetOnNodes,
+    UncoveredNodes, UsersOfTargets,
 };
 use crate::table::Table;
-use crate::{Coverage, Fleet, Moment, Node, Query, WhyUncovered};
+use crate::{Coverage, Fleet, FleetQuery, Moment, Node, WhyUncovered};
 
 /// How many patterns a report holds.
 const MOST_PATTERNS: usize = 50;
@@ -24,7 +24,7 @@ const MOST_TARGETS: usize = 1_000;
 
 impl Fleet {
     /// The fleet at a moment, as far as `query` asks for it.
-    pub fn report(&self, query: &Query, now: Moment) -> FleetReport {
+    pub fn report(&self, query: &FleetQuery, now: Moment) -> FleetReport {
         let seen: Vec<Seen<'_>> = self.seen(now).collect();
         let all: Vec<&Node> = seen.iter().map(|seen| seen.node).collect();
         let mut groups = Groups::default();
@@ -71,7 +71,7 @@ impl Fleet {
         }
     }
 
-    fn is_asked_for(&self, pattern: &Pattern, query: &Query, now: Moment) -> bool {
+    fn is_asked_for(&self, pattern: &Pattern, query: &FleetQuery, now: Moment) -> bool {
         let mut targets = pattern.targets.iter();
         let takes_node = |name: &str| {
             let node = self.seen_node(name, now);
@@ -88,18 +88,18 @@ fn count(count: usize) -> u32 {
 }
 
 /// Every target that is asked for, in the order of their names.
-fn summaries(columns: &[Tally<'_>], query: &Query) -> Vec<TargetSummary> {
+fn summaries(columns: &[Tally<'_>], query: &FleetQuery) -> Vec<TargetOnNodes> {
     let asked = columns
         .iter()
         .filter(|tally| query.takes_target(&tally.target.name, &tally.target.host));
-    let mut summaries: Vec<TargetSummary> = asked.map(summary).collect();
+    let mut summaries: Vec<TargetOnNodes> = asked.map(summary).collect();
     summaries.sort_by(|a, b| a.target.cmp(&b.target));
     summaries
 }
 
-fn summary(tally: &Tally<'_>) -> TargetSummary {
+fn summary(tally: &Tally<'_>) -> TargetOnNodes {
     let target = tally.target;
-    TargetSummary {
+    TargetOnNodes {
         target: target.name.clone(),
         host: target.host.clone(),
         service: target.service.clone(),
@@ -109,7 +109,7 @@ fn summary(tally: &Tally<'_>) -> TargetSummary {
         not_judged: tally.not_judged,
         recovered: tally.recovered,
         reason: tally.reason().map(|reason| reason.to_string()),
-        users: target.users.as_ref().map(UsersReport::from),
+        users: target.users.as_ref().map(UsersOfTargets::from),
     }
 }
 

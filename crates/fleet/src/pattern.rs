@@ -15,11 +15,11 @@ use self::together::Draft;
 use crate::cause::{self, Cause, Circumstances};
 use crate::fleet::Seen;
 use crate::hurt;
-use crate::report::{PatternReport, UsersReport};
+use crate::report::{PatternReport, UsersOfTargets};
 use crate::scope::Scope;
 use crate::symptom::{PathScope, Symptom};
 use crate::table::Table;
-use crate::{Moment, Target};
+use crate::{FleetTarget, Moment};
 
 /// A pattern that began within this time may still be spreading.
 const SETTLED: Duration = Duration::from_mins(2);
@@ -55,7 +55,7 @@ pub struct Pattern {
     /// The place in words.
     pub place: String,
     /// The targets, in the order of their names.
-    pub targets: Vec<Arc<Target>>,
+    pub targets: Vec<Arc<FleetTarget>>,
     /// Whether these are all targets.
     pub is_every_target: bool,
     /// The primary reasons, the commonest first.
@@ -69,7 +69,7 @@ pub struct Pattern {
     /// How sure it is.
     pub confidence: Confidence,
     /// Whom it hurts.
-    pub hurts: Vec<UsersReport>,
+    pub hurts: Vec<UsersOfTargets>,
 }
 
 /// What failing nodes have in common, the worst first.

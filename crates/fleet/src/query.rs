@@ -16,7 +16,7 @@ use crate::{Moment, Node};
 /// What somebody asks of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Query {
+pub struct FleetQuery {
     /// Only this target, by its name or its host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -59,7 +59,7 @@ impl Default for GateQuery {
     }
 }
 
-impl Query {
+impl FleetQuery {
     /// Whether it is about the target of this name and host.
     pub fn takes_target(&self, name: &str, host: &str) -> bool {
         let asked = self.target.as_deref();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::GateReport;
 use crate::words::outcome;
-use crate::{Moment, Query};
+use crate::{FleetQuery, Moment};
 
 /// The fleet at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,11 +24,11 @@ pub struct FleetReport {
     pub answered_by: AnsweredBy,
     /// What was asked.
     #[serde(default)]
-    pub asked: Query,
+    pub asked: FleetQuery,
     /// The nodes, counted.
     pub nodes: NodeCounts,
     /// Every target, in the order of their names.
-    pub targets: Vec<TargetSummary>,
+    pub targets: Vec<TargetOnNodes>,
     /// What failing nodes have in common, the worst first.
     pub patterns: Vec<PatternReport>,
     /// Groups of nodes that agree on every target, the worst first; healthy ones last.
@@ -111,7 +111,7 @@ pub struct UncoveredNodes {
 /// A target on all selected nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TargetSummary {
+pub struct TargetOnNodes {
     /// Its name.
     pub target: String,
     /// Its host.
@@ -134,13 +134,13 @@ pub struct TargetSummary {
     pub reason: Option<String>,
     /// Who uses it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub users: Option<UsersReport>,
+    pub users: Option<UsersOfTargets>,
 }
 
 /// Who uses a target, or several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UsersReport {
+pub struct UsersOfTargets {
     /// `registries` for image pulls, `volumes` for mounts; else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
@@ -154,7 +154,7 @@ pub struct UsersReport {
     pub text: String,
 }
 
-impl From<&Users> for UsersReport {
+impl From<&Users> for UsersOfTargets {
     fn from(users: &Users) -> Self {
         Self {
             usage: users.usage.map(|usage| usage.as_str().to_owned()),
@@ -219,7 +219,7 @@ pub struct PatternReport {
     /// How sure the cause is: `high`, `medium`, `low`.
     pub confidence: String,
     /// Whom it hurts, by what they do with the targets.
-    pub hurts: Vec<UsersReport>,
+    pub hurts: Vec<UsersOfTargets>,
 }
 
 /// Nodes that agree on every target.

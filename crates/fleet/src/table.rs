@@ -12,7 +12,7 @@ use privatelink_verdict::verdict::Outcome;
 use crate::fleet::Seen;
 use crate::node_set::NodeSet;
 use crate::symptom::{self, PathScope, Symptom};
-use crate::{Cell, Moment, Node, Target, Traits, View};
+use crate::{Cell, FleetTarget, Moment, Node, Traits, View};
 
 /// A node that joined within this time neither supports a pattern nor breaks one: it may still be starting.
 pub(crate) const JUST_JOINED: Duration = Duration::from_mins(5);
@@ -36,7 +36,7 @@ pub(crate) struct Table<'a> {
 
 /// A target, and the nodes that judged it lately.
 pub(crate) struct Column<'a> {
-    pub(crate) target: &'a Arc<Target>,
+    pub(crate) target: &'a Arc<FleetTarget>,
     pub(crate) judged: NodeSet,
     /// Whether some node expects a private endpoint.
     pub(crate) is_private: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(target: &'a Arc<Target>, nodes: usize) -> Self {
+    fn new(target: &'a Arc<FleetTarget>, nodes: usize) -> Self {
         let known = catalogue::lookup(&target.host).and_then(|found| found.private_zone());
         Self {
             target,
@@ -218,7 +218,7 @@ impl<'a> Table<'a> {
 /// Numbers of targets, by their names, in the order in which they are met.
 #[derive(Default)]
 pub(crate) struct TargetNumbers<'a> {
-    known: Vec<&'a Arc<Target>>,
+    known: Vec<&'a Arc<FleetTarget>>,
     by_name: BTreeMap<&'a str, usize>,
     at_position: Vec<usize>,
 }
@@ -226,7 +226,7 @@ pub(crate) struct TargetNumbers<'a> {
 impl<'a> TargetNumbers<'a> {
     /// The number of the target at this position of a view. Views are in the same order, so it is nearly
     /// always the one that the view before had there.
-    pub(crate) fn of(&mut self, target: &'a Arc<Target>, position: usize) -> usize {
+    pub(crate) fn of(&mut self, target: &'a Arc<FleetTarget>, position: usize) -> usize {
         if let Some(guess) = self.at_position.get(position).copied() {
             let known = self.known[guess];
             if Arc::ptr_eq(known, target) || known.name == target.name {

@@ -31,7 +31,7 @@ pub struct View {
 
 /// A target as all nodes know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct FleetTarget {
     /// Its name.
     pub name: String,
     /// Its host.
@@ -46,7 +46,7 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// The target, shared by all nodes that know the same of it.
-    pub target: Arc<Target>,
+    pub target: Arc<FleetTarget>,
     /// Outcome and primary reason; `None` before the first probe.
     pub judged: Option<(Outcome, Reason)>,
     /// Since when outcome and reason are these.

@@ -16,7 +16,8 @@ use flate2::write::GzEncoder;
 use privatelink_fleet::history::Detail;
 use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, History, Moment, Node, PathState, Query, Target, Traits, View,
+    Cell, Coverage, Fleet, FleetHistory, FleetQuery, FleetTarget, Moment, Node, PathState, Traits,
+    View,
 };
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::reason::Reason;
@@ -64,11 +65,11 @@ const SERVICES: [(&str, &str); 4] = [
     ("container-registry", "azurecr.io"),
 ];
 
-fn targets() -> Vec<Arc<Target>> {
+fn targets() -> Vec<Arc<FleetTarget>> {
     let targets = (0..TARGETS).map(|n| {
         let (service, suffix) = SERVICES[n % SERVICES.len()];
         let host = format!("contoso-prod-{n:03}.{suffix}");
-        Arc::new(Target {
+        Arc::new(FleetTarget {
             name: host.clone(),
             host,
             service: service.to_owned(),
@@ -211,7 +212,7 @@ fn started(node: usize) -> Moment {
 
 fn view(
     node: usize,
-    targets: &[Arc<Target>],
+    targets: &[Arc<FleetTarget>],
     resolvers: &[Arc<str>; 2],
     situation: &dyn Situation,
 ) -> View {
@@ -250,7 +251,12 @@ fn fleet(situation: &dyn Situation) -> Fleet {
     fleet
 }
 
-fn fill(fleet: &mut Fleet, nodes: &[Node], targets: &[Arc<Target>], situation: &dyn Situation) {
+fn fill(
+    fleet: &mut Fleet,
+    nodes: &[Node],
+    targets: &[Arc<FleetTarget>],
+    situation: &dyn Situation,
+) {
     let resolvers = ["pod".into(), "node".into()];
     for (number, node) in nodes.iter().enumerate() {
         let view = view(number, targets, &resolvers, situation);
@@ -274,9 +280,9 @@ fn status(field: &str) -> usize {
 
 /// `most` is for a machine that does other things besides, without link-time optimisation.
 fn report(name: &str, fleet: &Fleet, gate: bool, most: Duration) {
-    let query = Query {
+    let query = FleetQuery {
         gate: gate.then(GateQuery::default),
-        ..Query::default()
+        ..FleetQuery::default()
     };
     let mut took = Duration::MAX;
     let mut text = String::new();
@@ -299,7 +305,7 @@ fn report(name: &str, fleet: &Fleet, gate: bool, most: Duration) {
 }
 
 /// The saved text in the first detail that fits, and its sizes.
-fn save(name: &str, history: &mut History) -> String {
+fn save(name: &str, history: &mut FleetHistory) -> String {
     for detail in Detail::ALL {
         let started = Instant::now();
         let text = history.save(*detail, NOW);
@@ -336,7 +342,7 @@ fn the_largest_fleet_fits_and_is_quick() {
     );
     let text = save("at rest", rest.history_mut());
     let started = Instant::now();
-    let restored = History::restore(&text, Some(NOW), NOW).expect("it is restored");
+    let restored = FleetHistory::restore(&text, Some(NOW), NOW).expect("it is restored");
     println!("restored in {:?}", started.elapsed());
     let remembering = Fleet::remembering(restored);
     assert_eq!(remembering.history().mark(NOW), None, "it is not saved yet");

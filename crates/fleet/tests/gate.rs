@@ -15,8 +15,8 @@ use privatelink_fleet::gate::{GateReport, WhyUnknown};
 use privatelink_fleet::history::Detail;
 use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, History, Moment, Node, PathState, Query, Target, Traits, View,
-    WhyUncovered,
+    Cell, Coverage, Fleet, FleetHistory, FleetQuery, FleetTarget, Moment, Node, PathState, Traits,
+    View, WhyUncovered,
 };
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::duration;
@@ -303,7 +303,7 @@ impl<'a> Play<'a> {
         let asked = &self.case.gate;
         let usual = GateQuery::default();
         let window = asked.window.map(|window| window.0);
-        let query = Query {
+        let query = FleetQuery {
             target: asked.target.clone(),
             selector: asked
                 .selector
@@ -316,7 +316,7 @@ impl<'a> Play<'a> {
                 allow_uncovered: asked.allow_uncovered,
                 unnamed_services: asked.unnamed_services,
             }),
-            ..Query::default()
+            ..FleetQuery::default()
         };
         let observer = self.observer.expect("an observer at the end");
         let report = observer.fleet.report(&query, self.now);
@@ -394,7 +394,7 @@ impl<'a> Play<'a> {
 
     fn new_observer(&self) -> Observer {
         let history = self.saved.as_ref().map(|(text, mark)| {
-            History::restore(text, *mark, self.now).unwrap_or_else(|_| History::lost())
+            FleetHistory::restore(text, *mark, self.now).unwrap_or_else(|_| FleetHistory::lost())
         });
         Observer {
             fleet: Fleet::remembering(history.unwrap_or_default()),
@@ -572,8 +572,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn target(name: &str) -> Target {
-        Target {
+    fn target(name: &str) -> FleetTarget {
+        FleetTarget {
             name: name.to_owned(),
             host: format!("{name}.vault.azure.net"),
             service: "key-vault".to_owned(),

@@ -14,8 +14,8 @@ use privatelink_fleet::cause::Cause;
 use privatelink_fleet::report::PatternReport;
 use privatelink_fleet::scope::Scope;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, FleetReport, Moment, Node, PathState, Query, Target, Traits, View,
-    WhyUncovered,
+    Cell, Coverage, Fleet, FleetQuery, FleetReport, FleetTarget, Moment, Node, PathState, Traits,
+    View, WhyUncovered,
 };
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::duration;
@@ -312,7 +312,7 @@ impl Case {
             .collect();
         fleet.set_nodes(nodes.clone(), NOW);
         let targets = self.targets.iter();
-        let targets: Vec<(Arc<Target>, &OneTarget)> =
+        let targets: Vec<(Arc<FleetTarget>, &OneTarget)> =
             targets.map(|one| (Arc::new(target(one)), one)).collect();
         for node in &nodes {
             let own = self.nodes.get(&*node.name);
@@ -328,7 +328,7 @@ impl Case {
             let heard = own.and_then(|own| own.heard.as_deref()).map_or(NOW, ago);
             assert!(fleet.set_view(&node.name, view(cells), heard));
         }
-        fleet.report(&Query::default(), NOW)
+        fleet.report(&FleetQuery::default(), NOW)
     }
 
     fn nodes_of(&self, name: &str, pool: &Pool) -> Vec<Node> {
@@ -360,7 +360,7 @@ impl Case {
         nodes.collect()
     }
 
-    fn cell(&self, node: &str, target: &Arc<Target>) -> Cell {
+    fn cell(&self, node: &str, target: &Arc<FleetTarget>) -> Cell {
         let is_public = target.name.starts_with("public");
         let well = if is_public {
             Class::Public
@@ -451,7 +451,7 @@ fn view(cells: Vec<Cell>) -> View {
 }
 
 /// What the names of targets mean: `kv-1` is a vault, and so on.
-fn target(one: &OneTarget) -> Target {
+fn target(one: &OneTarget) -> FleetTarget {
     let name = &one.name;
     let (kind, _) = name.split_once('-').expect("a kind and a number");
     let (suffix, service) = match kind {
@@ -469,7 +469,7 @@ fn target(one: &OneTarget) -> Target {
         namespaces: 1,
         examples: vec![format!("Deployment {name}/app")],
     });
-    Target {
+    FleetTarget {
         name: name.clone(),
         host: format!("{name}.{suffix}"),
         service: service.to_owned(),

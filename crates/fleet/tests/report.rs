@@ -7,8 +7,8 @@ use std::time::Duration;
 use privatelink_fleet::gate::Answer;
 use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, FleetReport, Moment, Node, PathState, Query, Target, Traits, View,
-    WhyUncovered,
+    Cell, Coverage, Fleet, FleetQuery, FleetReport, FleetTarget, Moment, Node, PathState, Traits,
+    View, WhyUncovered,
 };
 use privatelink_verdict::address::Class;
 use privatelink_verdict::reason::Reason;
@@ -51,7 +51,7 @@ fn cell(target: &str, judged: (Outcome, Reason), since: Moment) -> Cell {
         last_non_private: None,
     });
     Cell {
-        target: Arc::new(Target {
+        target: Arc::new(FleetTarget {
             name: target.to_owned(),
             host: format!("{target}.vault.azure.net"),
             service: "key-vault".to_owned(),
@@ -101,7 +101,7 @@ fn fleet() -> Fleet {
     fleet
 }
 
-fn report(fleet: &Fleet, query: &Query) -> FleetReport {
+fn report(fleet: &Fleet, query: &FleetQuery) -> FleetReport {
     let report = fleet.report(query, NOW);
     let text = serde_json::to_string(&report).expect("JSON");
     assert_eq!(
@@ -140,7 +140,7 @@ fn groups(report: &FleetReport) -> Vec<String> {
 
 #[test]
 fn nodes_that_agree_are_one_group_and_the_well_ones_come_last() {
-    let report = report(&fleet(), &Query::default());
+    let report = report(&fleet(), &FleetQuery::default());
     assert_eq!(
         groups(&report),
         [
@@ -171,9 +171,9 @@ fn nodes_that_agree_are_one_group_and_the_well_ones_come_last() {
 
 #[test]
 fn since_leaves_what_began_and_what_is_well_again() {
-    let query = Query {
+    let query = FleetQuery {
         since: Some(ago(60)),
-        ..Query::default()
+        ..FleetQuery::default()
     };
     let report = report(&fleet(), &query);
     assert_eq!(
@@ -189,9 +189,9 @@ fn since_leaves_what_began_and_what_is_well_again() {
 
 #[test]
 fn a_selector_leaves_its_nodes_and_the_patterns_that_touch_them() {
-    let query = Query {
+    let query = FleetQuery {
         selector: "pool=a,zone=1,zone=2".parse().expect("a selector"),
-        ..Query::default()
+        ..FleetQuery::default()
     };
     let report = report(&fleet(), &query);
     assert_eq!((report.nodes.all, report.nodes.selected), (8, 3));
@@ -208,9 +208,9 @@ fn a_selector_leaves_its_nodes_and_the_patterns_that_touch_them() {
 #[test]
 fn a_target_is_asked_for_by_its_name_or_its_host() {
     for target in ["kv", "KV.vault.azure.net"] {
-        let query = Query {
+        let query = FleetQuery {
             target: Some(target.to_owned()),
-            ..Query::default()
+            ..FleetQuery::default()
         };
         let report = report(&fleet(), &query);
         assert_eq!(report.targets.len(), 1);
@@ -240,7 +240,7 @@ fn silent_agents_are_shown_as_they_were_and_nodes_without_one_are_counted_by_why
         assert!(fleet.confirm_view(name, later));
     }
     fleet.note_silent("c-1", WhyUncovered::AgentSilent, later);
-    let report = fleet.report(&Query::default(), later);
+    let report = fleet.report(&FleetQuery::default(), later);
     assert_eq!(
         groups(&report).last().map(String::as_str),
         Some("b-3 (stale) [pool b, zone 1] public_fallback kv")
@@ -284,7 +284,7 @@ fn groups_are_bounded_and_what_is_left_off_is_counted() {
         });
         fleet.set_view(&node.name, view(cells.collect()), NOW);
     }
-    let report = report(&fleet, &Query::default());
+    let report = report(&fleet, &FleetQuery::default());
     assert_eq!(report.groups.len(), 100);
     assert_eq!(
         (report.left_off.groups, report.left_off.nodes_in_groups),
@@ -350,9 +350,9 @@ fn every_failure_is_in_a_pattern_and_every_pattern_is_about_failures() {
 }
 
 fn gate(fleet: &Fleet, now: Moment) -> Vec<String> {
-    let query = Query {
+    let query = FleetQuery {
         gate: Some(GateQuery::default()),
-        ..Query::default()
+        ..FleetQuery::default()
     };
     let gate = fleet.report(&query, now).gate.expect("the gate's answer");
     assert_eq!((gate.answer, gate.exit_code), (Answer::CannotTell, 3));

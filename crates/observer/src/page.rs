@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use maud::{DOCTYPE, Markup, html};
 use privatelink_discovery::{Discovered, DiscoveredTarget, Omitted, Source, Switch};
-use privatelink_fleet::Query;
+use privatelink_fleet::FleetQuery;
 use privatelink_fleet::query::GateQuery;
 use privatelink_report::fleet::section;
 use privatelink_report::time::{long_duration, millis_utc};
@@ -88,9 +88,9 @@ impl Observer {
 
     /// One picture of all nodes, where the agents are read.
     fn fleet_section(&self, now: SystemTime) -> Markup {
-        let query = Query {
+        let query = FleetQuery {
             gate: Some(GateQuery::default()),
-            ..Query::default()
+            ..FleetQuery::default()
         };
         let report = match self.own_fleet(&query, now) {
             Err(NoFleet::Off) => return html! {},

@@ -4,7 +4,7 @@ use privatelink_verdict::words;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
-use crate::report::UsersReport;
+use crate::report::UsersOfTargets;
 use crate::words::serde_words;
 
 words! {
@@ -86,7 +86,7 @@ pub struct Break {
     pub now: u32,
     /// Who uses it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub users: Option<UsersReport>,
+    pub users: Option<UsersOfTargets>,
     /// All of it in one sentence.
     pub sentence: String,
 }

@@ -8,22 +8,22 @@ use super::targets::targets;
 use super::{GateReport, WhyNotJudged, WhyUnknown, statement};
 use crate::fleet::Seen;
 use crate::history::{
-    COMPARED, GAP, GRACE, History, KEPT, NodeHistory, PathNumber, TargetNumber, Track,
+    COMPARED, FleetHistory, GAP, GRACE, KEPT, NodeHistory, PathNumber, TargetNumber, Track,
 };
 use crate::query::GateQuery;
-use crate::{Coverage, Moment, Query, Target};
+use crate::{Coverage, FleetQuery, FleetTarget, Moment};
 
 /// An agent has asked every path within this time of its start.
 const FIRST_ROUND: Duration = Duration::from_mins(5);
 
 /// What is judged, and when.
 pub(super) struct Case<'a> {
-    pub(super) history: &'a History,
+    pub(super) history: &'a FleetHistory,
     pub(super) asked: &'a GateQuery,
     pub(super) from: Moment,
     pub(super) now: Moment,
     /// The targets that are judged, by their names.
-    pub(super) targets: BTreeMap<&'a str, &'a Target>,
+    pub(super) targets: BTreeMap<&'a str, &'a FleetTarget>,
     pub(super) not_judged: BTreeMap<WhyNotJudged, Vec<&'a str>>,
     /// For each path its target's number if that is judged.
     of_path: Vec<Option<TargetNumber>>,
@@ -69,8 +69,8 @@ struct Life<'a> {
 /// May public access be turned off?
 pub(crate) fn judge<'a>(
     seen: &[Seen<'a>],
-    history: &'a History,
-    query: &'a Query,
+    history: &'a FleetHistory,
+    query: &'a FleetQuery,
     asked: &'a GateQuery,
     nodes_left_off: u32,
     now: Moment,
@@ -93,8 +93,8 @@ pub(crate) fn judge<'a>(
 impl<'a> Case<'a> {
     fn new(
         seen: &[Seen<'a>],
-        history: &'a History,
-        query: &Query,
+        history: &'a FleetHistory,
+        query: &FleetQuery,
         asked: &'a GateQuery,
         now: Moment,
     ) -> Self {

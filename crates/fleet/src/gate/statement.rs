@@ -6,7 +6,7 @@ use super::judging::Case;
 use super::{WhyNotJudged, WhyUnknown};
 use crate::history::PathNumber;
 use crate::pattern::SAMPLES;
-use crate::report::UsersReport;
+use crate::report::UsersOfTargets;
 
 /// How many names of targets are listed.
 const MOST_NAMES: usize = 100;
@@ -119,7 +119,7 @@ fn breaks_of(case: &Case<'_>, path: PathNumber, broken: &Broken<'_>) -> Break {
     let target = case.targets.get(&**name);
     let users = target
         .and_then(|target| target.users.as_ref())
-        .map(UsersReport::from);
+        .map(UsersOfTargets::from);
     let host = target.map_or(&**name, |target| &*target.host);
     let host_too = if host == &**name {
         String::new()

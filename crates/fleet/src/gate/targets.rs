@@ -7,20 +7,20 @@ use privatelink_verdict::target::Expectation;
 use super::WhyNotJudged;
 use crate::fleet::Seen;
 use crate::table::TargetNumbers;
-use crate::{History, Moment, Query, Target};
+use crate::{FleetHistory, FleetQuery, FleetTarget, Moment};
 
-type Judged<'a> = BTreeMap<&'a str, &'a Target>;
+type Judged<'a> = BTreeMap<&'a str, &'a FleetTarget>;
 
 /// The targets that are judged, and those that are not.
 pub(super) fn targets<'a>(
     seen: &[Seen<'a>],
-    history: &History,
-    query: &Query,
+    history: &FleetHistory,
+    query: &FleetQuery,
     from: Moment,
 ) -> (Judged<'a>, BTreeMap<WhyNotJudged, Vec<&'a str>>) {
     let mut numbers = TargetNumbers::default();
     // Each target, and the expectation that says most of it.
-    let mut known: Vec<(&Target, Expectation)> = Vec::new();
+    let mut known: Vec<(&FleetTarget, Expectation)> = Vec::new();
     for view in seen.iter().filter_map(|seen| seen.view) {
         for (position, cell) in view.cells.iter().enumerate() {
             let number = numbers.of(&cell.target, position);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GRACE, History, MOST_DEPARTED, NodeHistory};
+use super::{FleetHistory, GRACE, MOST_DEPARTED, NodeHistory};
 use crate::{Moment, Node};
 
 /// A node that left.
@@ -13,7 +13,7 @@ pub struct Departed {
     pub(crate) history: NodeHistory,
 }
 
-impl History {
+impl FleetHistory {
     /// Notes that a node has left. One that was well all its life is only counted.
     pub(super) fn depart(&mut self, name: Arc<str>, history: Option<NodeHistory>, now: Moment) {
         let Some(history) = history else {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{History, PathNumber, Paths, TargetNumber};
+use super::{FleetHistory, PathNumber, Paths, TargetNumber};
 
 /// As many numbers more than twice those in use may stand for nothing.
 const UNUSED: usize = 64;
 
-impl History {
+impl FleetHistory {
     /// Gives new numbers to what is in use, where most numbers are not.
     pub(super) fn renumber(&mut self) {
         let departed = self.departed.iter().map(|departed| &departed.history);

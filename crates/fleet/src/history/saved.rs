@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::read::Reader;
 use self::write::Writer;
-use super::{GAP, History, KEPT, MOST_ABSENCES, is_silent};
+use super::{FleetHistory, GAP, KEPT, MOST_ABSENCES, is_silent};
 use crate::Moment;
 
 /// The form that is written.
@@ -107,7 +107,7 @@ const AWAITED: u8 = 2;
 /// What stands for no moment: more steps after the text's own than any can be.
 const NONE: i64 = -9_999_999;
 
-impl History {
+impl FleetHistory {
     /// The history as a text. It counts as saved from now on; [`Self::mark`] says until when it holds.
     pub fn save(&mut self, detail: Detail, now: Moment) -> String {
         self.refresh_private();

@@ -6,7 +6,7 @@ use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::Outcome;
 
 use super::*;
-use crate::{Cell, PathState, Target, Traits};
+use crate::{Cell, FleetTarget, PathState, Traits};
 
 const NOW: Moment = Moment(1_796_000_000);
 
@@ -35,7 +35,7 @@ fn path(resolver: &str, class: Class, since: Moment) -> PathState {
 /// A view of private targets, whose first path is of this class.
 fn view(targets: &[&str], class: Class, since: Moment) -> View {
     let cells = targets.iter().map(|name| Cell {
-        target: Arc::new(Target {
+        target: Arc::new(FleetTarget {
             name: (*name).to_owned(),
             host: (*name).to_owned(),
             service: "custom".to_owned(),
@@ -68,8 +68,8 @@ fn well() -> View {
     )
 }
 
-fn history(names: &[&str]) -> History {
-    let mut history = History::default();
+fn history(names: &[&str]) -> FleetHistory {
+    let mut history = FleetHistory::default();
     let nodes: Vec<Node> = names.iter().map(|name| node(name)).collect();
     history.set_nodes(nodes.iter(), NOW);
     for name in names {
@@ -136,7 +136,7 @@ fn an_agent_that_falls_silent_is_saved_once() {
     let text = history.save(Detail::Minutes, later(3));
     history.confirm("a", later(4));
     assert_eq!(history.mark(later(4)), Some(later(4)));
-    let restored = History::restore(&text, Some(later(4)), later(5)).expect("a history");
+    let restored = FleetHistory::restore(&text, Some(later(4)), later(5)).expect("a history");
     assert_eq!(restored.nodes["a"].last, Some(later(4)));
     assert_eq!(restored.nodes["b"].last, Some(NOW));
     history.confirm("b", later(5));
@@ -167,13 +167,13 @@ fn what_is_restored_never_says_more_than_what_was_saved() {
         }
         for detail in Detail::ALL {
             let text = history.save(*detail, later(4));
-            let restored = History::restore(&text, None, later(4)).expect("a history");
+            let restored = FleetHistory::restore(&text, None, later(4)).expect("a history");
             says_no_more(&restored, &history);
         }
     }
 }
 
-fn says_no_more(restored: &History, saved: &History) {
+fn says_no_more(restored: &FleetHistory, saved: &FleetHistory) {
     for (name, after) in &restored.nodes {
         let before = &saved.nodes[name];
         assert!(after.last <= before.last);
@@ -209,7 +209,7 @@ fn says_no_more(restored: &History, saved: &History) {
 fn a_text_that_is_not_as_it_should_be_is_refused_with_a_reason() {
     let mut history = history(&["a", "b"]);
     let text = history.save(Detail::Minutes, NOW);
-    let restore = |text: &str| History::restore(text, None, NOW).map(|_| ());
+    let restore = |text: &str| FleetHistory::restore(text, None, NOW).map(|_| ());
     assert_eq!(restore(&text), Ok(()));
     assert_eq!(restore(""), Err(NotRestored::Unreadable));
     assert_eq!(restore("{}"), Err(NotRestored::Unreadable));
@@ -233,7 +233,7 @@ fn a_text_that_is_not_as_it_should_be_is_refused_with_a_reason() {
     }
     let long = text.replace("\"kv\"", &format!("\"{}\"", "k".repeat(300)));
     assert_eq!(restore(&long), Err(NotRestored::TooLarge));
-    let at = |now| History::restore(&text, None, now).map(|_| ());
+    let at = |now| FleetHistory::restore(&text, None, now).map(|_| ());
     let before = NOW.before(Duration::from_hours(1));
     assert_eq!(at(before), Err(NotRestored::FromTheFuture));
     assert_eq!(at(NOW.after(KEPT * 2)), Err(NotRestored::TooOld));
@@ -257,14 +257,14 @@ fn no_number_in_a_text_makes_reading_it_fail_otherwise() {
         for other in ["9999999999999999999", "-1", "999999", "0", "null", "\"\""] {
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
             // Whatever comes of it, it ends well.
-            drop(History::restore(&changed, None, later(1)));
+            drop(FleetHistory::restore(&changed, None, later(1)));
         }
     }
 }
 
 #[test]
 fn nodes_that_left_are_bounded_and_what_was_public_on_them_is_not_lost() {
-    let mut history = History::default();
+    let mut history = FleetHistory::default();
     let public = view(&["kv"], Class::Public, NOW.before(Duration::from_hours(50)));
     for n in 0..MOST_DEPARTED + 10 {
         let name = format!("n{n}");
@@ -338,7 +338,7 @@ fn what_is_private_all_the_time_is_known_to_be_after_weeks() {
     }
     assert!(history.was_private("kv", weeks));
     assert!(!history.is_changed(weeks));
-    let restored = History::restore(&text, history.mark(weeks), weeks).expect("a history");
+    let restored = FleetHistory::restore(&text, history.mark(weeks), weeks).expect("a history");
     assert!(restored.was_private("kv", weeks));
     let number = restored.paths.of_set(restored.nodes["a"].set)[0];
     let track = restored.nodes["a"]

@@ -8,7 +8,7 @@ use privatelink_verdict::duration;
 use privatelink_verdict::sanitize::quoted;
 use privatelink_verdict::suggest::did_you_mean;
 
-use super::{GateQuery, Query};
+use super::{FleetQuery, GateQuery};
 use crate::Moment;
 
 const KEYS: [&str; 6] = [
@@ -32,7 +32,7 @@ impl fmt::Display for BadQuery {
 
 impl std::error::Error for BadQuery {}
 
-impl Query {
+impl FleetQuery {
     /// What the query of a URL asks, at `now`. `window` or `allowUncovered` ask the gate too.
     pub fn from_url(query: &str, now: Moment) -> Result<Self, BadQuery> {
         let mut asked = Self::default();
@@ -121,16 +121,16 @@ mod tests {
     fn a_query_is_written_as_it_is_read() {
         let text = "target=kv%26co&selector=pool%3Da&since=2026-11-30T03%3A10%3A00Z&gate=true&window=3600s\
                     &allowUncovered=true";
-        let query = Query::from_url(text, NOW).expect("a query");
+        let query = FleetQuery::from_url(text, NOW).expect("a query");
         assert_eq!(query.to_url(), text);
         assert_eq!(query.target.as_deref(), Some("kv&co"));
-        assert_eq!(Query::from_url("", NOW), Ok(Query::default()));
-        assert_eq!(Query::default().to_url(), "");
+        assert_eq!(FleetQuery::from_url("", NOW), Ok(FleetQuery::default()));
+        assert_eq!(FleetQuery::default().to_url(), "");
     }
 
     #[test]
     fn times_may_be_written_as_how_long_ago() {
-        let query = Query::from_url("since=2h&window=24h", NOW).expect("a query");
+        let query = FleetQuery::from_url("since=2h&window=24h", NOW).expect("a query");
         assert_eq!(query.since, Some(NOW.before(Duration::from_hours(2))));
         assert_eq!(
             query.gate.expect("the gate").window(),
@@ -140,7 +140,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_with_what_was_probably_meant() {
-        let why = |query| Query::from_url(query, NOW).expect_err(query).to_string();
+        let why = |query| {
+            FleetQuery::from_url(query, NOW)
+                .expect_err(query)
+                .to_string()
+        };
         assert_eq!(
             why("tarket=a"),
             "`tarket` is not known: did you mean `target`?"

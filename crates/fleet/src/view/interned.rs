@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::Target;
+use super::FleetTarget;
 
 /// What the views of many nodes have in common.
 #[derive(Debug, Default)]
 pub struct Interned {
-    targets: HashSet<Arc<Target>>,
+    targets: HashSet<Arc<FleetTarget>>,
     texts: HashSet<Arc<str>>,
 }
 
@@ -20,7 +20,7 @@ impl Interned {
         self.texts.retain(|text| Arc::strong_count(text) > 1);
     }
 
-    pub(super) fn target(&mut self, target: Target) -> Arc<Target> {
+    pub(super) fn target(&mut self, target: FleetTarget) -> Arc<FleetTarget> {
         if let Some(known) = self.targets.get(&target) {
             return Arc::clone(known);
         }

@@ -11,7 +11,7 @@ use privatelink_verdict::target::{self, Expectation, Users};
 use privatelink_verdict::verdict::Outcome;
 use serde::Deserialize;
 
-use super::{Cell, Interned, PathState, Target, View};
+use super::{Cell, FleetTarget, Interned, PathState, View};
 use crate::Moment;
 
 /// Targets of one node. The configuration's own limit is lower unless it was raised on purpose.
@@ -61,12 +61,12 @@ struct Summary<'a> {
     config_hash: Cow<'a, str>,
     config_loaded: bool,
     #[serde(borrow)]
-    targets: Vec<TargetSummary<'a>>,
+    targets: Vec<TargetRow<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct TargetSummary<'a> {
+struct TargetRow<'a> {
     #[serde(borrow)]
     target: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -141,12 +141,12 @@ impl View {
     }
 }
 
-fn cell(summary: &TargetSummary<'_>, interned: &mut Interned) -> Result<Cell, ViewError> {
+fn cell(summary: &TargetRow<'_>, interned: &mut Interned) -> Result<Cell, ViewError> {
     let longest = target::Target::LONGEST_NAME;
     let name = text("name of a target", &summary.target, longest)?;
     let host = summary.host.as_deref().unwrap_or(name);
     let users = summary.users.as_ref().map(users).transpose()?;
-    let target = Target {
+    let target = FleetTarget {
         name: name.to_owned(),
         host: text("host of a target", host, longest)?.to_owned(),
         service: text("service", &summary.service, LONGEST_WORD)?.to_owned(),

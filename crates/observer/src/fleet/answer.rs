@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use privatelink_fleet::query::BadQuery;
 use privatelink_fleet::report::AnsweredBy;
-use privatelink_fleet::{FleetReport, Moment, Query};
+use privatelink_fleet::{FleetQuery, FleetReport, Moment};
 use privatelink_report::version::VERSION;
 
 use super::agent_client::{NoReply, Reply, ask};
@@ -41,7 +41,7 @@ pub enum NoFleet {
 
 impl Observer {
     /// The picture of the fleet as this replica reads it, if it leads.
-    pub fn own_fleet(&self, query: &Query, now: SystemTime) -> Result<FleetReport, NoFleet> {
+    pub fn own_fleet(&self, query: &FleetQuery, now: SystemTime) -> Result<FleetReport, NoFleet> {
         if self.options.release.is_none() {
             return Err(NoFleet::Off);
         }
@@ -68,7 +68,7 @@ impl Observer {
     /// The JSON of [`Self::own_fleet`], for the query of a URL.
     pub fn own_fleet_json(&self, query: &str) -> Result<Vec<u8>, NoFleet> {
         let now = SystemTime::now();
-        let query = Query::from_url(query, now.into())?;
+        let query = FleetQuery::from_url(query, now.into())?;
         let report = self.own_fleet(&query, now)?;
         serde_json::to_vec(&report).map_err(NoFleet::Unwritten)
     }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use privatelink_fleet::Moment;
-use privatelink_fleet::history::{Detail, History};
+use privatelink_fleet::history::{Detail, FleetHistory};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -60,7 +60,7 @@ impl HistoryStore {
 
     /// The history that was saved last; a new one where nothing was saved yet, or what was cannot be read. An
     /// error where the API server does not say.
-    pub(crate) async fn load(&mut self) -> Result<History, String> {
+    pub(crate) async fn load(&mut self) -> Result<FleetHistory, String> {
         let now = Moment::from(SystemTime::now());
         let read = timeout(CALL, self.config_maps.get(&self.name)).await;
         let read = read.map_err(|_| "the API server did not answer".to_owned())?;
@@ -68,14 +68,14 @@ impl HistoryStore {
         (self.saved, self.marked) = (None, None);
         let packed = config_map.binary_data.unwrap_or_default().remove(HISTORY);
         let Some(ByteString(packed)) = packed else {
-            return Ok(History::default());
+            return Ok(FleetHistory::default());
         };
         let mark = config_map.data.unwrap_or_default().remove(MARK);
         let mark = mark.and_then(|mark| mark.parse().ok());
         let restored = unpacked(&packed)
             .map_err(|error| error.to_string())
             .and_then(|text| {
-                let restored = History::restore(&text, mark, now);
+                let restored = FleetHistory::restore(&text, mark, now);
                 restored.map_err(|why| why.description().to_owned())
             });
         Ok(restored.unwrap_or_else(|error| {
@@ -84,7 +84,7 @@ impl HistoryStore {
                 error: &error,
             }
             .emit();
-            History::lost()
+            FleetHistory::lost()
         }))
     }
 
@@ -132,7 +132,7 @@ impl HistoryStore {
     }
 
     /// What is to be written now, if anything is.
-    pub(crate) fn due(&self, history: &mut History, now: Moment) -> Option<Due> {
+    pub(crate) fn due(&self, history: &mut FleetHistory, now: Moment) -> Option<Due> {
         let is_over = |last: Option<Instant>, pause| last.is_none_or(|at| at.elapsed() >= pause);
         if history.is_changed(now) {
             if !is_over(self.saved, BETWEEN_SAVES) {
@@ -157,7 +157,7 @@ pub(crate) enum Due {
 }
 
 /// The history in the most detail for which there is room.
-fn packed(history: &mut History, now: Moment) -> Option<Vec<u8>> {
+fn packed(history: &mut FleetHistory, now: Moment) -> Option<Vec<u8>> {
     Detail::ALL.iter().find_map(|detail| {
         let mut packer = GzEncoder::new(Vec::new(), Compression::default());
         packer

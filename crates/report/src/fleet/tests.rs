@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, FleetReport, Moment, Node, PathState, Query, Target, Traits, View,
-    WhyUncovered,
+    Cell, Coverage, Fleet, FleetQuery, FleetReport, FleetTarget, Moment, Node, PathState, Traits,
+    View, WhyUncovered,
 };
 use privatelink_verdict::address::Class;
 use privatelink_verdict::reason::Reason;
@@ -47,7 +47,7 @@ fn cell(name: &str, class: Class) -> Cell {
         ..Users::default()
     };
     Cell {
-        target: Arc::new(Target {
+        target: Arc::new(FleetTarget {
             name: name.to_owned(),
             host: name.to_owned(),
             service: "key-vault".to_owned(),
@@ -91,9 +91,9 @@ fn report() -> FleetReport {
         };
         assert!(fleet.set_view(node, view, NOW));
     }
-    let query = Query {
+    let query = FleetQuery {
         gate: Some(GateQuery::default()),
-        ..Query::default()
+        ..FleetQuery::default()
     };
     let mut report = fleet.report(&query, NOW);
     report.answered_by.source = "observer".to_owned();

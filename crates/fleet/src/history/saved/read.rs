@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{AWAITED, NON_PRIVATE, NONE, NotRestored, Saved, SavedNode, SavedTrack, moment};
 use crate::history::{
-    Departed, History, MOST_ABSENCES, MOST_DEPARTED, NodeHistory, PathNumber, Paths, SILENT, Track,
+    Departed, FleetHistory, MOST_ABSENCES, MOST_DEPARTED, NodeHistory, PathNumber, Paths, SILENT,
+    Track,
 };
 use crate::{Fleet, Moment, WhyUncovered};
 
@@ -102,7 +103,7 @@ impl<'a> Reader<'a> {
         Ok(numbers)
     }
 
-    pub(super) fn history(mut self) -> Result<History, NotRestored> {
+    pub(super) fn history(mut self) -> Result<FleetHistory, NotRestored> {
         let saved = self.saved;
         let some = |seconds: u32| (seconds > 0).then_some(Moment(seconds));
         let mut nodes = BTreeMap::new();
@@ -139,7 +140,7 @@ impl<'a> Reader<'a> {
             .absences
             .iter()
             .map(|(from, until)| (Moment(*from), Moment(*until)));
-        Ok(History {
+        Ok(FleetHistory {
             paths: self.paths,
             nodes,
             departed,

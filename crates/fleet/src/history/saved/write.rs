@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{AWAITED, NON_PRIVATE, NONE, Saved, SavedNode, SavedTrack, VERSION, moment};
-use crate::history::{History, NodeHistory, PathNumber, Track};
+use crate::history::{FleetHistory, NodeHistory, PathNumber, Track};
 use crate::{Moment, WhyUncovered};
 
 pub(super) struct Writer<'a> {
-    history: &'a History,
+    history: &'a FleetHistory,
     as_of: Moment,
     step: i64,
     /// The saved number of each path of a target that is or was private.
@@ -19,7 +19,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(history: &'a History, as_of: Moment, step: i64) -> Self {
+    pub(super) fn new(history: &'a FleetHistory, as_of: Moment, step: i64) -> Self {
         let departed = history.departed.iter().map(|departed| &departed.history);
         let mut used: Vec<usize> = history
             .nodes
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn saved(&self) -> Saved {
-        let History { paths, private, .. } = self.history;
+        let FleetHistory { paths, private, .. } = self.history;
         // Targets keep their numbers, and those that are not needed have no name.
         let target = |(number, name): (usize, &Arc<str>)| {
             let is_private =
