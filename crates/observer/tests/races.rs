@@ -5,6 +5,8 @@
 //! a version, so that nothing but the election keeps the two apart. Who held the lease and who wrote is taken
 //! from the history that the API server tells.
 
+// Without this feature there is no API server to race at.
+#![cfg(feature = "cluster")]
 #![expect(
     clippy::print_stdout,
     reason = "how the races went is for whoever reads the run"
