@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 
 use super::world::World;
-use super::{faults, fleet, footprint, host_network, install, life, monitoring, observer, paths};
+use super::{
+    check_as, faults, fleet, footprint, host_network, install, life, monitoring, observer, paths,
+};
 
 /// A test: its name, and what panics when it does not hold.
 pub(crate) type Test = (&'static str, fn(&mut World));
@@ -66,12 +68,14 @@ fn tests() -> impl Iterator<Item = Test> {
         install::TESTS,
         paths::TESTS,
         monitoring::TESTS,
+        check_as::AS_INSTALLED,
         fleet::TESTS,
         life::SIDE_BY_SIDE,
         paths::LATER,
         faults::TESTS,
         host_network::TESTS,
         life::ALL_HEALTHY,
+        check_as::TESTS,
         fleet::ALL_HEALTHY,
         faults::LATER,
         paths::LAST,

@@ -5,6 +5,7 @@
 //! cluster, runs this inside it and removes everything.
 
 mod azure;
+mod check_as;
 mod cluster;
 mod command;
 mod faults;
