@@ -46,7 +46,6 @@ const EXIT_USAGE: u8 = 2;
     after_help = "First steps:\n  \
         privatelink-prober demo                          a broken world to look at, on this machine alone\n  \
         privatelink-prober check kv.vault.azure.net      one probe now, from here\n  \
-        privatelink-prober report                        what every node of a cluster sees\n  \
         privatelink-prober services kv.vault.azure.net   what is known of a host\n  \
         privatelink-prober validate config.yaml          what a configuration means\n\n\
         Exit codes: 0 all pass or warn, 1 some target fails, 2 usage or configuration error; \
