@@ -223,9 +223,13 @@ async fn from_agents(caller: &Caller, query: &FleetQuery) -> Result<FleetReport,
             progress = Some(Progress::asking(all));
         }
     };
-    let fleet = caller.ask_agents(RELEASE, asked).await?;
+    let (fleet, may_list_nodes) = caller.ask_agents(RELEASE, asked).await?;
     drop(progress);
-    let mut report = fleet.report(query, SystemTime::now().into());
+    let mut query = query.clone();
+    if let Some(gate) = &mut query.gate {
+        gate.nodes_not_listed = !may_list_nodes;
+    }
+    let mut report = fleet.report(&query, SystemTime::now().into());
     report.answered_by = AnsweredBy {
         source: "agents".to_owned(),
         name: caller.context.clone(),

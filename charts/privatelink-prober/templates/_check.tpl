@@ -69,7 +69,7 @@ before an installation.
   - observer.serviceAccount.name: {{ include "privatelink-prober.observerAccount" $ }} is the agents' service account, which must have no rights; write another
 {{- end -}}
 {{- range .extraArgs -}}
-{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|discovered-per-namespace|learn-cluster-dns|watch-namespaces)(=|$)" . }}
+{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|discovered-per-namespace|learn-cluster-dns|watch-namespaces|release-pods|events|history)(=|$)" . }}
   - observer.extraArgs: {{ . }} is what the chart sets by itself, from the other values of observer; remove it
 {{- end -}}
 {{- end -}}

@@ -40,6 +40,8 @@ pub struct GateQuery {
     pub allow_uncovered: bool,
     /// How many services discovery saw that it could not name.
     pub unnamed_services: u32,
+    /// Whether the nodes of the cluster cannot be listed, so that those without an agent are not known.
+    pub nodes_not_listed: bool,
 }
 
 impl GateQuery {
@@ -55,6 +57,7 @@ impl Default for GateQuery {
             window_seconds: 24 * 3600,
             allow_uncovered: false,
             unnamed_services: 0,
+            nodes_not_listed: false,
         }
     }
 }

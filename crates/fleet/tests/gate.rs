@@ -169,6 +169,7 @@ struct Asked {
     selector: Option<String>,
     allow_uncovered: bool,
     unnamed_services: u32,
+    nodes_not_listed: bool,
 }
 
 fn usual_nodes() -> String {
@@ -315,6 +316,7 @@ impl<'a> Play<'a> {
                 window_seconds: window.map_or(usual.window_seconds, |window| window.as_secs()),
                 allow_uncovered: asked.allow_uncovered,
                 unnamed_services: asked.unnamed_services,
+                nodes_not_listed: asked.nodes_not_listed,
             }),
             ..FleetQuery::default()
         };

@@ -170,12 +170,12 @@ impl Caller {
     }
 
     /// The fleet, straight from every agent through the API server's proxy. `progress` is told how many of how
-    /// many have been asked.
+    /// many have been asked. With it, whether the caller may list the nodes.
     pub async fn ask_agents(
         &self,
         selector: &str,
         mut progress: impl FnMut(usize, usize),
-    ) -> Result<Fleet, NotAnswered> {
+    ) -> Result<(Fleet, bool), NotAnswered> {
         let members = self.members(selector).await?;
         let agents = members.agents();
         if agents.is_empty() {
@@ -213,7 +213,7 @@ impl Caller {
                 Err(why) => fleet.note_silent(&node, why, now()),
             }
         }
-        Ok(fleet)
+        Ok((fleet, members.is_known(true)))
     }
 
     async fn summary(&self, pod: &AgentPod) -> Result<String, NotAnswered> {

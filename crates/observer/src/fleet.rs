@@ -14,9 +14,9 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use privatelink_fleet::{Fleet, Interned, Moment, View, WhyUncovered};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use self::agent_client::{ASK, NoReply, Reply, ask};
+use self::agent_client::{ASK, NoReply, OF_AN_AGENT, Reply, ask};
 use self::history_store::HistoryStore;
 use self::members::{AgentPod, Nodes};
 use crate::Shared;
@@ -63,6 +63,8 @@ struct Agent {
     tag: Option<HeaderValue>,
     /// When it is asked next, unless a reply comes before and says when.
     due: Instant,
+    /// Whether a question to it has ended, well or not.
+    was_asked: bool,
 }
 
 /// Who was asked.
@@ -86,6 +88,8 @@ impl FleetReader {
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
         let mut looks = interval(LOOK);
+        // Those that were missed while another replica led are not made up for.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut look = 0u32;
         loop {
             if !self.leadership.is_leading() {
@@ -110,28 +114,35 @@ impl FleetReader {
     async fn rest(&mut self) {
         self.questions.shutdown().await;
         self.agents.clear();
+        self.shared.note_fleet_read(false);
         *self.shared.fleet() = Fleet::default();
         self.interned = Interned::default();
-        self.leadership.gained().await;
-        // Before anything is read: what an agent says is joined to what was known before.
         loop {
+            self.leadership.gained().await;
+            // Before anything is read: what an agent says is joined to what was known before.
             match self.store.load().await {
-                Ok(history) => {
+                Ok(history) if self.leadership.is_leading() => {
                     *self.shared.fleet() = Fleet::remembering(history);
                     return;
                 }
-                Err(error) => self.store.failed(&error),
+                Ok(_) => {}
+                Err(error) => {
+                    self.store.failed(&error);
+                    sleep(RETRY).await;
+                }
             }
-            sleep(RETRY).await;
         }
     }
 
     async fn save(&mut self) {
+        if !self.leadership.is_leading() {
+            return;
+        }
         let due = {
             let mut fleet = self.shared.fleet();
             self.store.due(fleet.history_mut(), now())
         };
-        if let Some(due) = due.filter(|_| self.leadership.is_leading())
+        if let Some(due) = due
             && !self.store.save(due).await
         {
             self.shared.fleet().history_mut().note_unsaved();
@@ -183,8 +194,9 @@ impl FleetReader {
                 node: Arc::clone(node),
                 uid: agent.pod.uid.clone(),
             };
-            self.questions
-                .spawn(async move { (question, ask(at, SUMMARY, tag.as_ref()).await) });
+            self.questions.spawn(async move {
+                (question, ask(at, SUMMARY, tag.as_ref(), OF_AN_AGENT).await)
+            });
         }
     }
 
@@ -240,6 +252,11 @@ impl FleetReader {
             fleet.note_silent(&node, why, now());
         }
         agent.due = next(&node, pause);
+        agent.was_asked = true;
+        drop(fleet);
+        if self.agents.values().all(|agent| agent.was_asked) {
+            self.shared.note_fleet_read(true);
+        }
     }
 }
 
@@ -250,6 +267,7 @@ impl Agent {
             pod,
             tag: None,
             due: Instant::now(),
+            was_asked: false,
         }
     }
 }

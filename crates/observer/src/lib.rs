@@ -121,7 +121,7 @@ struct Shared {
     rules: channel::Receiver<ObserverRules>,
 }
 
-/// No lock is held across an await, and none while another is taken.
+/// No lock is held across an await. Where two are held, `members` is taken before `fleet`.
 #[derive(Debug)]
 struct Inner {
     index: Mutex<Index>,
@@ -140,6 +140,8 @@ struct Inner {
     release: String,
     members: Mutex<Members>,
     fleet: Mutex<Fleet>,
+    /// Whether every agent was asked once since this replica leads.
+    is_fleet_read: AtomicBool,
     /// Events that were dropped because too many waited.
     events_dropped: AtomicU64,
 }
@@ -159,6 +161,7 @@ impl Shared {
                 release: options.release.clone().unwrap_or_default(),
                 members: Mutex::default(),
                 fleet: Mutex::default(),
+                is_fleet_read: AtomicBool::default(),
                 events_dropped: AtomicU64::default(),
             }),
             changed: Arc::default(),
@@ -208,6 +211,14 @@ impl Shared {
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
         locked(&self.inner.fleet)
+    }
+
+    fn is_fleet_read(&self) -> bool {
+        self.inner.is_fleet_read.load(Ordering::Relaxed)
+    }
+
+    fn note_fleet_read(&self, is_read: bool) {
+        self.inner.is_fleet_read.store(is_read, Ordering::Relaxed);
     }
 
     fn drop_event(&self) {

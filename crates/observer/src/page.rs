@@ -96,10 +96,15 @@ impl Observer {
             Err(NoFleet::Off) => return html! {},
             report => report,
         };
+        let holder = self.leadership.holder();
+        let leader = holder.split('_').next().unwrap_or_default();
         html! {
             h2 { "Nodes" }
             @match report {
                 Ok(report) => (section(&report)),
+                Err(NoFleet::NoLeader) if !leader.is_empty() => p.quiet {
+                    "The replica " strong { (leader) } " leads and reads the agents: its page shows the nodes."
+                },
                 Err(error) => p.notice { (error) },
             }
         }

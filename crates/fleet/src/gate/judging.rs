@@ -183,6 +183,9 @@ impl<'a> Case<'a> {
         if self.asked.unnamed_services > 0 {
             evidence.unclear_in_all(WhyUnknown::UnnamedServices, self.asked.unnamed_services);
         }
+        if self.asked.nodes_not_listed {
+            evidence.unclear_in_all(WhyUnknown::NodesNotListed, 0);
+        }
         if nodes_left_off > 0 {
             evidence.unclear_in_all(WhyUnknown::NodesLeftOff, nodes_left_off);
         }

@@ -58,7 +58,7 @@ unknowns! {
         means "The name was not answered for over five minutes within the window, so its addresses in that time are not known.",
         remedy "Wait until the window holds no gap, or ask with a shorter --window.";
     AgentYoung = "agent_young",
-        means "The agent runs for a shorter time than the window, and was away for over five minutes before.",
+        means "The agent has run for a shorter time than the window, and was away for over five minutes before.",
         remedy "Wait until it has run for the window, or ask with a shorter --window.";
     TargetYoung = "target_young",
         means "The target has been watched for a shorter time than the window.",
@@ -87,6 +87,9 @@ unknowns! {
     NodesLeftOff = "nodes_left_off",
         means "The cluster has more nodes than are kept.",
         remedy "Ask the agents of the other nodes directly.";
+    NodesNotListed = "nodes_not_listed",
+        means "The nodes of the cluster cannot be listed now, so those without an agent are not known.",
+        remedy "Give the observer the right to list and watch nodes (observer.namespaces takes it away), or excuse such nodes with --allow-uncovered.";
     UnnamedServices = "unnamed_services",
         means "The cluster uses services that discovery could not name, so no agent watches them.",
         remedy "Look at the observer's list of what it could not name, and write these hosts as targets.";
@@ -99,9 +102,12 @@ unknowns! {
 }
 
 impl WhyUnknown {
-    /// Whether `--allow-uncovered` excuses it: no agent can be there.
+    /// Whether `--allow-uncovered` excuses it: no agent can be there, or nobody can say where none is.
     pub(crate) const fn is_excusable(self) -> bool {
-        matches!(self, Self::NoAgent | Self::Windows | Self::Virtual)
+        matches!(
+            self,
+            Self::NoAgent | Self::Windows | Self::Virtual | Self::NodesNotListed
+        )
     }
 }
 

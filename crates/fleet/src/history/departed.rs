@@ -19,7 +19,9 @@ impl FleetHistory {
         let Some(history) = history else {
             return;
         };
-        let left = history.not_ready.unwrap_or(now);
+        // Of two moments the later: its agent may have answered while the node was not ready.
+        let not_ready = history.not_ready;
+        let left = not_ready.map_or(now, |at| at.max(history.last.unwrap_or(at)));
         let is_short = history
             .joined
             .is_some_and(|joined| left.since(joined) < GRACE);

@@ -81,6 +81,7 @@ impl FleetQuery {
             window_seconds,
             allow_uncovered,
             unnamed_services: _,
+            nodes_not_listed: _,
         }) = self.gate
         {
             url.append_pair("gate", "true");

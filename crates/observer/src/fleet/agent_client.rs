@@ -19,11 +19,26 @@ use tokio::time::timeout;
 /// How long a question may take, from the connection to the end of the reply.
 pub(crate) const ASK: Duration = Duration::from_secs(5);
 
-/// The largest reply as it is sent, in bytes.
-const MOST_SENT: usize = 4 << 20;
+/// The largest reply, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// As it is sent.
+    sent: usize,
+    /// When it is unpacked.
+    unpacked: u64,
+}
 
-/// The largest reply when it is unpacked, in bytes.
-const MOST_UNPACKED: u64 = 16 << 20;
+/// Of one of many agents.
+pub(crate) const OF_AN_AGENT: Bounds = Bounds {
+    sent: 1 << 20,
+    unpacked: 3 << 20,
+};
+
+/// Of the replica that leads, about all of them.
+pub(crate) const OF_THE_LEADER: Bounds = Bounds {
+    sent: 4 << 20,
+    unpacked: 16 << 20,
+};
 
 /// A reply.
 #[derive(Debug)]
@@ -67,12 +82,18 @@ pub(crate) async fn ask(
     at: SocketAddr,
     path: &str,
     tag: Option<&HeaderValue>,
+    bounds: Bounds,
 ) -> Result<Reply, NoReply> {
-    let asked = timeout(ASK, exchange(at, path, tag)).await;
+    let asked = timeout(ASK, exchange(at, path, tag, bounds)).await;
     asked.unwrap_or(Err(NoReply::Silent))
 }
 
-async fn exchange(at: SocketAddr, path: &str, tag: Option<&HeaderValue>) -> Result<Reply, NoReply> {
+async fn exchange(
+    at: SocketAddr,
+    path: &str,
+    tag: Option<&HeaderValue>,
+    bounds: Bounds,
+) -> Result<Reply, NoReply> {
     let stream = TcpStream::connect(at).await.map_err(NoReply::Connect)?;
     // The connection serves one question; what it takes is given back at once.
     let io = TokioIo::new(stream);
@@ -95,14 +116,14 @@ async fn exchange(at: SocketAddr, path: &str, tag: Option<&HeaderValue>) -> Resu
             StatusCode::OK => {}
             other => return Err(NoReply::Status(other)),
         }
-        let body = Limited::new(body, MOST_SENT).collect().await;
+        let body = Limited::new(body, bounds.sent).collect().await;
         let body = body.map_err(NoReply::Unreadable)?.to_bytes();
         let is_packed = head
             .headers
             .get(CONTENT_ENCODING)
             .is_some_and(|it| it == "gzip");
         let body = if is_packed {
-            unpacked(&body).map_err(|error| NoReply::Unreadable(error.into()))?
+            unpacked(&body, bounds.unpacked).map_err(|error| NoReply::Unreadable(error.into()))?
         } else {
             body.into()
         };
@@ -114,14 +135,14 @@ async fn exchange(at: SocketAddr, path: &str, tag: Option<&HeaderValue>) -> Resu
     reply
 }
 
-fn unpacked(body: &[u8]) -> io::Result<Vec<u8>> {
+fn unpacked(body: &[u8], most: u64) -> io::Result<Vec<u8>> {
     let mut unpacked = Vec::new();
-    let mut reader = GzDecoder::new(body).take(MOST_UNPACKED + 1);
+    let mut reader = GzDecoder::new(body).take(most + 1);
     reader.read_to_end(&mut unpacked)?;
-    if unpacked.len() as u64 > MOST_UNPACKED {
+    if unpacked.len() as u64 > most {
         return Err(io::Error::other(format!(
             "it is larger than {} MiB",
-            MOST_UNPACKED >> 20
+            most >> 20
         )));
     }
     Ok(unpacked)

@@ -4,7 +4,7 @@
 //! The name of an event is computed from what happened. A replica that begins to lead, and does not know
 //! what the one before said, says it under the same name, which the API server then has already.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use privatelink_fleet::Moment;
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::verdict::Outcome;
-use tokio::time::{interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::Shared;
 use crate::client::CALL;
@@ -37,6 +37,9 @@ const MOST_WAITING: usize = 1_000;
 
 /// Targets that an event names.
 const NAMED: usize = 3;
+
+/// The characters of the node's name that the name of an event begins with.
+const LONGEST_START: usize = 200;
 
 /// Events about nodes are in this namespace, as those of the kubelet are.
 const NAMESPACE: &str = "default";
@@ -92,6 +95,8 @@ impl Announcer {
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
         let mut rounds = interval(ROUND);
+        // Those that were missed while another replica led are not made up for.
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
             if !self.leadership.is_leading() {
@@ -100,29 +105,34 @@ impl Announcer {
                 self.leadership.gained().await;
                 continue;
             }
-            self.look();
+            // Before every agent was asked, what is missing need not be over.
+            if self.shared.is_fleet_read() {
+                self.look();
+            }
             self.tell().await;
         }
     }
 
     /// Finds out what is new.
     fn look(&mut self) {
-        let (now, unknown) = self.failures();
+        let (now, covered) = self.failures();
         let began = now
             .iter()
             .filter(|(key, _)| !self.failing.contains_key(*key));
         let began =
             began.map(|((node, reason), failure)| self.event(node, *reason, failure, false));
-        // Of a node whose agent is silent nobody knows whether the failure is over.
+        // Of a node whose agent is silent it is not known whether the failure is over; a node that is gone has
+        // no failures.
         let ended = self
             .failing
             .iter()
             .filter(|(key, _)| !now.contains_key(*key));
         let (kept, ended): (Vec<_>, Vec<_>) =
-            ended.partition(|((node, _), _)| unknown.contains(node));
+            ended.partition(|((node, _), _)| covered.get(node) == Some(&false));
         let ended = ended
             .into_iter()
-            .map(|((node, reason), failure)| self.event(node, *reason, failure, true));
+            .filter(|((node, _), _)| covered.contains_key(node));
+        let ended = ended.map(|((node, reason), failure)| self.event(node, *reason, failure, true));
         let news: Vec<Event> = began.chain(ended).collect();
         let kept: Vec<_> = kept
             .into_iter()
@@ -139,19 +149,20 @@ impl Announcer {
         }
     }
 
-    /// What fails now and was confirmed, and the nodes of which that is not known.
-    fn failures(&self) -> (Failures, Vec<Arc<str>>) {
+    /// What fails now and was confirmed, and of each node whether its agent says so now.
+    fn failures(&self) -> (Failures, HashMap<Arc<str>, bool>) {
         let mut failures = Failures::new();
-        let mut unknown = Vec::new();
+        let mut covered = HashMap::new();
         let members = self.shared.members();
         let fleet = self.shared.fleet();
         for seen in fleet.seen(SystemTime::now().into()) {
             let node = &seen.node.name;
             let view = seen.view.filter(|_| seen.is_covered());
-            let (Some(view), Some(uid)) = (view, members.uid(node)) else {
-                if members.uid(node).is_some() {
-                    unknown.push(Arc::clone(node));
-                }
+            let Some(uid) = members.uid(node) else {
+                continue;
+            };
+            covered.insert(Arc::clone(node), view.is_some());
+            let Some(view) = view else {
                 continue;
             };
             for cell in &view.cells {
@@ -175,13 +186,15 @@ impl Announcer {
                 }
             }
         }
-        (failures, unknown)
+        (failures, covered)
     }
 
     fn event(&self, node: &str, reason: Reason, failure: &Failure, is_over: bool) -> Event {
         let mut hasher = DefaultHasher::new();
         (&failure.uid, reason.as_str(), failure.since, is_over).hash(&mut hasher);
-        let name = format!("{node}.{:016x}", hasher.finish());
+        // A name has at most 253 characters, and node names have no others than these.
+        let start: String = node.chars().take(LONGEST_START).collect();
+        let name = format!("{start}.{:016x}", hasher.finish());
         let named = failure.named.join(", ");
         let others = failure.targets - failure.named.len();
         let targets = match others {
@@ -234,6 +247,11 @@ impl Announcer {
             let error = match written {
                 Ok(Ok(_)) => None,
                 Ok(Err(kube::Error::Api(status))) if status.code == 409 => None,
+                // Refused for what it says: it would be again.
+                Ok(Err(kube::Error::Api(status))) if matches!(status.code, 400 | 413 | 422) => {
+                    self.shared.drop_event();
+                    None
+                }
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some("the API server did not answer".to_owned()),
             };

@@ -3,13 +3,17 @@
 
 use std::time::SystemTime;
 
+use privatelink_discovery::Omission;
 use privatelink_fleet::query::BadQuery;
 use privatelink_fleet::report::AnsweredBy;
 use privatelink_fleet::{FleetQuery, FleetReport, Moment};
 use privatelink_report::version::VERSION;
 
-use super::agent_client::{NoReply, Reply, ask};
+use super::agent_client::{NoReply, OF_THE_LEADER, Reply, ask};
+use super::members::Nodes;
 use crate::Observer;
+use crate::source_state::SourceState;
+use crate::watch::Watched as _;
 
 /// Where a replica answers by itself alone.
 pub const OWN: &str = "/api/v1/fleet/own";
@@ -52,9 +56,11 @@ impl Observer {
         let mut query = query.clone();
         if let Some(gate) = &mut query.gate {
             gate.unnamed_services = self.unnamed_services();
+            let nodes = self.shared.states().of_kind(Nodes::NAME);
+            gate.nodes_not_listed = nodes.is_none_or(|nodes| nodes.state != SourceState::Ok);
         }
         let mut report = self.shared.fleet().report(&query, now);
-        if report.nodes.all == 0 {
+        if report.nodes.all == 0 || !self.shared.is_fleet_read() {
             return Err(NoFleet::NotReadYet);
         }
         report.answered_by = AnsweredBy {
@@ -85,17 +91,37 @@ impl Observer {
         let Some(at) = leader.filter(|_| pod != self.options.pod) else {
             return Err(NoFleet::NoLeader);
         };
-        match ask(at, &format!("{OWN}?{query}"), None).await {
+        match ask(at, &format!("{OWN}?{query}"), None, OF_THE_LEADER).await {
             Ok(Reply::Whole { body, .. }) => Ok(body),
             Ok(Reply::Unchanged) => Err(NoFleet::NoLeader),
             Err(error) => Err(leader_failed(pod, &error)),
         }
     }
 
-    /// Objects that use, or may use, a service that discovery cannot name.
+    /// Objects that use, or may use, a service that no agent watches because discovery cannot name it, or has no
+    /// room for it.
     fn unnamed_services(&self) -> u32 {
         let discovered = self.shared.discovered();
-        let objects = discovered.omitted.iter().map(|omitted| omitted.objects);
+        let hides_a_service = |omission: Omission| match omission {
+            Omission::NoName
+            | Omission::InSecret
+            | Omission::InEnvironment
+            | Omission::ServiceUnknown
+            | Omission::UnknownCloud
+            | Omission::TooMany
+            | Omission::NamespaceFull => true,
+            Omission::Placeholder
+            | Omission::NotAHost
+            | Omission::InvalidImage
+            | Omission::ClusterInternal
+            | Omission::NotAllowed
+            | Omission::PortNotAllowed
+            | Omission::Unused => false,
+        };
+        let omitted = discovered.omitted.iter();
+        let objects = omitted
+            .filter(|omitted| hides_a_service(omitted.omission))
+            .map(|omitted| omitted.objects);
         u32::try_from(objects.sum::<usize>()).unwrap_or(u32::MAX)
     }
 }

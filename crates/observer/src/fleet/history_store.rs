@@ -12,11 +12,13 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use privatelink_fleet::Moment;
 use privatelink_fleet::history::{Detail, FleetHistory};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::client::CALL;
 use crate::events::{HistoryNotRestored, HistoryNotSaved};
+
+const SILENT: &str = "the API server did not answer";
 
 /// The key of the history.
 const HISTORY: &str = "history.json.gz";
@@ -40,6 +42,9 @@ const UNPACKED: u64 = 64 << 20;
 pub(crate) struct HistoryStore {
     config_maps: Api<ConfigMap>,
     name: String,
+    /// The version of the `ConfigMap` that was read or written last. A write names it, so that one that comes
+    /// late does not take the place of another leader's.
+    version: Option<String>,
     /// When the whole, and when the mark, was written last.
     saved: Option<Instant>,
     marked: Option<Instant>,
@@ -52,6 +57,7 @@ impl HistoryStore {
         Self {
             config_maps,
             name: name.to_owned(),
+            version: None,
             saved: None,
             marked: None,
             is_failing: false,
@@ -63,9 +69,10 @@ impl HistoryStore {
     pub(crate) async fn load(&mut self) -> Result<FleetHistory, String> {
         let now = Moment::from(SystemTime::now());
         let read = timeout(CALL, self.config_maps.get(&self.name)).await;
-        let read = read.map_err(|_| "the API server did not answer".to_owned())?;
+        let read = read.map_err(|_| SILENT.to_owned())?;
         let config_map = read.map_err(|error| error.to_string())?;
         (self.saved, self.marked) = (None, None);
+        self.version = config_map.metadata.resource_version;
         let packed = config_map.binary_data.unwrap_or_default().remove(HISTORY);
         let Some(ByteString(packed)) = packed else {
             return Ok(FleetHistory::default());
@@ -100,14 +107,7 @@ impl HistoryStore {
             }
             Due::Mark(mark) => (json!({"data": {MARK: mark}}), false),
         };
-        let patch = Patch::Merge(&data);
-        let parameters = PatchParams::default();
-        let written = self.config_maps.patch(&self.name, &parameters, &patch);
-        let error = match timeout(CALL, written).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("the API server did not answer".to_owned()),
-        };
+        let error = self.write(data).await.err();
         let now = Some(Instant::now());
         self.marked = now;
         if is_whole {
@@ -121,6 +121,25 @@ impl HistoryStore {
         is_written
     }
 
+    async fn write(&mut self, mut data: Value) -> Result<(), String> {
+        if self.version.is_none() {
+            let read = timeout(CALL, self.config_maps.get_metadata(&self.name)).await;
+            let read = read.map_err(|_| SILENT.to_owned())?;
+            let metadata = read.map_err(|error| error.to_string())?.metadata;
+            self.version = metadata.resource_version;
+        }
+        // Whatever comes of the write, the version that it names is not the latest any more.
+        data["metadata"] = json!({"resourceVersion": self.version.take()});
+        let patch = Patch::Merge(&data);
+        let parameters = PatchParams::default();
+        let written = self.config_maps.patch(&self.name, &parameters, &patch);
+        let written = timeout(CALL, written).await;
+        let written = written.map_err(|_| SILENT.to_owned())?;
+        let config_map = written.map_err(|error| error.to_string())?;
+        self.version = config_map.metadata.resource_version;
+        Ok(())
+    }
+
     pub(crate) fn failed(&mut self, error: &str) {
         if !std::mem::replace(&mut self.is_failing, true) {
             HistoryNotSaved {
@@ -132,13 +151,18 @@ impl HistoryStore {
     }
 
     /// What is to be written now, if anything is.
-    pub(crate) fn due(&self, history: &mut FleetHistory, now: Moment) -> Option<Due> {
+    pub(crate) fn due(&mut self, history: &mut FleetHistory, now: Moment) -> Option<Due> {
         let is_over = |last: Option<Instant>, pause| last.is_none_or(|at| at.elapsed() >= pause);
         if history.is_changed(now) {
             if !is_over(self.saved, BETWEEN_SAVES) {
                 return None;
             }
-            let packed = packed(history, now)?;
+            let Some(packed) = packed(history, now) else {
+                history.note_unsaved();
+                let most = ROOM / 1024;
+                self.failed(&format!("it is larger than {most} KiB even to the day"));
+                return None;
+            };
             // With nobody's answer there is no moment until which it holds but its own.
             let mark = history.mark(now).map(|mark| mark.to_string());
             return Some(Due::Whole(packed, mark));
