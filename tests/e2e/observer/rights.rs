@@ -115,6 +115,9 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
         "templates/observer-rbac.yaml",
         "--set",
         "clusterDns=10.96.0.10",
+        // Without discovery and declared targets there must be one.
+        "--set",
+        "config.targets[0].host=kv-e2e.vault.azure.net",
     ];
     for value in set {
         arguments.extend(["--set", value]);
