@@ -28,15 +28,6 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// While every network is linked.
-pub(crate) const ALL_HEALTHY: &[Test] = &[
-    (
-        "the gate says yes after a window in which all was private, also when agents and observer start again",
-        bridged,
-    ),
-    ("the gate cannot tell while an agent is away", agent_away),
-];
-
 /// From a change until the observer has read it from the agents.
 const READ: Duration = Duration::from_secs(100);
 
@@ -172,36 +163,4 @@ fn gate_says_no(world: &mut World) {
     let (code, text) = reported(&["--gate", "--window", "1m"]);
     assert_eq!(code, 1);
     assert!(text.contains("Public access must stay on"), "{text}");
-}
-
-fn bridged(world: &mut World) {
-    world.healthy();
-    eventually(Duration::from_mins(6), || {
-        let (code, report) = as_json(&["--gate", "--window", "2m"])?;
-        same("exit code", &code, &0).map_err(|told| format!("{told}: {}", report["gate"]))
-    });
-    // The history is saved every two minutes where something changed, and its mark every minute.
-    super::command::sleep(Duration::from_secs(130));
-    let all = ["-n", NAMESPACE, "delete", "pods", "--all", "--wait=false"];
-    kubectl(&all);
-    eventually(Duration::from_mins(3), || {
-        let (code, report) = as_json(&["--gate", "--window", "2m"])?;
-        same("covered", &report["nodes"]["covered"], &2.into())?;
-        same("exit code", &code, &0).map_err(|told| format!("{told}: {}", report["gate"]))
-    });
-    let (_, text) = reported(&["--gate", "--window", "2m"]);
-    assert!(text.contains("Public access may be turned off"), "{text}");
-}
-
-fn agent_away(world: &mut World) {
-    world.healthy();
-    kubectl(&["taint", "node", BROKEN, "away=yes:NoExecute", "--overwrite"]);
-    let away = eventually(Duration::from_mins(6), || {
-        let (code, report) = as_json(&["--gate", "--window", "1m"])?;
-        same("exit code", &code, &3).map_err(|told| format!("{told}: {}", report["gate"]))?;
-        Ok(report["gate"].clone())
-    });
-    kubectl(&["taint", "node", BROKEN, "away-"]);
-    let (away, _) = away;
-    assert!(away["unknown"].to_string().contains(BROKEN), "{away}");
 }

@@ -76,7 +76,6 @@ fn tests() -> impl Iterator<Item = Test> {
         host_network::TESTS,
         life::ALL_HEALTHY,
         check_as::TESTS,
-        fleet::ALL_HEALTHY,
         faults::LATER,
         paths::LAST,
         life::TESTS,
