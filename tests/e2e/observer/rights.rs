@@ -17,46 +17,10 @@ use crate::world::World;
 /// The installations whose rights the golden file lists: a name, and what is set.
 const INSTALLATIONS: &[(&str, &[&str])] = &[
     ("as it comes", &[]),
-    (
-        "without discovery",
-        &["observer.discovery.enabled=false", NO_FLEET],
-    ),
-    (
-        "without declared targets",
-        &["observer.crd.enabled=false", NO_FLEET],
-    ),
-    (
-        "in one namespace",
-        &["observer.namespaces={shop}", NO_FLEET],
-    ),
-    (
-        "the fleet alone",
-        &[
-            "observer.discovery.enabled=false",
-            "observer.crd.enabled=false",
-        ],
-    ),
-    (
-        "the fleet alone, without events",
-        &[
-            "observer.discovery.enabled=false",
-            "observer.crd.enabled=false",
-            "observer.fleet.events=false",
-        ],
-    ),
-    (
-        "to find out the address of the cluster's DNS",
-        &[
-            "clusterDns=",
-            "observer.discovery.enabled=false",
-            "observer.crd.enabled=false",
-            NO_FLEET,
-        ],
-    ),
+    ("without discovery", &["observer.discovery.enabled=false"]),
+    ("without declared targets", &["observer.crd.enabled=false"]),
+    ("in one namespace", &["observer.namespaces={shop}"]),
 ];
-
-/// Without reading the agents.
-const NO_FLEET: &str = "observer.fleet.enabled=false";
 
 pub(super) fn rights(world: &mut World) {
     let folder = world.folder("rights");
@@ -89,7 +53,7 @@ pub(super) fn rights(world: &mut World) {
             .map(|other| format!("observer.discovery.sources.{other}=false"))
             .collect();
         set.push(format!("observer.discovery.sources.{source}=true"));
-        set.extend(["observer.crd.enabled=false", NO_FLEET].map(str::to_owned));
+        set.push("observer.crd.enabled=false".to_owned());
         let set: Vec<&str> = set.iter().map(String::as_str).collect();
         text.push_str(&rights_of(&folder, &set));
     }
@@ -115,9 +79,9 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
         "templates/observer-rbac.yaml",
         "--set",
         "clusterDns=10.96.0.10",
-        // Without discovery and declared targets there must be one.
+        // The rights of the fleet are in the tests of the chart.
         "--set",
-        "config.targets[0].host=kv-e2e.vault.azure.net",
+        "observer.fleet.enabled=false",
     ];
     for value in set {
         arguments.extend(["--set", value]);
@@ -145,10 +109,7 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
         lines
     };
     let mut text = String::new();
-    let is_learning = set.contains(&"clusterDns=");
-    let system = is_learning.then_some("kube-system");
-    let events = (!set.contains(&NO_FLEET)).then_some("default");
-    for namespace in [NAMESPACE, SHOP].into_iter().chain(system).chain(events) {
+    for namespace in [NAMESPACE, SHOP] {
         let bare = list("bare", namespace);
         let its = list(&format!("rights-{OBSERVER}"), namespace);
         for line in its.iter().filter(|line| !bare.contains(line)) {
