@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use privatelink_observer::as_pod::{
-    AsPodError, Comparison, Ended, Phase, PodName, Prepared, SeenReport,
+    AsPodError, Ended, Phase, PodComparison, PodName, Prepared, SeenReport,
 };
 use privatelink_observer::caller::Caller;
 use privatelink_verdict::sanitize::{acts, printable, sentence};
@@ -109,7 +109,7 @@ async fn finished(
     prepared: &Prepared,
     container: &str,
     limit: Duration,
-) -> Result<(Ended, Vec<(Comparison, String)>), Failure> {
+) -> Result<(Ended, Vec<(PodComparison, String)>), Failure> {
     let waiting = Waiting::on(&format!("{container} in {}", prepared.pod));
     let step = |phase: &Phase| waiting.step(&phase.to_string());
     let ended = prepared.ended(container, limit, step).await?;
@@ -192,7 +192,7 @@ fn print(
     prepared: &Prepared,
     output: Output,
     ended: &Ended,
-    compared: &[(Comparison, String)],
+    compared: &[(PodComparison, String)],
 ) -> Result<ExitCode, Failure> {
     let said = ended.log.lines().filter(|line| !line.starts_with('{'));
     for line in said {

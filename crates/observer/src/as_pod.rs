@@ -22,11 +22,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::agent::Agent;
-pub use self::comparison::{Comparison, PodNetwork, Seen, SeenReport};
+pub use self::comparison::{PodComparison, PodNetwork, SeenFrom, SeenReport};
 pub use self::container::Phase;
 use self::container::{ephemeral, phase_of};
 pub use self::error::AsPodError;
-pub use self::pod::Refusal;
+pub use self::pod::PodRefusal;
 use self::pod::{NodeObject, PodObject, Variable};
 use crate::caller::{ASK, Caller, NotAnswered, all, not_answered};
 

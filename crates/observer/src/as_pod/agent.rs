@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Prepared;
-use super::comparison::{Comparison, Seen, SeenReport};
+use super::comparison::{PodComparison, SeenFrom, SeenReport};
 use super::pod::{Container, PodObject};
 
 /// The port of an agent whose pod does not name one.
@@ -39,13 +39,13 @@ impl TargetName {
 
 impl Prepared {
     /// What the agent on the pod's node says of each target of `report`, beside it.
-    pub async fn compare(&self, report: &SeenReport) -> Vec<(Comparison, String)> {
+    pub async fn compare(&self, report: &SeenReport) -> Vec<(PodComparison, String)> {
         let names = self.agents_targets().await;
         let mut compared = Vec::new();
         for pod in &report.targets {
             let (comparison, agent) = match &names {
                 Some(names) => self.agents_view(names, pod).await,
-                None => (Comparison::NotAsked, None),
+                None => (PodComparison::NotAsked, None),
             };
             let agent = agent.unwrap_or_default();
             let sentence = comparison.sentence(&self.node, pod, &agent, self.network);
@@ -61,7 +61,11 @@ impl Prepared {
         Some(summary.targets)
     }
 
-    async fn agents_view(&self, names: &[TargetName], pod: &Seen) -> (Comparison, Option<Seen>) {
+    async fn agents_view(
+        &self,
+        names: &[TargetName],
+        pod: &SeenFrom,
+    ) -> (PodComparison, Option<SeenFrom>) {
         let same_host = names.iter().filter(|name| name.host() == pod.host);
         for name in same_host.take(SAME_HOST) {
             // The name is part of a path.
@@ -72,17 +76,17 @@ impl Prepared {
             let text = self.ask_agent(&format!("targets/{}", name.target)).await;
             let report = text.and_then(|text| serde_json::from_str::<SeenReport>(&text).ok());
             let Some(report) = report else {
-                return (Comparison::NotAsked, None);
+                return (PodComparison::NotAsked, None);
             };
             let seen = report
                 .targets
                 .into_iter()
                 .find(|seen| seen.port == pod.port);
             if let Some(agent) = seen {
-                return (Comparison::of(pod, &agent), Some(agent));
+                return (PodComparison::of(pod, &agent), Some(agent));
             }
         }
-        (Comparison::NoTarget, None)
+        (PodComparison::NoTarget, None)
     }
 
     /// What the agent on the pod's node answers, through the API server.

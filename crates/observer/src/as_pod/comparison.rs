@@ -12,13 +12,13 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 pub struct SeenReport {
     /// The targets.
-    pub targets: Vec<Seen>,
+    pub targets: Vec<SeenFrom>,
 }
 
 /// One target of it. Words are text, because the other side may be of a later version.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Seen {
+pub struct SeenFrom {
     /// The name.
     pub target: String,
     /// The host.
@@ -54,7 +54,7 @@ pub struct PodNetwork {
 
 /// Both sides of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum PodComparison {
     /// Both reach it.
     BothReach,
     /// Both fail for the same reason.
@@ -81,7 +81,7 @@ pub enum Comparison {
     NotAsked,
 }
 
-impl Comparison {
+impl PodComparison {
     /// Every comparison.
     pub const ALL: [Self; 12] = [
         Self::BothReach,
@@ -117,7 +117,7 @@ impl Comparison {
     }
 
     /// Compares what the pod saw with what the agent on its node saw last.
-    pub fn of(pod: &Seen, agent: &Seen) -> Self {
+    pub fn of(pod: &SeenFrom, agent: &SeenFrom) -> Self {
         if agent.outcome.is_none() {
             return Self::NotProbedYet;
         }
@@ -148,7 +148,13 @@ impl Comparison {
     }
 
     /// What it means, in one sentence.
-    pub fn sentence(self, node: &str, pod: &Seen, agent: &Seen, network: PodNetwork) -> String {
+    pub fn sentence(
+        self,
+        node: &str,
+        pod: &SeenFrom,
+        agent: &SeenFrom,
+        network: PodNetwork,
+    ) -> String {
         let agent_on = format!("the agent on {}", from_wire(node));
         let (seen, agents) = (pod.reason(), agent.reason());
         // What a pod in its node's network shares with its node is not what is between.
@@ -209,7 +215,7 @@ impl Comparison {
     }
 }
 
-impl Seen {
+impl SeenFrom {
     fn fails(&self) -> bool {
         self.outcome.as_deref() == Some(Outcome::Fail.as_str())
     }
@@ -259,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(reason: &str, stage: &str, addresses: &[(&str, &str)]) -> Seen {
+    fn seen(reason: &str, stage: &str, addresses: &[(&str, &str)]) -> SeenFrom {
         let outcome = match reason {
             "ok" => "pass",
             "dns_degraded" => "warn",
@@ -276,17 +282,17 @@ mod tests {
         .expect("a target")
     }
 
-    fn ok() -> Seen {
+    fn ok() -> SeenFrom {
         seen("ok", "none", &[("10.1.2.4", "private")])
     }
 
-    fn said(pod: &Seen, agent: &Seen, network: PodNetwork) -> String {
-        Comparison::of(pod, agent).sentence("node-b", pod, agent, network)
+    fn said(pod: &SeenFrom, agent: &SeenFrom, network: PodNetwork) -> String {
+        PodComparison::of(pod, agent).sentence("node-b", pod, agent, network)
     }
 
     #[test]
     fn each_pair_is_compared_as_its_facts_say() {
-        use Comparison::*;
+        use PodComparison::*;
         let private = [("10.1.2.4", "private")];
         let other = [("10.9.9.9", "private")];
         let public = [("198.51.100.4", "public")];
@@ -349,9 +355,13 @@ mod tests {
                 ok(),
                 OnlyPodFails,
             ),
-            (ok(), Seen::default(), NotProbedYet),
+            (ok(), SeenFrom::default(), NotProbedYet),
         ] {
-            assert_eq!(Comparison::of(&pod, &agent), expected, "{pod:?} {agent:?}");
+            assert_eq!(
+                PodComparison::of(&pod, &agent),
+                expected,
+                "{pod:?} {agent:?}"
+            );
         }
     }
 
@@ -393,14 +403,14 @@ mod tests {
     #[test]
     fn every_comparison_has_a_word_and_a_sentence_of_its_own() {
         let (pod, agent) = (ok(), ok());
-        let both = |one: Comparison| {
+        let both = |one: PodComparison| {
             (
                 one.as_str(),
                 one.sentence("node-b", &pod, &agent, PodNetwork::default()),
             )
         };
-        let words: BTreeSet<_> = Comparison::ALL.map(|one| both(one).0).into();
-        let sentences: BTreeSet<_> = Comparison::ALL.map(|one| both(one).1).into();
+        let words: BTreeSet<_> = PodComparison::ALL.map(|one| both(one).0).into();
+        let sentences: BTreeSet<_> = PodComparison::ALL.map(|one| both(one).1).into();
         assert_eq!((words.len(), sentences.len()), (12, 12));
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PodName;
 use super::container::Phase;
-use super::pod::Refusal;
+use super::pod::PodRefusal;
 use crate::caller::NotAnswered;
 
 /// Why there is no check as a pod.
@@ -26,7 +26,7 @@ pub enum AsPodError {
         /// The pod.
         pod: PodName,
         /// Why.
-        refusal: Refusal,
+        refusal: PodRefusal,
     },
     /// The caller has not the right.
     #[error(

@@ -132,7 +132,7 @@ pub(super) struct Why {
 
 /// Why no container can be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum PodRefusal {
     /// The image has no program for it.
     #[error("it is a Windows pod, and the check runs on Linux alone")]
     Windows,
@@ -156,7 +156,7 @@ impl Log for PodObject {}
 
 impl PodObject {
     /// Why no container can be added to it, as far as it says so itself.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<PodRefusal> {
         let selects = |value: &str| {
             let os = self.spec.node_selector.get("kubernetes.io/os");
             os.is_some_and(|os| os == value)
@@ -164,13 +164,13 @@ impl PodObject {
         let is_mirror = |annotations: &BTreeMap<_, _>| annotations.contains_key(MIRROR);
         let phase = self.status.phase.as_deref().unwrap_or("Unknown");
         if self.spec.os.as_ref().is_some_and(|os| os.name == "windows") || selects("windows") {
-            Some(Refusal::Windows)
+            Some(PodRefusal::Windows)
         } else if self.metadata.annotations.as_ref().is_some_and(is_mirror) {
-            Some(Refusal::Static)
+            Some(PodRefusal::Static)
         } else if self.metadata.deletion_timestamp.is_some() {
-            Some(Refusal::BeingDeleted)
+            Some(PodRefusal::BeingDeleted)
         } else if phase != "Running" || self.spec.node_name.is_none() {
-            Some(Refusal::NotRunning(sentence(phase).to_lowercase()))
+            Some(PodRefusal::NotRunning(sentence(phase).to_lowercase()))
         } else {
             None
         }
@@ -211,13 +211,13 @@ impl PodObject {
 
 impl NodeObject {
     /// Why no container can be added to a pod of it.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<PodRefusal> {
         let labels = self.metadata.labels.as_ref()?;
         let is = |key: &str, value: &str| labels.get(key).is_some_and(|label| label == value);
         if is("kubernetes.io/os", "windows") {
-            Some(Refusal::Windows)
+            Some(PodRefusal::Windows)
         } else {
-            is("type", "virtual-kubelet").then_some(Refusal::VirtualNode)
+            is("type", "virtual-kubelet").then_some(PodRefusal::VirtualNode)
         }
     }
 }
@@ -245,19 +245,19 @@ mod tests {
             json!({"nodeName": "a", "os": {"name": "windows"}}),
             json!({"nodeName": "a", "nodeSelector": {"kubernetes.io/os": "windows"}}),
         ] {
-            assert_eq!(running(&windows).refusal(), Some(Refusal::Windows));
+            assert_eq!(running(&windows).refusal(), Some(PodRefusal::Windows));
         }
         let mirror = json!({"annotations": {MIRROR: "hash"}});
         let run = json!({"phase": "Running"});
-        assert_eq!(pod(&on, &run, &mirror).refusal(), Some(Refusal::Static));
+        assert_eq!(pod(&on, &run, &mirror).refusal(), Some(PodRefusal::Static));
         let deleted = json!({"deletionTimestamp": "2026-11-03T08:00:00Z"});
         assert_eq!(
             pod(&on, &run, &deleted).refusal(),
-            Some(Refusal::BeingDeleted)
+            Some(PodRefusal::BeingDeleted)
         );
         for phase in ["Pending", "Succeeded", "Failed"] {
             let refusal = pod(&on, &json!({"phase": phase}), &json!({})).refusal();
-            assert_eq!(refusal, Some(Refusal::NotRunning(phase.to_lowercase())));
+            assert_eq!(refusal, Some(PodRefusal::NotRunning(phase.to_lowercase())));
         }
     }
 
@@ -271,11 +271,11 @@ mod tests {
         assert_eq!(refusal(json!({"kubernetes.io/os": "linux"})), None);
         assert_eq!(
             refusal(json!({"kubernetes.io/os": "windows"})),
-            Some(Refusal::Windows)
+            Some(PodRefusal::Windows)
         );
         assert_eq!(
             refusal(json!({"type": "virtual-kubelet"})),
-            Some(Refusal::VirtualNode)
+            Some(PodRefusal::VirtualNode)
         );
     }
 

@@ -328,11 +328,22 @@ async fn the_agent_of_the_pods_node_is_asked_by_the_host() {
     let timeout = target("kv.vault.azure.net", "connect_timeout", "fail", "connect");
     let mut report: SeenReport = serde_json::from_value(timeout).expect("a report");
     let compared = prepared.compare(&report).await;
-    assert_eq!(compared[0].0, Comparison::PodDropped, "{}", compared[0].1);
+    assert_eq!(
+        compared[0].0,
+        PodComparison::PodDropped,
+        "{}",
+        compared[0].1
+    );
     report.targets[0].host = "another.vault.azure.net".to_owned();
-    assert_eq!(prepared.compare(&report).await[0].0, Comparison::NoTarget);
+    assert_eq!(
+        prepared.compare(&report).await[0].0,
+        PodComparison::NoTarget
+    );
     cluster.lock().agent.clear();
-    assert_eq!(prepared.compare(&report).await[0].0, Comparison::NotAsked);
+    assert_eq!(
+        prepared.compare(&report).await[0].0,
+        PodComparison::NotAsked
+    );
 }
 
 #[tokio::test]
