@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::observation::{Observation, Resolution};
 
-/// Two answers that lie further apart leave a gap, in which nobody knows what applications got (section 7
-/// of the contract).
+/// Two answers that lie further apart leave a gap: what applications got in it is not known (section 7 of the
+/// contract).
 const GAP: Duration = Duration::from_mins(5);
 
 /// Where probes are so seldom that a single one which comes late would leave a gap, this many times the pause
@@ -94,7 +94,7 @@ impl Paths {
         let others = others.filter(|other| other.must_agree);
         let others = others.map(|other| (&other.resolution, other.checked_at));
         for (place, (resolution, at)) in std::iter::once(judged).chain(others).enumerate() {
-            // An agent that could not probe asked nobody.
+            // An agent that could not probe asked no resolver.
             if resolution.queries.is_empty() {
                 continue;
             }

@@ -16,7 +16,7 @@ use crate::world::World;
 
 /// The installations whose rights the golden file lists: a name, and what is set.
 const INSTALLATIONS: &[(&str, &[&str])] = &[
-    ("as it comes", &[]),
+    ("all but the fleet", &[]),
     ("without discovery", &["observer.discovery.enabled=false"]),
     ("without declared targets", &["observer.crd.enabled=false"]),
     ("in one namespace", &["observer.namespaces={shop}"]),
