@@ -72,3 +72,81 @@ fn the_agent_accepts_the_example_configuration() {
     let plan = plan.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(plan.resolvers.len(), 2);
 }
+
+#[test]
+fn the_mixin_has_every_rule_of_the_rule_file() {
+    let mixin = format!(
+        "local mixin = import '{ROOT}/deploy/mixin.libsonnet'; \
+         {{ alerts: mixin.prometheusAlerts.groups, records: mixin.prometheusRules.groups }}"
+    );
+    let output = run("jsonnet", &["--exec", &mixin], "");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    let mixin: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rules = |groups: &Value| -> Vec<Value> {
+        let groups = groups.as_array().expect("groups").iter();
+        let rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
+        rules.cloned().collect()
+    };
+    let all = rules(&yaml(&read("prometheus-rules.yaml"))["groups"]);
+    let (alerts, records) = all
+        .into_iter()
+        .partition::<Vec<_>, _>(|rule| rule["alert"].is_string());
+    assert_eq!(rules(&mixin["alerts"]), alerts);
+    assert_eq!(rules(&mixin["records"]), records);
+}
+
+#[test]
+fn the_terraform_module_is_well_formed() {
+    let module = format!("{ROOT}/deploy/azure/alerts.tf");
+    let output = run("hclfmt", &["-check", &module], "");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    // It also refuses what is not.
+    let broken = read("azure/alerts.tf").replacen("{\n", "\n", 1);
+    let output = run("hclfmt", &["-check"], &broken);
+    assert!(!output.status.success());
+}
+
+#[test]
+fn the_example_for_alertmanager_sends_each_alert_to_its_team() {
+    let example = format!("{ROOT}/deploy/alertmanager.yaml");
+    let output = run("amtool", &["check-config", &example], "");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    for (labels, receiver) in [
+        (
+            &["alertname=PrivateServiceResolvesPublicly", "owner=payments"][..],
+            "payments",
+        ),
+        (&["alertname=PrivateServiceTimesOut", "owner=shop"], "shop"),
+        (
+            &["alertname=PrivateServiceTimesOut", "owner=nobody"],
+            "platform",
+        ),
+        (&["alertname=PrivateServiceTimesOut"], "platform"),
+        (&["alertname=PrivateLinkNodeDnsDown"], "platform"),
+    ] {
+        let routes = ["config", "routes", "test", "--config.file", &example];
+        let output = run("amtool", &[&routes[..], labels].concat(), "");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said.trim(), receiver, "{labels:?}");
+    }
+}
+
+#[test]
+fn the_example_for_alertmanager_names_alerts_that_exist() {
+    let rules = read("prometheus-rules.yaml");
+    let example = read("alertmanager.yaml");
+    let words = example.split(|c: char| !c.is_ascii_alphanumeric());
+    let names: Vec<_> = words
+        .filter(|word| {
+            word.starts_with("Private")
+                && !["PrivateService", "PrivateLink", "PrivateLinkNode"].contains(word)
+        })
+        .collect();
+    assert!(names.len() > 3, "{names:?}");
+    for name in names {
+        assert!(rules.contains(&format!("- alert: {name}\n")), "{name}");
+    }
+}

@@ -102,11 +102,12 @@ fn a_repository_that_names_another_registry_gives_a_warning() {
 }
 
 #[test]
-fn a_runbook_without_an_address_gives_a_warning() {
+fn a_runbook_at_an_example_address_gives_a_warning() {
     let rule = |more: &str| format!("{MINIMAL}prometheusRule: {{enabled: true, {more}}}");
-    let warning = "WARNING: the alerts link to docs/runbook.md, which is no address";
+    let warning =
+        "WARNING: the alerts link to https://example.com/privatelink-prober/docs/runbook.md";
     assert!(notes("runbook", &rule("")).contains(warning));
-    let address = "runbookUrl: 'https://wiki.example.com/runbook'";
+    let address = "runbookUrl: 'https://wiki.contoso.com/runbook'";
     assert!(!notes("wiki", &rule(address)).contains("the alerts link to"));
     assert!(!notes("norules", MINIMAL).contains("the alerts link to"));
 }

@@ -48,7 +48,7 @@ fn dropped_packets(world: &mut World) {
         Ok(()),
         "no other target suffers"
     );
-    let alert = "PrivateServiceTimesOut node-b vault".to_owned();
+    let alert = "PrivateServiceTimesOut vault".to_owned();
     let prometheus = world.prometheus();
     eventually(Duration::from_secs(40), || {
         let alerts = prometheus.alerts()?;

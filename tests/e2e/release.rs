@@ -203,26 +203,37 @@ pub(crate) fn namespace(root_pem: &str) {
 
 /// The values of most tests: pods ask `cluster_dns`.
 pub(crate) fn values(cluster_dns: &str) -> Value {
-    // An alert that waits would make a test wait; the rest of the rule is what is tested.
+    // An alert that waits, or goes on, would make a test wait; the rest of the rule is what is tested.
     let mut rules: serde_json::Map<String, Value> = [
         "publicFallback",
+        "publicFallbackOnPool",
         "publicFallbackOnNode",
         "privateRecordMissing",
+        "dnsFails",
         "timeouts",
         "nameMismatch",
         "certificateExpiring",
         "resolversDisagree",
+        "flapping",
         "failing",
+        "dnsDown",
+        "nodeDnsDown",
+        "nodeTimesOut",
+        "nodeFails",
+        "failingEverywhere",
         "probeStale",
         "proberGone",
         "nodeWithoutProber",
         "proberAbsent",
         "reloadFailed",
+        "targetsRejected",
     ]
-    .map(|rule| (rule.to_owned(), json!({"for": "1s"})))
+    .map(|rule| (rule.to_owned(), json!({"for": "1s", "keepFiringFor": "0s"})))
     .into_iter()
     .collect();
     rules["timeouts"]["window"] = json!("30s");
+    // Reasons count for so long, which must be longer than a scrape.
+    rules["failing"]["for"] = json!("3s");
     json!({
         "image": {
             "registry": "localhost",

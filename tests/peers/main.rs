@@ -8,6 +8,7 @@
 mod agent;
 mod child;
 mod database;
+mod delivery;
 mod dns;
 mod failover;
 mod monitoring;

@@ -85,6 +85,7 @@ impl Observer {
         let fleet = self.shared.fleet();
         let mut nodes: BTreeMap<&str, u64> = BTreeMap::new();
         let mut failing: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut workloads: BTreeMap<&str, u64> = BTreeMap::new();
         for seen in fleet.seen(SystemTime::now().into()) {
             *nodes.entry(seen.coverage.as_str()).or_default() += 1;
             let traits = &seen.node.traits;
@@ -101,6 +102,11 @@ impl Observer {
             for cell in view.iter().flat_map(|view| &view.cells) {
                 let fails = matches!(cell.judged, Some((Outcome::Fail, _)));
                 *failing.entry(&cell.target.name).or_default() += u64::from(fails);
+                // Agents may know different lists while a change spreads.
+                if let Some(users) = &cell.target.users {
+                    let most = workloads.entry(&cell.target.name).or_default();
+                    *most = (*most).max(users.workloads);
+                }
             }
         }
         for state in Coverage::STATES {
@@ -112,9 +118,13 @@ impl Observer {
                 count(nodes),
             ));
         }
-        for (target, nodes) in failing {
-            let metric = ObserverMetric::FleetTargetsFailing;
-            samples.push(sample(metric, &[target], None, count(nodes)));
+        for (metric, counts) in [
+            (ObserverMetric::FleetTargetWorkloads, workloads),
+            (ObserverMetric::FleetTargetsFailing, failing),
+        ] {
+            for (target, counted) in counts {
+                samples.push(sample(metric, &[target], None, count(counted)));
+            }
         }
     }
 }

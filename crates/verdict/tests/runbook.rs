@@ -13,7 +13,7 @@ const RULES: &str = include_str!("../../../deploy/prometheus-rules.yaml");
 /// What they are made from, with those that are switched off by default.
 const TEMPLATE: &str = include_str!("../../../charts/privatelink-prober/templates/_rules.tpl");
 
-const AGENTS: &str = "alerts about the agents";
+const AGENTS: &str = "alerts about nodes and agents";
 
 const PARTS: [&str; 6] = [
     "**Means.**",
@@ -218,8 +218,9 @@ fn a_reason_that_an_azure_resource_causes_is_repaired_in_portal_cli_bicep_and_te
 
 #[test]
 fn the_rules_are_read_to_the_last_alert() {
-    let names = TEMPLATE.split("- alert: ").skip(1);
-    let names: Vec<_> = names.filter_map(|rule| rule.lines().next()).collect();
+    let names = TEMPLATE.split("\"name\" \"Private").skip(1);
+    let names = names.filter_map(|rule| rule.split('"').next());
+    let names: Vec<_> = names.map(|name| format!("Private{name}")).collect();
     let read: Vec<_> = alerts().iter().map(|alert| alert.name).collect();
     assert_eq!(read, names, "every alert is on by default, and generated");
 }
@@ -241,9 +242,6 @@ fn every_alert_of_the_chart_links_to_a_section_that_names_it() {
     let find = |anchor: &str| sections.iter().find(|section| section.name == anchor);
     for alert in alerts() {
         let anchors: Vec<String> = match alert.anchor {
-            "{{ $labels.stage }}_timeout" => ["dns", "connect", "tls", "http"]
-                .map(|stage| format!("{stage}_timeout"))
-                .into(),
             // Those that the query selects; without a selection, those that fail and that it leaves.
             "{{ $labels.reason }}" => of_reasons()
                 .map(|(reason, _)| reason)
@@ -266,14 +264,18 @@ fn every_alert_of_the_chart_links_to_a_section_that_names_it() {
 }
 
 /// Whether the alert's query is about `reason`: listed after `reason=~`, or failing and not listed
-/// after `reason!~`. A public address silences the latter, so reasons of it are left out.
+/// after `reason!~`. `dns` and `public` there stand for several reasons.
 fn selects(alert: &Alert, reason: Reason) -> bool {
     let list = |mark: &str| {
         let (_, list) = alert.query.split_once(mark)?;
         let (list, _) = list.split_once('"')?;
         Some(list.split('|').any(|word| word == reason.as_str()))
     };
-    let public = [
+    let merged = [
+        Reason::DnsTimeout,
+        Reason::DnsServerUnreachable,
+        Reason::DnsServerFailure,
+        Reason::DnsTcpFailed,
         Reason::MixedAddresses,
         Reason::PublicFallback,
         Reason::PublicFallbackZoneLinked,
@@ -281,7 +283,7 @@ fn selects(alert: &Alert, reason: Reason) -> bool {
     ];
     match list("reason!~\"") {
         Some(left_out) => {
-            reason.severity() == Severity::Fail && !left_out && !public.contains(&reason)
+            reason.severity() == Severity::Fail && !left_out && !merged.contains(&reason)
         }
         None => list("reason=~\"") == Some(true),
     }

@@ -35,6 +35,9 @@ definitions! {
     FleetNodes Gauge "privatelink_fleet_nodes" ["state"]
         "Nodes by whether an agent covers them: covered, stale (it answered before, and does not now) or uncovered.",
         "while the replica leads and reads the agents, for every state";
+    FleetTargetWorkloads Gauge "privatelink_fleet_target_workloads" ["target"]
+        "Workloads of the cluster that use the target.",
+        "while the replica leads and reads the agents, for every target of an agent that is covered whose users are known";
     FleetTargetsFailing Gauge "privatelink_fleet_targets_failing" ["target"]
         "Nodes on which the target fails.",
         "while the replica leads and reads the agents, for every target of an agent that is covered";
