@@ -16,12 +16,13 @@ pub fn millis_utc(time: SystemTime) -> Option<String> {
     Some(format!("{time:.3}"))
 }
 
-/// Seconds since the epoch; a time before it is negative.
+/// Seconds since the epoch, to the millisecond; a time before it is negative.
 pub fn unix_seconds(time: SystemTime) -> f64 {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => after.as_secs_f64(),
         Err(before) => -before.duration().as_secs_f64(),
-    }
+    };
+    (seconds * 1e3).round() / 1e3
 }
 
 /// A duration in seconds, to the microsecond.

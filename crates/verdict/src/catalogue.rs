@@ -312,10 +312,19 @@ enum ZoneKind {
     Internal,
 }
 
+/// A pattern of zones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ZonePattern {
+    kind: ZoneKind,
+    pattern: &'static str,
+    /// Its [`fixed_end`].
+    end: &'static str,
+}
+
 /// The patterns of zones by their last two labels, which hold no placeholder: a probe looks up every
 /// name of a chain and its parents.
-static ZONES: LazyLock<HashMap<&str, Vec<(ZoneKind, &str)>>> = LazyLock::new(|| {
-    let mut zones: HashMap<&str, Vec<(ZoneKind, &str)>> = HashMap::new();
+static ZONES: LazyLock<HashMap<&str, Vec<ZonePattern>>> = LazyLock::new(|| {
+    let mut zones: HashMap<&str, Vec<ZonePattern>> = HashMap::new();
     for service in services() {
         for (kind, patterns) in [
             (ZoneKind::Private, &service.private_zones),
@@ -326,8 +335,13 @@ static ZONES: LazyLock<HashMap<&str, Vec<(ZoneKind, &str)>>> = LazyLock::new(|| 
                 let entries = zones
                     .entry(tail(pattern, 2).unwrap_or(pattern))
                     .or_default();
-                if !entries.contains(&(kind, pattern)) {
-                    entries.push((kind, pattern));
+                let pattern = ZonePattern {
+                    kind,
+                    pattern,
+                    end: fixed_end(pattern),
+                };
+                if !entries.contains(&pattern) {
+                    entries.push(pattern);
                 }
             }
         }
@@ -338,7 +352,10 @@ static ZONES: LazyLock<HashMap<&str, Vec<(ZoneKind, &str)>>> = LazyLock::new(|| 
 /// The patterns of zones that end as `zone` does.
 fn zones_like(zone: &str) -> impl Iterator<Item = (ZoneKind, &'static str)> {
     let entries = tail(zone, 2).and_then(|end| ZONES.get(end));
-    entries.into_iter().flatten().copied()
+    let entries = entries.into_iter().flatten();
+    entries
+        .filter(|one| zone.ends_with(one.end))
+        .map(|one| (one.kind, one.pattern))
 }
 
 /// Whether `zone` is a public suffix of the catalogue, or a parent of one with at least two labels:

@@ -197,12 +197,12 @@ fn write_value(value: f64, out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         out.push(b'\n');
         Ok(())
-    } else if let Some(nanos) = nanos(value) {
-        let (seconds, fraction) = (nanos / NANOS, nanos % NANOS);
-        out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+    } else if let Some((units, scale)) = decimal(value) {
+        let (whole, fraction) = (units / scale, units % scale);
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         // The leading one keeps the zeros behind the point.
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(fraction + NANOS);
+        let digits = digits.format(fraction + scale);
         out.push(b'.');
         out.extend_from_slice(digits[1..].trim_end_matches('0').as_bytes());
         out.push(b'\n');
@@ -215,9 +215,8 @@ fn write_value(value: f64, out: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-const NANOS: u64 = 1_000_000_000;
-
-/// The billionths that `value` is the nearest float of: most values that are not whole are durations. They
+/// A number of units, and how many of them are one, so that `value` is the nearest float: billionths for
+/// durations, thousandths for moments in Unix seconds. Most values that are not whole are one of these. They
 /// are written faster than by searching the shortest number that is read as the same float, and as the same
 /// text: of two numbers of at most 15 digits, none is read as the other's float.
 #[expect(
@@ -227,12 +226,14 @@ const NANOS: u64 = 1_000_000_000;
     clippy::float_cmp,
     reason = "within the bounds, and compared with the value"
 )]
-fn nanos(value: f64) -> Option<u64> {
-    if !(0.0..1e6).contains(&value) {
-        return None;
-    }
-    let nanos = (value * 1e9).round() as u64;
-    (nanos as f64 / 1e9 == value).then_some(nanos)
+fn decimal(value: f64) -> Option<(u64, u64)> {
+    let scale = match value {
+        0.0..1e6 => 1_000_000_000,
+        1e6..1e12 => 1_000,
+        _ => return None,
+    };
+    let units = (value * scale as f64).round() as u64;
+    (units as f64 / scale as f64 == value).then_some((units, scale))
 }
 
 /// The value of a label, as it is written between quotation marks.
@@ -299,6 +300,9 @@ mod tests {
             999_999.999_999_999,
             1_000_000.5,
             1_793_693_730.25,
+            1_793_693_730.001,
+            1_793_693_730.123_456_7,
+            999_999_999_999.999,
             -0.25,
             f64::MIN_POSITIVE,
         ] {
