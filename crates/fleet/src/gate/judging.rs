@@ -280,9 +280,12 @@ impl<'a> Case<'a> {
         let history = life.history;
         // A node that is still starting, or left while it was, owes no answer yet.
         let is_settled = life.start < life.end;
+        let is_heard = |last: Moment| last.after(life.slack) >= life.end;
+        let is_silent = is_settled && history.last.is_some_and(|last| !is_heard(last));
         if let Some(lacking) = self.lacks.get(history.set).filter(|_| is_settled) {
-            // What is a target now need not have been one when a node left.
-            for target in lacking.absent.iter().filter(|_| !life.has_left) {
+            // What is a target now need not have been one when a node left, or its agent was heard last.
+            let is_there = !life.has_left && !is_silent;
+            for target in lacking.absent.iter().filter(|_| is_there) {
                 evidence
                     .unclear(WhyUnknown::TargetAbsent, life.name)
                     .about(*target);
@@ -293,11 +296,7 @@ impl<'a> Case<'a> {
                     .about(*target);
             }
         }
-        if is_settled
-            && history
-                .last
-                .is_some_and(|last| last.after(life.slack) < life.end)
-        {
+        if is_silent {
             // Nothing after the last answer is known, whatever was before.
             let why = history
                 .uncovered
