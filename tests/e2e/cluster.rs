@@ -86,9 +86,14 @@ pub(crate) struct Agent {
 
 /// Every agent's pod, in the order of their nodes.
 pub(crate) fn agents() -> Vec<Agent> {
+    agents_of(NAMESPACE)
+}
+
+/// The same of the release in another namespace.
+pub(crate) fn agents_of(namespace: &str) -> Vec<Agent> {
     let pods = kubectl_json(&[
         "-n",
-        NAMESPACE,
+        namespace,
         "get",
         "pods",
         "-l",

@@ -1,6 +1,7 @@
 //! Observer: finds what the cluster uses, lets teams declare more, and disturbs nothing when it or the API
 //! server is away.
 
+mod cluster_dns;
 pub(crate) mod leader;
 mod rights;
 mod secrets;
@@ -38,6 +39,14 @@ pub(crate) const TESTS: &[Test] = &[
         targets::declared,
     ),
     (
+        "two candidates race for an expired lease 200 times, and never do both write",
+        leader::races,
+    ),
+    (
+        "a right that is withdrawn leaves the other sources alone, and is noticed when it is given back",
+        rights::right_withdrawn,
+    ),
+    (
         "while the API server is away agents probe as before and no second replica leads",
         leader::api_server_away,
     ),
@@ -46,12 +55,8 @@ pub(crate) const TESTS: &[Test] = &[
         leader::leader_killed,
     ),
     (
-        "two candidates race for an expired lease 200 times, and never do both write",
-        leader::races,
-    ),
-    (
-        "a right that is withdrawn leaves the other sources alone, and is noticed when it is given back",
-        rights::right_withdrawn,
+        "without a look-up by Helm the observer hands the address of the cluster's DNS to the agents",
+        cluster_dns::learned,
     ),
     (
         "nothing secret in the cluster's objects reaches a log, a page, a metric, an event or the ConfigMap",
@@ -170,18 +175,18 @@ fn published() -> String {
 }
 
 /// Applies objects; `folder` is the test's own.
-fn apply(folder: &Path, objects: &[Value]) {
+pub(crate) fn apply(folder: &Path, objects: &[Value]) {
     let file = folder.join("objects.json");
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     fs::write(&file, list.to_string()).expect("a file of the run's own");
     kubectl(&["apply", "-f", file.to_str().expect("a path of plain text")]);
 }
 
-fn namespace(name: &str) -> Value {
+pub(crate) fn namespace(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 }
 
-fn pod_spec(image: &str) -> Value {
+pub(crate) fn pod_spec(image: &str) -> Value {
     json!({"containers": [{"name": "main", "image": image, "imagePullPolicy": "Never"}],
            "terminationGracePeriodSeconds": 1})
 }

@@ -214,13 +214,13 @@ fn central_dns(world: &mut World) {
     let limit = Duration::from_secs(INTERVAL + SLACK);
     prometheus.expect(
         limit,
-        "privatelink_resolver_agrees{target=\"vault\"}",
+        "privatelink_resolver_agrees{target=\"vault\",node=~\"node-[ab]\"}",
         &["node", "resolver"],
         &["node-a node 1", "node-b node 0"],
     );
     prometheus.expect(
         limit,
-        "privatelink_probe_success{target=~\"vault|registry\"}",
+        "privatelink_probe_success{target=~\"vault|registry\",node=~\"node-[ab]\"}",
         &["node", "target"],
         &[
             "node-a registry 1",

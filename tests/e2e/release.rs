@@ -179,26 +179,22 @@ pub(crate) fn configuration() -> Option<String> {
 }
 
 /// A namespace that admits only what needs no privilege, and the root certificates in it.
-pub(crate) fn namespace(root_pem: &str) {
-    kubectl(&["create", "namespace", NAMESPACE]);
+pub(crate) fn namespace(name: &str, root_pem: &str) {
+    kubectl(&["create", "namespace", name]);
     let labels: Vec<String> = ["enforce", "warn", "audit"]
         .map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"))
         .into();
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    kubectl(&[&["label", "namespace", NAMESPACE], labels.as_slice()].concat());
+    kubectl(&[&["label", "namespace", name], labels.as_slice()].concat());
     let literal = format!("--from-literal=ca.pem={root_pem}");
-    run(
-        SHORT,
-        "kubectl",
-        &[
-            "-n",
-            NAMESPACE,
-            "create",
-            "configmap",
-            "small-azure-root",
-            &literal,
-        ],
-    );
+    kubectl(&[
+        "-n",
+        name,
+        "create",
+        "configmap",
+        "small-azure-root",
+        &literal,
+    ]);
 }
 
 /// The values of most tests: pods ask `cluster_dns`.

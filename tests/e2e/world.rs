@@ -3,6 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::azure::Azure;
 use super::cluster::{agents, open_network};
@@ -18,6 +22,12 @@ pub(crate) struct World {
     folder: PathBuf,
     /// Counts what the agents use while a test waits for something else.
     pub(crate) meter: Option<Meter>,
+    /// The node whose agent is kept away, and since when.
+    pub(crate) away: Option<(&'static str, Instant)>,
+    /// The races of candidates for a lease, which run while other tests wait.
+    pub(crate) races: Option<JoinHandle<Result<String, String>>>,
+    /// The role of the observer before a right was withdrawn, and when that was.
+    pub(crate) withdrawn: Option<(Value, Instant)>,
     /// What a test measured, for whoever reads the run.
     pub(crate) notes: Vec<String>,
 }
@@ -33,13 +43,16 @@ impl World {
             "-f",
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/crds.yaml"),
         ]);
-        release::namespace(&azure.root_pem());
+        release::namespace(NAMESPACE, &azure.root_pem());
         Self {
             azure,
             release: Release::new(folder.join("release")),
             prometheus: None,
             folder,
             meter: None,
+            away: None,
+            races: None,
+            withdrawn: None,
             notes: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Leader: one replica writes, whatever happens to it, to the API server or to the other one.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,17 +12,27 @@ use super::{
     probed, published, workloads,
 };
 use crate::cluster::{Agent, agents};
-use crate::command::{SHORT, eventually, kubectl_json, run, same, sleep};
+use crate::command::{SHORT, attempt, eventually, kubectl_json, run, same, sleep};
 use crate::release::NAMESPACE;
 use crate::world::World;
 
 /// How long the races may take.
 const RACES: Duration = Duration::from_mins(5);
 
-/// The races are a program of their own, which needs nothing but the API server.
-pub(super) fn races(world: &mut World) {
+/// Begins the races, which run while other tests wait: a program of their own, which needs nothing but the API
+/// server.
+pub(super) fn begin_races(world: &mut World) {
     let program = std::env::var("E2E_RACES").expect("tests/e2e/run builds the races");
-    let said = run(RACES, &program, &["--nocapture"]);
+    world
+        .races
+        .get_or_insert_with(|| thread::spawn(move || attempt(RACES, &program, &["--nocapture"])));
+}
+
+pub(super) fn races(world: &mut World) {
+    begin_races(world);
+    let races = world.races.take().expect("they have begun");
+    let said = races.join().expect("a thread that only waits");
+    let said = said.unwrap_or_else(|told| panic!("{told}"));
     let mut lines = said.lines();
     let figures = lines.find(|line| line.contains(" races, "));
     world
@@ -42,10 +53,14 @@ fn probes(agents: &[Agent]) -> f64 {
     sum
 }
 
-/// How many probes a minute takes.
-fn probes_in_a_minute(agents: &[Agent], mut meanwhile: impl FnMut(Duration)) -> f64 {
+/// How many probes a minute takes, counted for `time`.
+fn probes_in_a_minute(
+    agents: &[Agent],
+    time: Duration,
+    mut meanwhile: impl FnMut(Duration),
+) -> f64 {
     let (started, before) = (Instant::now(), probes(agents));
-    while started.elapsed() < Duration::from_mins(1) {
+    while started.elapsed() < time {
         meanwhile(started.elapsed());
         sleep(Duration::from_millis(200));
     }
@@ -75,7 +90,7 @@ pub(super) fn api_server_away(world: &mut World) {
     let (leader, other) = leader_and_other();
     let lease = || kubectl_json(&["-n", NAMESPACE, "get", "lease", OBSERVER])["spec"].clone();
     let before = lease();
-    let usual = probes_in_a_minute(&agents, |_| ());
+    let usual = probes_in_a_minute(&agents, Duration::from_secs(30), |_| ());
 
     let pid = run(SHORT, "pgrep", &["-x", "kube-apiserver"]);
     let signal = |name: &str| run(SHORT, "kill", &[name, pid.trim()]);
@@ -90,7 +105,7 @@ pub(super) fn api_server_away(world: &mut World) {
         assert_ne!(leads, [true, true], "after {time:?}");
         was_seen_apart |= leads == [false, false];
     };
-    let without = probes_in_a_minute(&agents, meanwhile);
+    let without = probes_in_a_minute(&agents, Duration::from_mins(1), meanwhile);
     if is_stopped {
         signal("-CONT");
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     OBSERVER, SHOP, apply, deployment, install, leader_and_other, namespace, pod_spec, published,
@@ -16,20 +17,50 @@ use crate::world::World;
 
 /// The installations whose rights the golden file lists: a name, and what is set.
 const INSTALLATIONS: &[(&str, &[&str])] = &[
-    ("all but the fleet", &[]),
-    ("without discovery", &["observer.discovery.enabled=false"]),
-    ("without declared targets", &["observer.crd.enabled=false"]),
+    ("as it comes", &[]),
+    ("without discovery", &[NO_DISCOVERY, NO_FLEET]),
+    ("without declared targets", &[NO_CRD, NO_FLEET]),
     ("in one namespace", &["observer.namespaces={shop}"]),
+    ("the fleet alone", &[NO_DISCOVERY, NO_CRD]),
+    (
+        "the fleet alone, without events",
+        &[NO_DISCOVERY, NO_CRD, "observer.fleet.events=false"],
+    ),
+    (
+        "to find out the address of the cluster's DNS",
+        &["clusterDns=", NO_DISCOVERY, NO_CRD, NO_FLEET],
+    ),
 ];
+
+const NO_DISCOVERY: &str = "observer.discovery.enabled=false";
+const NO_CRD: &str = "observer.crd.enabled=false";
+const NO_FLEET: &str = "observer.fleet.enabled=false";
+
+/// Where rights are listed: the release's own namespace, that of a team, that of the service of the cluster's DNS,
+/// and that of events about nodes.
+const LISTED: [&str; 4] = [NAMESPACE, SHOP, "kube-system", "default"];
+
+/// How long a new rule may take until the API server goes by it.
+const IN_FORCE: Duration = Duration::from_secs(5);
 
 pub(super) fn rights(world: &mut World) {
     let folder = world.folder("rights");
     apply(&folder, &[namespace(SHOP)]);
     kubectl(&["-n", NAMESPACE, "create", "serviceaccount", "bare"]);
+    let bare = LISTED.map(|namespace| listed("bare", namespace));
+    let golden = include_str!("rights.txt");
     let mut text = String::new();
+    let mut add = |name: &str, set: &[&str]| {
+        let heading = format!("# {name}\n");
+        let expected = golden.split_once(&heading).map_or("", |(_, rest)| rest);
+        let expected = expected
+            .split_once("# ")
+            .map_or(expected, |(section, _)| section);
+        text.push_str(&heading);
+        text.push_str(&rights_of(&folder, &bare, set, expected));
+    };
     for (name, set) in INSTALLATIONS {
-        writeln!(text, "# {name}").expect("a string takes all");
-        text.push_str(&rights_of(&folder, set));
+        add(name, set);
     }
     let sources = [
         "images",
@@ -47,28 +78,24 @@ pub(super) fn rights(world: &mut World) {
         "dapr",
     ];
     for source in sources {
-        writeln!(text, "# {source} alone").expect("a string takes all");
         let others = sources.iter().filter(|other| **other != source);
         let mut set: Vec<String> = others
             .map(|other| format!("observer.discovery.sources.{other}=false"))
             .collect();
         set.push(format!("observer.discovery.sources.{source}=true"));
-        set.push("observer.crd.enabled=false".to_owned());
+        set.extend([NO_CRD, NO_FLEET].map(str::to_owned));
         let set: Vec<&str> = set.iter().map(String::as_str).collect();
-        text.push_str(&rights_of(&folder, &set));
+        add(&format!("{source} alone"), &set);
     }
     kubectl(&["-n", NAMESPACE, "delete", "serviceaccount", "bare"]);
-    let golden = include_str!("rights.txt");
-    let file = folder.join("observer-rights.txt");
-    fs::write(&file, &text).expect("a file of the run's own");
     assert_eq!(
         text, golden,
-        "the rights are not those of tests/e2e/observer/rights.txt"
+        "the rights are not those of tests/e2e/observer/rights.txt, but:\n{text}"
     );
 }
 
-/// What the observer's account may do beside what any account may.
-fn rights_of(folder: &Path, set: &[&str]) -> String {
+/// What the observer's account may do beside what `bare` may: in every namespace, and in some.
+fn rights_of(folder: &Path, bare: &[Vec<String>; 4], set: &[&str], expected: &str) -> String {
     let mut arguments = vec![
         "template",
         "rights",
@@ -79,9 +106,9 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
         "templates/observer-rbac.yaml",
         "--set",
         "clusterDns=10.96.0.10",
-        // The rights of the fleet are in the tests of the chart.
+        // Without discovery and declared targets there must be one.
         "--set",
-        "observer.fleet.enabled=false",
+        "config.targets[0].host=kv-e2e.vault.azure.net",
     ];
     for value in set {
         arguments.extend(["--set", value]);
@@ -90,41 +117,52 @@ fn rights_of(folder: &Path, set: &[&str]) -> String {
     fs::write(&file, run(SHORT, "helm", &arguments)).expect("a file of the run's own");
     let file = file.to_str().expect("a path of plain text");
     kubectl(&["apply", "-f", file]);
-    let list = |account: &str, namespace: &str| {
-        let account = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
-        let listed = kubectl(&[
-            "auth",
-            "can-i",
-            "--list",
-            "--no-headers",
-            &account,
-            "-n",
-            namespace,
-        ]);
-        let mut lines: Vec<String> = listed
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+    let account = format!("rights-{OBSERVER}");
+    let started = Instant::now();
+    let text = loop {
+        let its: Vec<Vec<String>> = LISTED
+            .iter()
+            .zip(bare)
+            .map(|(namespace, bare)| {
+                let mut its = listed(&account, namespace);
+                its.retain(|line| !bare.contains(line));
+                its
+            })
             .collect();
-        lines.sort();
-        lines
-    };
-    let mut text = String::new();
-    for namespace in [NAMESPACE, SHOP] {
-        let bare = list("bare", namespace);
-        let its = list(&format!("rights-{OBSERVER}"), namespace);
-        for line in its.iter().filter(|line| !bare.contains(line)) {
-            writeln!(text, "{namespace}: {line}").expect("a string takes all");
+        let is_everywhere = |line: &&String| its.iter().all(|lines| lines.contains(line));
+        let mut text = String::new();
+        for line in its[0].iter().filter(is_everywhere) {
+            writeln!(text, "everywhere: {line}").expect("a string takes all");
         }
-    }
+        for (namespace, lines) in LISTED.iter().zip(&its) {
+            for line in lines.iter().filter(|line| !is_everywhere(line)) {
+                writeln!(text, "{namespace}: {line}").expect("a string takes all");
+            }
+        }
+        if text == expected || started.elapsed() > IN_FORCE {
+            break text;
+        }
+    };
     kubectl(&["delete", "-f", file]);
     text
 }
 
-pub(super) fn right_withdrawn(world: &mut World) {
-    install(world, &json!({}));
-    let folder = world.folder("observer");
-    let role = format!("{NAMESPACE}-{OBSERVER}");
-    let whole = kubectl_json(&["get", "clusterrole", &role]);
+/// What an account may do in a namespace, a line for each kind.
+fn listed(account: &str, namespace: &str) -> Vec<String> {
+    let account = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
+    let list = ["auth", "can-i", "--list", "--no-headers", &account, "-n"];
+    let listed = kubectl(&[&list[..], &[namespace]].concat());
+    let mut lines: Vec<String> = listed
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// Withdraws a right, which takes up to two minutes to be noticed: until the watch ends.
+pub(super) fn withdraw(world: &mut World) {
+    let whole = kubectl_json(&["get", "clusterrole", &role()]);
     let mut less = whole.clone();
     let rules = less["rules"].as_array_mut().expect("rules");
     for rule in &mut *rules {
@@ -136,39 +174,25 @@ pub(super) fn right_withdrawn(world: &mut World) {
             .as_array()
             .is_some_and(|all| !all.is_empty())
     });
-    let replace = |role: &Value| {
-        let mut role = role.clone();
-        for key in [
-            "resourceVersion",
-            "uid",
-            "creationTimestamp",
-            "managedFields",
-        ] {
-            role["metadata"]
-                .as_object_mut()
-                .expect("metadata")
-                .remove(key);
-        }
-        let file = folder.join("role.json");
-        fs::write(&file, role.to_string()).expect("a file of the run's own");
-        kubectl(&[
-            "replace",
-            "-f",
-            file.to_str().expect("a path of plain text"),
-        ]);
-    };
-    replace(&less);
+    replace(&world.folder("rights"), &less);
+    world.withdrawn = Some((whole, Instant::now()));
+}
+
+pub(super) fn right_withdrawn(world: &mut World) {
+    install(world, &json!({}));
+    if world.withdrawn.is_none() {
+        withdraw(world);
+    }
+    let (whole, withdrawn) = world.withdrawn.take().expect("it was withdrawn");
     let (leader, _) = leader_and_other();
-    let ((), noticed) = eventually(Duration::from_secs(150), || {
-        same(
-            "volumes",
-            &leader.state("volumes")?,
-            &"forbidden".to_owned(),
-        )
+    eventually(Duration::from_secs(150), || {
+        let state = leader.state("volumes")?;
+        same("volumes", &state, &"forbidden".to_owned())
     });
+    let noticed = withdrawn.elapsed();
     assert_eq!(leader.state("images"), Ok("ok".to_owned()));
     apply(
-        &folder,
+        &world.folder("observer"),
         &[
             namespace(SHOP),
             deployment("meanwhile", 0, &pod_spec("meanwhile.azurecr.io/a:1")),
@@ -181,13 +205,36 @@ pub(super) fn right_withdrawn(world: &mut World) {
             &true,
         )
     });
-    replace(&whole);
+    replace(&world.folder("rights"), &whole);
     let ((), recovered) = eventually(Duration::from_mins(3), || {
         same("volumes", &leader.state("volumes")?, &"ok".to_owned())
     });
     world.notes.push(format!(
-        "a withdrawn right was noticed after {:.0} s, and its return after {:.0} s",
+        "a withdrawn right was noticed within {:.0} s, and its return after {:.0} s",
         noticed.as_secs_f64(),
         recovered.as_secs_f64()
     ));
+}
+
+/// The name of the role that the observer has in the whole cluster.
+fn role() -> String {
+    format!("{NAMESPACE}-{OBSERVER}")
+}
+
+/// Puts a role in the place of the one that has its name.
+fn replace(folder: &Path, role: &Value) {
+    let mut role = role.clone();
+    let metadata = role["metadata"].as_object_mut().expect("metadata");
+    for key in [
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "managedFields",
+    ] {
+        metadata.remove(key);
+    }
+    let file = folder.join("role.json");
+    fs::write(&file, role.to_string()).expect("a file of the run's own");
+    let file = file.to_str().expect("a path of plain text");
+    kubectl(&["replace", "-f", file]);
 }

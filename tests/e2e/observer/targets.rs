@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::leader::begin_races;
+use super::rights::withdraw;
 use super::{
     DELIVERY, LINGER, SHOP, USED, apply, install, namespace, probed, published, replicas, workloads,
 };
@@ -74,6 +76,7 @@ pub(super) fn gone(world: &mut World) {
     apply(&folder, &workloads());
     let has = |host: &str| published().contains(host);
     eventually(DELIVERY, || same("published", &has(USED[1]), &true));
+    begin_races(world);
     kubectl(&["-n", SHOP, "delete", "cronjob", "nightly"]);
     let deleted = Instant::now();
     throughout(LINGER / 2, || same("published", &has(USED[1]), &true));
@@ -91,6 +94,7 @@ pub(super) fn gone(world: &mut World) {
 
 pub(super) fn declared(world: &mut World) {
     install(world, &json!({}));
+    withdraw(world);
     let folder = world.folder("observer");
     let object = |name: &str, spec: Value| {
         json!({"apiVersion": "privatelink-prober.dev/v1alpha1", "kind": "PrivateLinkTarget",
