@@ -113,7 +113,7 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "SELECTOR")]
     release_pods: Option<String>,
 
-    /// Tell of failures by events on the nodes.
+    /// Tell of failures by events on nodes and on `PrivateLinkTarget` objects.
     #[arg(long, requires = "release_pods")]
     events: bool,
 

@@ -20,8 +20,8 @@ use super::{EXIT_OK, Failure, runtime};
 /// The namespace that the installation guide names.
 const NAMESPACE: &str = "privatelink-prober";
 
-/// The pods of a release.
-pub(super) const RELEASE: &str = "app.kubernetes.io/name=privatelink-prober";
+/// The pods of a release, whatever `nameOverride` calls it.
+pub(super) const RELEASE: &str = "app.kubernetes.io/part-of=privatelink-prober";
 
 /// Print every node's view of every target: what failing nodes have in common, and the likely cause. With
 /// `--gate`: may public access be turned off?

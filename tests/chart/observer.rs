@@ -71,6 +71,13 @@ fn with_nodes(mut rights: Rights) -> Rights {
     rights
 }
 
+/// What events on teams' targets take.
+fn with_target_events(mut rights: Rights) -> Rights {
+    let place = ("events.k8s.io".to_owned(), "events".to_owned());
+    rights.insert(place, (["create".to_owned()].into(), Value::Null));
+    rights
+}
+
 /// The observer's objects of this kind in this namespace.
 fn in_namespace<'a>(kind: &str, namespace: &str, objects: &'a [Value]) -> Vec<&'a Value> {
     let observers = objects.iter().filter(|object| is_observers(object));
@@ -110,7 +117,8 @@ fn by_default_the_sources_are_on_that_hold_no_secrets() {
     let objects = render("");
     let role = observers("ClusterRole", &objects);
     let on = Source::on_by_default();
-    assert_eq!(rights(role), with_nodes(with_crd(reading(&on, true))));
+    let expected = with_target_events(with_nodes(with_crd(reading(&on, true))));
+    assert_eq!(rights(role), expected);
     let values = yaml(&std::fs::read_to_string(chart().join("values.yaml")).expect("values"));
     let written = values["observer"]["discovery"]["sources"]
         .as_object()
@@ -142,7 +150,7 @@ fn a_feature_that_is_off_takes_its_rights_and_arguments_with_it() {
     let objects = render("observer: {discovery: {enabled: false}}\n");
     assert_eq!(
         rights(observers("ClusterRole", &objects)),
-        with_nodes(with_crd(Rights::new()))
+        with_nodes(with_target_events(with_crd(Rights::new())))
     );
     let with = self::arguments(&objects);
     assert!(
@@ -186,8 +194,11 @@ fn whatever_is_switched_on_no_secret_can_be_read_and_only_the_charts_objects_be_
     assert_eq!(role, expected);
     let events = in_namespace("Role", "default", &objects);
     let place = ("events.k8s.io".to_owned(), "events".to_owned());
-    let create = (["create".to_owned()].into(), Value::Null);
-    assert_eq!(rights(events[0]), Rights::from([(place, create)]));
+    let verbs = ["create", "list"].map(str::to_owned).into();
+    assert_eq!(
+        rights(events[0]),
+        Rights::from([(place, (verbs, Value::Null))])
+    );
     for (group, resource) in rights(observers("ClusterRole", &objects)).keys() {
         assert!(!group.contains('*') && !resource.contains('*'));
         for never in [
@@ -221,10 +232,21 @@ fn in_chosen_namespaces_the_fleet_is_the_nodes_that_have_an_agent() {
     let of_release =
         "--release-pods=app.kubernetes.io/name=privatelink-prober,app.kubernetes.io/instance=t";
     assert!(arguments.contains(&of_release.to_owned()), "{arguments:?}");
-    assert!(!arguments.contains(&"--events".to_owned()));
+    // On the objects of the namespace, not on nodes.
+    assert!(arguments.contains(&"--events".to_owned()));
     for role in in_namespace("Role", "shop", &objects) {
-        assert!(!rights(role).contains_key(&(String::new(), "nodes".to_owned())));
+        let rights = rights(role);
+        assert!(!rights.contains_key(&(String::new(), "nodes".to_owned())));
+        let events = rights.get(&("events.k8s.io".to_owned(), "events".to_owned()));
+        assert_eq!(events, Some(&(["create".to_owned()].into(), Value::Null)));
     }
+    let without = render("observer: {namespaces: [shop], crd: {enabled: false}}\n");
+    assert!(!self::arguments(&without).contains(&"--events".to_owned()));
+    let without = render("observer: {fleet: {events: false}}\n");
+    assert!(!self::arguments(&without).contains(&"--events".to_owned()));
+    let events = ("events.k8s.io".to_owned(), "events".to_owned());
+    let cluster = rights(observers("ClusterRole", &without));
+    assert!(!cluster.contains_key(&events) && in_namespace("Role", "default", &without).is_empty());
 }
 
 #[test]
@@ -289,7 +311,7 @@ fn with_namespaces_everything_is_a_role_in_them_and_kinds_without_a_namespace_ar
             .as_str()
             .is_some_and(|kind| kind.starts_with("Cluster"))
     }));
-    let expected = with_crd(reading(&Source::on_by_default(), false));
+    let expected = with_target_events(with_crd(reading(&Source::on_by_default(), false)));
     for namespace in ["payments", "shop"] {
         let of = |kind: &str| {
             objects

@@ -150,9 +150,10 @@ fn report(world: &mut World) {
         same("symptom", &found["symptom"], &"zone_not_seen".into())?;
         same("nodes", &found["samples"], &json!([BROKEN]))?;
         let whom = found["hurts"].to_string();
-        match whom.contains("Deployment billing/invoices") {
-            true => Ok(found),
-            false => Err(format!("it does not say whom it hurts: {found}")),
+        if whom.contains("Deployment billing/invoices") {
+            Ok(found)
+        } else {
+            Err(format!("it does not say whom it hurts: {found}"))
         }
     });
     world
@@ -413,7 +414,7 @@ fn send_away(world: &mut World) {
         Err(_) => BROKEN,
     };
     kubectl(&["taint", "node", node, AWAY, "--overwrite"]);
-    eventually(Duration::from_secs(60), || {
+    eventually(Duration::from_mins(1), || {
         same("the agent is there", &find_agent(node).is_ok(), &false)
     });
     world.away = Some((node, Instant::now()));

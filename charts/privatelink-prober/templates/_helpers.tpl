@@ -41,6 +41,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: {{ if .observer }}observer{{ else if .host }}host-agent{{ else }}agent{{ end }}
 {{- end -}}
 
+{{/* Labels of a pod. By the last one the commands find the pods of any release, whatever its names are. */}}
+{{- define "privatelink-prober.podLabels" -}}
+{{ include "privatelink-prober.selectorLabels" . }}
+app.kubernetes.io/part-of: privatelink-prober
+{{- end -}}
+
 {{/* Labels of an object. The chart's own take precedence over commonLabels: selectors need them. */}}
 {{- define "privatelink-prober.labels" -}}
 {{- $own := include "privatelink-prober.selectorLabels" . | fromYaml -}}

@@ -20,9 +20,16 @@
 {{- end -}}
 
 {{/* `true` if the observer writes events on the nodes, which it must be able to watch. */}}
-{{- define "privatelink-prober.writesEvents" -}}
+{{- define "privatelink-prober.writesNodeEvents" -}}
 {{- with .Values.observer -}}
 {{- if and .fleet.enabled .fleet.events (not .namespaces) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* `true` if it writes events on PrivateLinkTargets. */}}
+{{- define "privatelink-prober.writesTargetEvents" -}}
+{{- with .Values.observer -}}
+{{- if and .fleet.enabled .fleet.events .crd.enabled -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -109,5 +116,10 @@ crates/discovery/src/kind.rs.
 - apiGroups: [privatelink-prober.dev]
   resources: [privatelinktargets/status]
   verbs: [patch]
+{{- end }}
+{{- if include "privatelink-prober.writesTargetEvents" . }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
 {{- end }}
 {{- end -}}

@@ -1,36 +1,12 @@
 //! Cause: what most likely makes nodes share a symptom, with what it means and what to do about it.
 
-use privatelink_verdict::words;
-
 use crate::scope::Scope;
 use crate::symptom::{PathScope, Symptom};
+use crate::words::advised_words;
 
-macro_rules! causes {
-    ($(
-        $variant:ident = $word:literal,
-        means $meaning:literal,
-        remedy $remedy:literal;
-    )+) => {
-        words! {
-            /// What most likely makes nodes share a symptom.
-            Cause { $(#[doc = $meaning] $variant = $word,)+ }
-        }
-
-        impl Cause {
-            /// What it means, in one sentence.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)+ }
-            }
-
-            /// What to do about it, in one sentence.
-            pub const fn remedy(self) -> &'static str {
-                match self { $(Self::$variant => $remedy,)+ }
-            }
-        }
-    };
-}
-
-causes! {
+advised_words! {
+    /// What most likely makes nodes share a symptom.
+    Cause;
     Agent = "agent",
         means "The agents could not probe, which says nothing about the services.",
         remedy "Read what the agent on one of these nodes could not do: kubectl logs shows it.";

@@ -28,6 +28,11 @@ struct Member {
     silent: Option<WhyUncovered>,
     /// Whether its view did not fit.
     is_left_off: bool,
+    /// Whether the clock of its agent was wrong when it answered last.
+    is_clock_wrong: bool,
+    /// When the agent started that ran by a wrong clock: what it says of times is not trusted until it starts
+    /// again.
+    distrusted: Option<Moment>,
 }
 
 /// A node as the fleet knows it at a moment.
@@ -39,6 +44,8 @@ pub struct Seen<'a> {
     pub coverage: Coverage,
     /// What its agent said last.
     pub view: Option<&'a View>,
+    /// Whether the agent ran by a wrong clock, so that what it says of times is not trusted.
+    pub is_clock_wrong: bool,
 }
 
 impl Seen<'_> {
@@ -57,6 +64,9 @@ impl Fleet {
 
     /// How long after its latest answer an agent counts as silent.
     pub const STALE_AFTER: Duration = Duration::from_mins(3);
+
+    /// How far the clock of an agent may be from ours. An answer is under way for some seconds.
+    pub const CLOCK: Duration = Duration::from_mins(1);
 
     /// How long a silent agent's view is kept.
     pub const STALE_KEPT: Duration = Duration::from_hours(1);
@@ -80,6 +90,8 @@ impl Fleet {
                     read: None,
                     silent: None,
                     is_left_off: false,
+                    is_clock_wrong: false,
+                    distrusted: None,
                 },
             };
             self.members.insert(member.node.name.clone(), member);
@@ -108,6 +120,17 @@ impl Fleet {
         &mut self.history
     }
 
+    /// Notes what the clock of the agent of `node` said when it answered just now; whether it is news that it is
+    /// wrong. To be told before what the agent says.
+    pub fn note_clock(&mut self, node: &str, agents: Moment, now: Moment) -> bool {
+        let Some(member) = self.members.get_mut(node) else {
+            return false;
+        };
+        let is_wrong = agents.since(now).max(now.since(agents)) > Self::CLOCK;
+        let was_wrong = std::mem::replace(&mut member.is_clock_wrong, is_wrong);
+        is_wrong && !was_wrong
+    }
+
     /// Takes what the agent of `node` says; `false` where there is no such node, or no room.
     pub fn set_view(&mut self, node: &str, mut view: View, now: Moment) -> bool {
         let Some(member) = self.members.get_mut(node) else {
@@ -122,7 +145,15 @@ impl Fleet {
         }
         view.cells.shrink_to_fit();
         self.cells += view.cells.len();
-        self.history.take_view(node, &view, now);
+        if member.is_clock_wrong {
+            member.distrusted = Some(view.agent_started);
+        }
+        member.distrusted = member.distrusted.filter(|at| *at == view.agent_started);
+        if member.distrusted.is_some() {
+            self.history.take_view(node, &without_times(&view), now);
+        } else {
+            self.history.take_view(node, &view, now);
+        }
         member.read = Some((view, now));
         member.silent = None;
         true
@@ -134,6 +165,10 @@ impl Fleet {
         let Some(member) = self.members.get_mut(node) else {
             return false;
         };
+        // What it said by a wrong clock has to be looked at again.
+        if member.is_clock_wrong && member.distrusted.is_none() {
+            return false;
+        }
         let Some((_, read)) = &mut member.read else {
             return false;
         };
@@ -144,7 +179,7 @@ impl Fleet {
     }
 
     /// Notes that the agent of `node` could not be read, and why.
-    pub fn note_silent(&mut self, node: &str, why: WhyUncovered, _now: Moment) {
+    pub fn note_silent(&mut self, node: &str, why: WhyUncovered) {
         if let Some(member) = self.members.get_mut(node) {
             member.silent = Some(why);
         }
@@ -193,6 +228,7 @@ impl Member {
             node: &self.node,
             coverage: self.coverage(now),
             view: self.read.as_ref().map(|(view, _)| view),
+            is_clock_wrong: self.distrusted.is_some(),
         }
     }
 
@@ -204,4 +240,13 @@ impl Member {
             (None, _, None) => Coverage::Uncovered(WhyUncovered::NotRead),
         }
     }
+}
+
+/// The same without what an agent says of times.
+fn without_times(view: &View) -> View {
+    let mut view = view.clone();
+    for cell in &mut view.cells {
+        cell.paths = cell.paths.without_times();
+    }
+    view
 }

@@ -158,7 +158,7 @@ impl FleetHistory {
                 self.is_changed |= self.private.insert(target, now).is_none();
             }
             for (place, state) in cell.paths.iter().enumerate() {
-                let Some(number) = self.paths.number(target, &state.resolver) else {
+                let Some(number) = self.paths.number(target, state.resolver) else {
                     continue;
                 };
                 let before = history.track(&self.paths, number);

@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod query;
 pub mod report;
 pub mod scope;
+pub mod standing;
 pub mod symptom;
 mod table;
 mod view;
@@ -26,4 +27,7 @@ pub use self::moment::Moment;
 pub use self::node::{Coverage, Node, Traits, WhyUncovered};
 pub use self::query::FleetQuery;
 pub use self::report::FleetReport;
-pub use self::view::{Cell, FleetTarget, Interned, PathState, View, ViewError};
+pub use self::standing::Standing;
+pub use self::view::{
+    Cell, CellPaths, FleetTarget, Interned, PathState, PathView, View, ViewError,
+};

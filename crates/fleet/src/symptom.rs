@@ -6,7 +6,7 @@ use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::Outcome;
 use privatelink_verdict::words;
 
-use crate::{Cell, PathState};
+use crate::{Cell, PathView};
 
 words! {
     /// What is seen of a target: a family of reasons. Those of names come before those of connections.
@@ -212,7 +212,7 @@ impl Symptom {
 
     /// Whether a path does not have it: where servers are at fault it is answered, else it is answered
     /// with private addresses alone.
-    fn is_well(self, path: &PathState) -> bool {
+    fn is_well(self, path: PathView<'_>) -> bool {
         let mut classes = path.classes.iter();
         let is_of_servers = matches!(self, Self::DnsUnanswered | Self::DnsFailure);
         !path.classes.is_empty() && (is_of_servers || classes.all(Class::is_private))
@@ -257,7 +257,7 @@ fn path_scope(symptom: Symptom, cell: &Cell) -> PathScope {
     }
     let mut scope = None;
     for path in ill {
-        let this = match &*path.resolver {
+        let this = match &**path.resolver {
             POD => PathScope::PodPathOnly,
             NODE => PathScope::NodePathOnly,
             _ => PathScope::SomePaths,
@@ -272,8 +272,10 @@ fn path_scope(symptom: Symptom, cell: &Cell) -> PathScope {
 }
 
 /// The paths of a cell that have the symptom.
-pub(crate) fn ill_paths(symptom: Symptom, cell: &Cell) -> impl Iterator<Item = &PathState> {
-    cell.paths.iter().filter(move |path| !symptom.is_well(path))
+pub(crate) fn ill_paths(symptom: Symptom, cell: &Cell) -> impl Iterator<Item = PathView<'_>> {
+    cell.paths
+        .iter()
+        .filter(move |path| !symptom.is_well(*path))
 }
 
 /// Whether a cell that does not pass is about a path that its users do not take: the judged path is well.

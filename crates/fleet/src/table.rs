@@ -181,36 +181,27 @@ impl<'a> Table<'a> {
         path: PathScope,
         filling: &mut Filling<'a>,
     ) -> usize {
-        let latest = filling.latest.get(target).copied().flatten();
-        if let Some(illness) = latest {
-            let Illness {
-                symptom: s,
-                path: p,
-                ..
-            } = self.illnesses[illness];
-            if (s, p) == (symptom, path) {
-                return illness;
-            }
+        if filling.illnesses.len() <= target {
+            filling.illnesses.resize_with(target + 1, Vec::new);
         }
-        let key = (symptom, path, target);
-        let number = *filling.illnesses.entry(key).or_insert_with(|| {
-            self.illnesses.push(Illness {
-                target,
-                symptom,
-                path,
-                nodes: NodeSet::none_of(self.nodes.len()),
-                outcome: Outcome::Warn,
-                reasons: Vec::new(),
-                resolvers: BTreeSet::new(),
-                since: Vec::new(),
-                hurts: false,
-            });
-            self.illnesses.len() - 1
+        let known = &mut filling.illnesses[target];
+        let is_it = |(s, p, _): &&(Symptom, PathScope, usize)| (*s, *p) == (symptom, path);
+        if let Some((_, _, number)) = known.iter().find(is_it) {
+            return *number;
+        }
+        let number = self.illnesses.len();
+        known.push((symptom, path, number));
+        self.illnesses.push(Illness {
+            target,
+            symptom,
+            path,
+            nodes: NodeSet::none_of(self.nodes.len()),
+            outcome: Outcome::Warn,
+            reasons: Vec::new(),
+            resolvers: BTreeSet::new(),
+            since: Vec::new(),
+            hurts: false,
         });
-        if filling.latest.len() <= target {
-            filling.latest.resize(target + 1, None);
-        }
-        filling.latest[target] = Some(number);
         number
     }
 }
@@ -249,9 +240,8 @@ impl<'a> TargetNumbers<'a> {
 #[derive(Default)]
 struct Filling<'a> {
     numbers: TargetNumbers<'a>,
-    illnesses: BTreeMap<(Symptom, PathScope, usize), usize>,
-    /// The latest illness of each target.
-    latest: Vec<Option<usize>>,
+    /// The illnesses of each target, which are few.
+    illnesses: Vec<Vec<(Symptom, PathScope, usize)>>,
 }
 
 impl<'a> Illness<'a> {
@@ -271,7 +261,7 @@ impl<'a> Illness<'a> {
             return;
         }
         let ill = symptom::ill_paths(self.symptom, cell);
-        self.resolvers.extend(ill.map(|path| &*path.resolver));
+        self.resolvers.extend(ill.map(|path| &**path.resolver));
     }
 }
 

@@ -1,5 +1,6 @@
 //! View: what the agent of one node says of each target, read from its summary.
 
+mod cell_paths;
 mod interned;
 mod read;
 
@@ -10,6 +11,7 @@ use privatelink_verdict::reason::Reason;
 use privatelink_verdict::target::{Expectation, Users};
 use privatelink_verdict::verdict::Outcome;
 
+pub use self::cell_paths::{CellPaths, PathView};
 pub use self::interned::Interned;
 pub use self::read::ViewError;
 use crate::Moment;
@@ -58,10 +60,10 @@ pub struct Cell {
     /// What the address should be, as it is judged.
     pub expect: Expectation,
     /// The path that it is judged by first, then the others.
-    pub paths: Vec<PathState>,
+    pub paths: CellPaths,
 }
 
-/// What one path to a target answers on one node.
+/// What one path to a target answers on one node, to be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathState {
     /// The resolver's name, shared by all nodes.

@@ -1,4 +1,5 @@
-//! Words in JSON: closed sets of values are written as their words, and read back.
+//! Words: closed sets of values that are written as their words in JSON, and read back; and sets whose words have
+//! a meaning and a remedy.
 
 /// Implements `Serialize` and `Deserialize` by the set's words.
 macro_rules! serde_words {
@@ -22,6 +23,37 @@ macro_rules! serde_words {
     )+};
 }
 pub(crate) use serde_words;
+
+/// Defines a set of words, each with what it means and what to do about it.
+macro_rules! advised_words {
+    (
+        #[doc = $about:literal]
+        $name:ident;
+        $(
+            $variant:ident = $word:literal,
+            means $meaning:literal,
+            remedy $remedy:literal;
+        )+
+    ) => {
+        privatelink_verdict::words! {
+            #[doc = $about]
+            $name { $(#[doc = $meaning] $variant = $word,)+ }
+        }
+
+        impl $name {
+            /// What it means, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// What to do about it, in one sentence.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
+            }
+        }
+    };
+}
+pub(crate) use advised_words;
 
 /// An outcome as its word: the type is another crate's.
 pub(crate) mod outcome {

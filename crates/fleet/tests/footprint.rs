@@ -16,8 +16,8 @@ use flate2::write::GzEncoder;
 use privatelink_fleet::history::Detail;
 use privatelink_fleet::query::GateQuery;
 use privatelink_fleet::{
-    Cell, Coverage, Fleet, FleetHistory, FleetQuery, FleetTarget, Moment, Node, PathState, Traits,
-    View,
+    Cell, Coverage, Fleet, FleetHistory, FleetQuery, FleetTarget, Interned, Moment, Node,
+    PathState, Traits, View,
 };
 use privatelink_verdict::address::{Class, ClassSet};
 use privatelink_verdict::reason::Reason;
@@ -215,6 +215,7 @@ fn view(
     targets: &[Arc<FleetTarget>],
     resolvers: &[Arc<str>; 2],
     situation: &dyn Situation,
+    interned: &mut Interned,
 ) -> View {
     let cells = targets.iter().enumerate().map(|(number, target)| {
         let (judged, classes, since) = situation.cell(node, number);
@@ -231,7 +232,7 @@ fn view(
             is_confirmed: true,
             is_stale: false,
             expect: Expectation::PrivateEndpoint,
-            paths: paths.into(),
+            paths: interned.paths(&paths),
         }
     });
     View {
@@ -258,8 +259,9 @@ fn fill(
     situation: &dyn Situation,
 ) {
     let resolvers = ["pod".into(), "node".into()];
+    let mut interned = Interned::default();
     for (number, node) in nodes.iter().enumerate() {
-        let view = view(number, targets, &resolvers, situation);
+        let view = view(number, targets, &resolvers, situation, &mut interned);
         assert!(fleet.set_view(&node.name, view, NOW));
     }
 }

@@ -4,13 +4,12 @@
 //! by minute. Every file below `tests/gate/` is a test case; `tests/gate/README.md` says how to write one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use privatelink_fleet::gate::{GateReport, WhyUnknown};
 use privatelink_fleet::history::Detail;
 use privatelink_fleet::query::GateQuery;
@@ -25,6 +24,10 @@ use privatelink_verdict::target::{Expectation, Users};
 use privatelink_verdict::verdict::Outcome;
 use serde::Deserialize;
 
+use self::data_files::{Files, OverAll};
+
+mod data_files;
+
 /// When every file begins.
 const BEGINNING: Moment = Moment(1_796_000_000);
 
@@ -36,30 +39,11 @@ const COMPARED_EVERY: u64 = 3;
 const FILES_PER_REASON: usize = 1;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let files = files();
-    let mut cases: Vec<Trial> = Vec::new();
-    for (name, file) in files.clone() {
-        cases.push(Trial::test(name, move || run(&file)));
-    }
-    cases.push(Trial::test(
+    let over_all = (
         "every_reason_not_to_know_is_given_by_a_file",
-        move || every_reason_has_a_file(&files),
-    ));
-    libtest_mimic::run(&arguments, cases).exit_code()
-}
-
-fn files() -> BTreeMap<String, PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gate");
-    let entries = fs::read_dir(root).expect("a directory of files");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    let of_data = paths.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
-    of_data
-        .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy();
-            (name.into_owned(), path.clone())
-        })
-        .collect()
+        every_reason_has_a_file as OverAll,
+    );
+    data_files::run("gate", run, over_all)
 }
 
 /// A file.
@@ -144,6 +128,8 @@ enum What {
     NoAgent,
     /// The observer cannot reach the agent, which runs.
     Unreached,
+    /// The clock of the agent's node is an hour ahead.
+    ClockWrong,
     /// The node is there. It joins then, and leaves at the end.
     There,
     /// The node is not ready, and its agent does not run.
@@ -189,9 +175,7 @@ fn all() -> String {
 }
 
 fn read(file: &Path) -> Result<Case, Failed> {
-    let text = fs::read_to_string(file)?;
-    let case: Case = serde_saphyr::from_str(&text)
-        .map_err(|error| Failed::from(format!("{}: {error}", file.display())))?;
+    let case: Case = data_files::read(file)?;
     for word in case.unknown.iter().chain(&case.excused) {
         if !WhyUnknown::ALL.iter().any(|why| why.as_str() == word) {
             return Err(format!("{}: no such word: {word}", file.display()).into());
@@ -478,11 +462,12 @@ impl<'a> Play<'a> {
         for (name, _) in nodes {
             let unreached = self.is(What::Unreached, name, "", "");
             let Some(agent) = self.agents.get(name).filter(|_| !unreached) else {
-                observer
-                    .fleet
-                    .note_silent(name, WhyUncovered::AgentSilent, now);
+                observer.fleet.note_silent(name, WhyUncovered::AgentSilent);
                 continue;
             };
+            let is_clock_wrong = self.is(What::ClockWrong, name, "", "");
+            let ahead = Duration::from_hours(u64::from(is_clock_wrong));
+            observer.fleet.note_clock(name, now.after(ahead), now);
             let view = self.view(name, agent);
             if observer.told.get(name) != Some(&view) || !observer.fleet.confirm_view(name, now) {
                 assert!(observer.fleet.set_view(name, view.clone(), now));
@@ -562,7 +547,7 @@ impl<'a> Play<'a> {
                 is_confirmed: true,
                 is_stale: false,
                 expect,
-                paths,
+                paths: paths.into_iter().collect(),
             });
         }
         View {
@@ -614,7 +599,7 @@ fn takes(patterns: &str, name: &str) -> bool {
     name.is_empty() || patterns.any(|pattern| pattern == "*" || pattern == name)
 }
 
-fn every_reason_has_a_file(files: &BTreeMap<String, PathBuf>) -> Result<(), Failed> {
+fn every_reason_has_a_file(files: &Files) -> Result<(), Failed> {
     let mut given: BTreeMap<String, usize> = BTreeMap::new();
     for file in files.values() {
         let case = read(file)?;
@@ -630,6 +615,7 @@ fn every_reason_has_a_file(files: &BTreeMap<String, PathBuf>) -> Result<(), Fail
         WhyUnknown::NotRead,
         WhyUnknown::DepartedForgotten,
         WhyUnknown::NodesLeftOff,
+        WhyUnknown::PathsLeftOff,
     ];
     let missing: Vec<&str> = WhyUnknown::ALL
         .iter()

@@ -3,13 +3,12 @@
 //! Every file below `tests/patterns/` is a test case. `tests/patterns/README.md` says how to write one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use privatelink_fleet::cause::Cause;
 use privatelink_fleet::report::PatternReport;
 use privatelink_fleet::scope::Scope;
@@ -24,6 +23,10 @@ use privatelink_verdict::target::{Expectation, Users};
 use privatelink_verdict::verdict::Outcome;
 use serde::Deserialize;
 
+use self::data_files::{Files, OverAll};
+
+mod data_files;
+
 /// When every file is looked at.
 const NOW: Moment = Moment(1_796_000_000);
 
@@ -31,30 +34,11 @@ const NOW: Moment = Moment(1_796_000_000);
 const FILES_PER_CAUSE: usize = 2;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let files = files();
-    let mut cases: Vec<Trial> = Vec::new();
-    for (name, file) in files.clone() {
-        cases.push(Trial::test(name, move || run(&file)));
-    }
-    cases.push(Trial::test(
+    let over_all = (
         "every_cause_is_promised_twice_and_denied_twice",
-        move || every_cause_has_enough_files(&files),
-    ));
-    libtest_mimic::run(&arguments, cases).exit_code()
-}
-
-fn files() -> BTreeMap<String, PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/patterns");
-    let entries = fs::read_dir(root).expect("a directory of files");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    let of_data = paths.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
-    of_data
-        .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy();
-            (name.into_owned(), path.clone())
-        })
-        .collect()
+        every_cause_has_enough_files as OverAll,
+    );
+    data_files::run("patterns", run, over_all)
 }
 
 /// A file.
@@ -198,9 +182,7 @@ fn everywhere() -> String {
 }
 
 fn read(file: &Path) -> Result<Case, Failed> {
-    let text = fs::read_to_string(file)?;
-    let case: Case = serde_saphyr::from_str(&text)
-        .map_err(|error| Failed::from(format!("{}: {error}", file.display())))?;
+    let case: Case = data_files::read(file)?;
     let causes = case.patterns.iter().map(|pattern| &pattern.cause);
     for word in causes.chain(&case.absent.causes) {
         known(word, Cause::ALL.iter().map(|cause| cause.as_str()))?;
@@ -386,7 +368,8 @@ impl Case {
             },
             paths: [judged_by, compared]
                 .map(|resolver| path(resolver, well))
-                .into(),
+                .into_iter()
+                .collect(),
         };
         let ills = self.ill.iter();
         for ill in ills.filter(|ill| takes(&ill.on, node) && takes(&ill.targets, &target.name)) {
@@ -402,8 +385,9 @@ impl Ill {
         let reason = reasons.find(|reason| reason.as_str() == self.reason);
         let reason = reason.unwrap_or_else(|| panic!("no reason: {}", self.reason));
         let is_on = |path: &PathState| self.path.as_deref().is_none_or(|on| on == &*path.resolver);
-        let is_judged = is_on(&cell.paths[0]);
-        for path in cell.paths.iter_mut().filter(|path| is_on(path)) {
+        let mut paths: Vec<PathState> = cell.paths.iter().map(PathState::from).collect();
+        let is_judged = is_on(&paths[0]);
+        for path in paths.iter_mut().filter(|path| is_on(path)) {
             match (reason.stage(), reason) {
                 (Stage::Dns, _) => path.classes = ClassSet::default(),
                 (_, Reason::UnexpectedPrivateAddress) => {}
@@ -411,6 +395,7 @@ impl Ill {
                 _ => {}
             }
         }
+        cell.paths = paths.into_iter().collect();
         let (outcome, reason) = match (is_judged, reason.stage()) {
             (true, _) if reason.severity() == Severity::Warn => (Outcome::Warn, reason),
             (true, _) => (Outcome::Fail, reason),
@@ -493,7 +478,7 @@ fn ago(text: &str) -> Moment {
     NOW.before(duration)
 }
 
-fn every_cause_has_enough_files(files: &BTreeMap<String, PathBuf>) -> Result<(), Failed> {
+fn every_cause_has_enough_files(files: &Files) -> Result<(), Failed> {
     let mut promised: BTreeMap<String, usize> = BTreeMap::new();
     let mut denied: BTreeMap<String, usize> = BTreeMap::new();
     for file in files.values() {

@@ -62,7 +62,7 @@ fn cell(target: &str, judged: (Outcome, Reason), since: Moment) -> Cell {
         is_confirmed: true,
         is_stale: false,
         expect: Expectation::PrivateEndpoint,
-        paths: paths.into(),
+        paths: paths.into_iter().collect(),
     }
 }
 
@@ -79,6 +79,66 @@ fn view(cells: Vec<Cell>) -> View {
 const WELL: (Outcome, Reason) = (Outcome::Pass, Reason::Ok);
 const PUBLIC: (Outcome, Reason) = (Outcome::Fail, Reason::PublicFallback);
 const DROPPED: (Outcome, Reason) = (Outcome::Fail, Reason::ConnectTimeout);
+
+/// Two pools of four nodes, whose targets are well and have been watched for days.
+fn well() -> Fleet {
+    let mut fleet = Fleet::default();
+    fleet.set_nodes(nodes(), ago(4_000));
+    for node in nodes() {
+        assert!(fleet.set_view(&node.name, view(vec![cell("kv", WELL, ago(5_000))]), NOW));
+    }
+    fleet
+}
+
+/// Why the gate cannot tell, with some of the nodes.
+fn unknown(fleet: &Fleet, now: Moment) -> Vec<String> {
+    let query = FleetQuery {
+        gate: Some(GateQuery::default()),
+        ..FleetQuery::default()
+    };
+    let gate = fleet.report(&query, now).gate.expect("it was asked");
+    let unknown = gate.unknown.iter();
+    let unknown = unknown.map(|one| format!("{} {}", one.why, one.samples.join(" ")));
+    unknown.collect()
+}
+
+#[test]
+fn what_an_agent_says_by_a_wrong_clock_is_not_trusted_until_it_starts_again() {
+    let mut fleet = well();
+    assert!(unknown(&fleet, NOW).is_empty());
+    let agents = |minutes: u64| NOW.before(Duration::from_mins(minutes));
+    assert!(!fleet.note_clock("a-0", NOW.after(Duration::from_secs(50)), NOW));
+    assert!(fleet.confirm_view("a-0", NOW));
+    for wrong in [NOW.after(Duration::from_mins(2)), agents(60)] {
+        fleet.note_clock("a-0", NOW, NOW);
+        assert!(fleet.note_clock("a-0", wrong, NOW), "it is told");
+        assert!(!fleet.note_clock("a-0", wrong, NOW), "once");
+    }
+    // It has to be read whole.
+    assert!(!fleet.confirm_view("a-0", NOW));
+    let same = || view(vec![cell("kv", WELL, ago(5_000))]);
+    assert!(fleet.set_view("a-0", same(), NOW));
+    assert_eq!(unknown(&fleet, NOW), ["clock_wrong a-0"]);
+    // The time is corrected, and the agent still remembers moments from before.
+    fleet.note_clock("a-0", NOW, NOW);
+    assert!(fleet.confirm_view("a-0", NOW) && fleet.set_view("a-0", same(), NOW));
+    assert_eq!(unknown(&fleet, NOW), ["clock_wrong a-0"]);
+    let mut again = same();
+    again.agent_started = NOW;
+    let cell = &mut again.cells[0];
+    let answered_since = Some(NOW);
+    let paths = cell.paths.iter().map(|path| PathState {
+        answered_since,
+        ..path.into()
+    });
+    cell.paths = paths.collect();
+    assert!(fleet.set_view("a-0", again, NOW));
+    assert!(
+        unknown(&fleet, NOW).is_empty(),
+        "{:?}",
+        unknown(&fleet, NOW)
+    );
+}
 
 /// Two pools of four nodes; kv is public on pool b since 20 minutes, and on a-0 st is not reached since
 /// two days.
@@ -239,7 +299,7 @@ fn silent_agents_are_shown_as_they_were_and_nodes_without_one_are_counted_by_why
     for name in ["a-0", "a-1", "a-2", "a-3", "b-0", "b-1", "b-2"] {
         assert!(fleet.confirm_view(name, later));
     }
-    fleet.note_silent("c-1", WhyUncovered::AgentSilent, later);
+    fleet.note_silent("c-1", WhyUncovered::AgentSilent);
     let report = fleet.report(&FleetQuery::default(), later);
     assert_eq!(
         groups(&report).last().map(String::as_str),

@@ -27,8 +27,8 @@ pub use self::container::Phase;
 use self::container::{ephemeral, phase_of};
 pub use self::error::AsPodError;
 pub use self::pod::PodRefusal;
-use self::pod::{NodeObject, PodObject, Variable};
 use crate::caller::{ASK, Caller, NotAnswered, all, not_answered};
+use crate::pod::{NodeObject, PodObject, Variable};
 
 /// The pause between two looks at the pod.
 const LOOK: Duration = Duration::from_millis(500);

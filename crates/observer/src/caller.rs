@@ -10,18 +10,24 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use http::Request;
+use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::legacy::connect::HttpConnector;
 #[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
 use hyper_util::client::legacy::connect::dns::Name;
 use kube::api::ListParams;
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::core::Status;
 use kube::{Api, Client, Config};
 use privatelink_fleet::{Fleet, FleetReport, Interned, Moment, View, WhyUncovered};
+use privatelink_verdict::sanitize::sentence;
 use tokio::time::timeout;
 use tower::service_fn;
 
 use crate::client::{ClientError, RequestCount, built};
-use crate::fleet::members::{AgentPod, Members, NodeObject, PodObject};
+use crate::fleet::ask::date;
+use crate::fleet::members::{AgentPod, Members};
+use crate::pod::{NodeObject, PodObject};
 
 /// How long one question may take.
 pub(crate) const ASK: Duration = Duration::from_secs(15);
@@ -68,6 +74,14 @@ pub enum NotAnswered {
         /// Whom was asked.
         what: String,
         /// What the API server said.
+        said: String,
+    },
+    /// The observer is there, and says that it cannot answer.
+    #[error("{what} cannot answer: {said}")]
+    CannotAnswer {
+        /// Whom was asked.
+        what: String,
+        /// What it said.
         said: String,
     },
     /// The caller may not ask.
@@ -192,8 +206,8 @@ impl Caller {
         let mut interned = Interned::default();
         let all = agents.len();
         let asked = agents.into_iter().map(|(node, pod)| async move {
-            let text = self.summary(&pod).await;
-            (node, text)
+            let reply = self.summary(&pod).await;
+            (node, reply)
         });
         let mut replies = stream::iter(asked).buffer_unordered(AT_ONCE);
         let mut done = 0;
@@ -202,25 +216,30 @@ impl Caller {
             done += 1;
             progress(done, all);
             let view = match reply {
-                Ok(text) => View::read(text.as_bytes(), &node, &mut interned)
-                    .map_err(|_| WhyUncovered::AgentUnreadable),
+                Ok((text, date)) => {
+                    if let Some(date) = date {
+                        fleet.note_clock(&node, date, now());
+                    }
+                    View::read(text.as_bytes(), &node, &mut interned)
+                        .map_err(|_| WhyUncovered::AgentUnreadable)
+                }
                 Err(_) => Err(WhyUncovered::AgentSilent),
             };
             match view {
                 Ok(view) => {
                     fleet.set_view(&node, view, now());
                 }
-                Err(why) => fleet.note_silent(&node, why, now()),
+                Err(why) => fleet.note_silent(&node, why),
             }
         }
         Ok((fleet, members.is_known(true)))
     }
 
-    async fn summary(&self, pod: &AgentPod) -> Result<String, NotAnswered> {
+    async fn summary(&self, pod: &AgentPod) -> Result<(String, Option<Moment>), NotAnswered> {
         let (namespace, name, port) = (&self.namespace, &pod.name, pod.at.port());
         let path =
             format!("/api/v1/namespaces/{namespace}/pods/http:{name}:{port}/proxy/api/v1/summary");
-        self.get(&format!("the agent {name}"), &path).await
+        self.replied(&format!("the agent {name}"), &path).await
     }
 
     /// The nodes, where the caller may list them, and the pods of the release.
@@ -237,23 +256,49 @@ impl Caller {
 
     /// The text at `path`.
     pub(crate) async fn get(&self, what: &str, path: &str) -> Result<String, NotAnswered> {
-        let request = Request::get(path).body(Vec::new());
+        let (text, _) = self.replied(what, path).await?;
+        Ok(text)
+    }
+
+    /// The same, and what the clock of who sent it said.
+    async fn replied(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<(String, Option<Moment>), NotAnswered> {
+        let request = Request::get(path).body(Body::empty());
         let request = request.map_err(|error| NotAnswered::Failed {
             what: what.to_owned(),
             source: error.into(),
         })?;
-        let answered = timeout(ASK, self.client.request_text(request)).await;
-        let text = answered.map_err(|_| NotAnswered::Silent {
-            what: what.to_owned(),
-        })?;
-        let text = text.map_err(|error| not_answered(what, error))?;
-        if text.len() > MOST {
-            return Err(NotAnswered::Unreadable {
-                what: what.to_owned(),
-                source: format!("it is longer than {} MiB", MOST >> 20).into(),
+        let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| {
+            let what = what.to_owned();
+            NotAnswered::Unreadable { what, source }
+        };
+        let exchange = async {
+            let reply = self.client.send(request).await;
+            let (head, body) = reply
+                .map_err(|error| not_answered(what, error))?
+                .into_parts();
+            let body = Limited::new(body, MOST).collect().await;
+            let body = body.map_err(unreadable)?.to_bytes();
+            let text = String::from_utf8(body.into());
+            let text = text.map_err(|error| unreadable(error.into()))?;
+            if head.status.is_success() {
+                return Ok((text, date(&head.headers)));
+            }
+            // What a pod says is no `Status` of the API server.
+            let status = serde_json::from_str(&text).unwrap_or_else(|_| {
+                Status::failure(text.trim(), "").with_code(head.status.as_u16())
             });
-        }
-        Ok(text)
+            Err(not_answered(what, kube::Error::Api(status.boxed())))
+        };
+        let silent = |_| {
+            Err(NotAnswered::Silent {
+                what: what.to_owned(),
+            })
+        };
+        timeout(ASK, exchange).await.unwrap_or_else(silent)
     }
 }
 
@@ -290,11 +335,19 @@ pub(crate) fn not_answered(what: &str, error: kube::Error) -> NotAnswered {
             what,
             said: status.message.clone(),
         },
-        // The proxy says 503 where a service has no pod that is ready.
-        kube::Error::Api(status) if matches!(status.code, 404 | 503) => NotAnswered::Absent {
+        kube::Error::Api(status) if status.code == 404 => NotAnswered::Absent {
             what,
             said: status.message.clone(),
         },
+        // The proxy says 503 where a service has no pod that is ready; and so do pods themselves.
+        kube::Error::Api(status) if status.code == 503 => {
+            let said = sentence(status.message.trim()).into_owned();
+            if said.contains("no endpoints available") {
+                NotAnswered::Absent { what, said }
+            } else {
+                NotAnswered::CannotAnswer { what, said }
+            }
+        }
         error => NotAnswered::Failed {
             what,
             source: error.into(),

@@ -172,7 +172,23 @@ impl AgentNotRead<'_> {
     }
 }
 
-/// An event on a node could not be written. Logged once, until one is.
+/// The clock of an agent, or that of this replica, is wrong. Logged once, until it is right.
+#[derive(Debug)]
+pub(crate) struct AgentClockWrong<'a> {
+    pub(crate) node: &'a str,
+}
+
+impl AgentClockWrong<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            node = self.node,
+            "the clock of this node differs from the observer's by over a minute: the gate cannot tell of the \
+             node until its time is corrected and its agent has started again"
+        );
+    }
+}
+
+/// An event could not be written, or those that are there not be read. Logged once, until one is.
 #[derive(Debug)]
 pub(crate) struct NotAnnounced<'a> {
     pub(crate) error: &'a str,
@@ -182,12 +198,29 @@ impl NotAnnounced<'_> {
     pub(crate) fn emit(&self) {
         warn!(
             error = &*sentence(self.error),
-            "cannot write events on nodes: they wait"
+            "cannot read or write events on nodes and declared targets: they wait"
         );
     }
 }
 
-/// The history of the fleet could not be read or written. Logged once, until it can.
+/// The history of the fleet could not be read. Logged once, until it can.
+#[derive(Debug)]
+pub(crate) struct HistoryNotRead<'a> {
+    pub(crate) config_map: &'a str,
+    pub(crate) error: &'a str,
+}
+
+impl HistoryNotRead<'_> {
+    pub(crate) fn emit(&self) {
+        warn!(
+            config_map = self.config_map,
+            error = &*sentence(self.error),
+            "cannot read the history of the fleet: no agent is read until it can"
+        );
+    }
+}
+
+/// The history of the fleet could not be written. Logged once, until it can.
 #[derive(Debug)]
 pub(crate) struct HistoryNotSaved<'a> {
     pub(crate) config_map: &'a str,

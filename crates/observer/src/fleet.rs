@@ -1,8 +1,8 @@
 //! Fleet: reads what the agents of all nodes say, while this replica leads (docs/adr/0018).
 
-pub(crate) mod agent_client;
 pub(crate) mod announce;
 pub mod answer;
+pub(crate) mod ask;
 pub(crate) mod history_store;
 pub(crate) mod members;
 
@@ -16,12 +16,12 @@ use privatelink_fleet::{Fleet, Interned, Moment, View, WhyUncovered};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use self::agent_client::{ASK, NoReply, OF_AN_AGENT, Reply, ask};
+use self::ask::{ASK, NoReply, OF_AN_AGENT, Replied, Reply, ask};
 use self::history_store::HistoryStore;
 use self::members::{AgentPod, Nodes};
 use crate::Shared;
 use crate::election::Leadership;
-use crate::events::AgentNotRead;
+use crate::events::{AgentClockWrong, AgentNotRead};
 use crate::source_state::SourceState;
 use crate::watch::Watched as _;
 
@@ -53,7 +53,7 @@ pub(crate) struct FleetReader {
     leadership: Leadership,
     interned: Interned,
     agents: HashMap<Arc<str>, Agent>,
-    questions: JoinSet<(Question, Result<Reply, NoReply>)>,
+    questions: JoinSet<(Question, Result<Replied, NoReply>)>,
 }
 
 /// An agent that is read.
@@ -127,7 +127,7 @@ impl FleetReader {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.store.failed(&error);
+                    self.store.not_read(&error);
                     sleep(RETRY).await;
                 }
             }
@@ -200,7 +200,7 @@ impl FleetReader {
         }
     }
 
-    fn take(&mut self, done: Result<(Question, Result<Reply, NoReply>), JoinError>) {
+    fn take(&mut self, done: Result<(Question, Result<Replied, NoReply>), JoinError>) {
         // A question that panicked does not say whom it asked: that agent is due again.
         let Ok((Question { node, uid }, reply)) = done else {
             return;
@@ -212,7 +212,11 @@ impl FleetReader {
             return;
         }
         let mut fleet = self.shared.fleet();
-        let (pause, why) = match reply {
+        let date = reply.as_ref().ok().and_then(|replied| replied.date);
+        if date.is_some_and(|date| fleet.note_clock(&node, date, now())) {
+            AgentClockWrong { node: &node }.emit();
+        }
+        let (pause, why) = match reply.map(|replied| replied.reply) {
             Ok(Reply::Unchanged) => {
                 if !fleet.confirm_view(&node, now()) {
                     agent.tag = None;
@@ -249,7 +253,7 @@ impl FleetReader {
                 error: &error,
             }
             .emit();
-            fleet.note_silent(&node, why, now());
+            fleet.note_silent(&node, why);
         }
         agent.due = next(&node, pause);
         agent.was_asked = true;

@@ -14,14 +14,17 @@ mod events;
 #[cfg(test)]
 mod fake_api;
 pub mod fleet;
+mod listed;
 pub mod metrics;
 mod page;
+mod pod;
 pub mod private_link_target;
 mod publish;
 mod served;
 mod source_state;
 mod watch;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use privatelink_discovery::{Discovered, DiscoveryRules, Index, Kind, Source, Visitor, each_kind};
-use privatelink_fleet::Fleet;
+use privatelink_fleet::{Fleet, Moment, Standing, pattern};
 use privatelink_verdict::target;
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
@@ -44,9 +47,10 @@ use self::fleet::FleetReader;
 use self::fleet::announce::Announcer;
 use self::fleet::history_store::HistoryStore;
 use self::fleet::members::{Members, Nodes, ReleasePods};
-use self::private_link_target::admission::{Admission, AdmissionRules};
+use self::private_link_target::admission::{AcceptedTarget, Admission, AdmissionRules};
+use self::private_link_target::health::health;
 use self::private_link_target::objects::{Declarations, TargetObjects};
-use self::private_link_target::status::StatusWriter;
+use self::private_link_target::status::{Health, StatusWriter};
 use self::publish::Publisher;
 use self::served::Served;
 use self::source_state::States;
@@ -59,6 +63,9 @@ pub use self::source_state::{SourceState, StateSince};
 
 /// Between two rounds of writing statuses.
 const STATUSES: Duration = Duration::from_secs(5);
+
+/// Rounds between two looks at the health of declared targets.
+const HEALTHS: u32 = 6;
 
 /// What does not change while the observer runs.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +91,7 @@ pub struct Options {
     /// The labels of this release's pods, in the observer's namespace, as a selector; `None` where the agents
     /// are not read.
     pub release: Option<String>,
-    /// Whether failures are told by events on the nodes.
+    /// Whether failures are told by events on nodes and declared targets.
     pub events: bool,
     /// The ConfigMap in which the history of the fleet outlives restarts.
     pub history: String,
@@ -299,7 +306,9 @@ impl Observer {
         }
         if options.crd {
             let writer = StatusWriter::new(clients.calling.clone());
-            others.spawn(write_statuses(writer, shared.clone(), leadership.clone()));
+            let reads_agents = options.release.is_some();
+            let (shared, leadership) = (shared.clone(), leadership.clone());
+            others.spawn(write_statuses(writer, reads_agents, shared, leadership));
         }
         if options.release.is_some() {
             let config_maps = Api::namespaced(clients.calling.clone(), &options.namespace);
@@ -329,7 +338,8 @@ impl Observer {
         self.shared.is_ready()
     }
 
-    /// The state of each source that is on, by its word: those of discovery, and the declared targets.
+    /// The state of each source that is on, by its word: those of discovery, the declared targets, the address of
+    /// the cluster's DNS, and the nodes and agents of the fleet.
     fn sources(&self) -> Vec<(&'static str, &'static str, StateSince)> {
         let states = self.shared.states();
         let sources = self.options.sources.iter();
@@ -340,12 +350,23 @@ impl Observer {
         sources.extend(declared.map(|known| (target::Source::Crd.as_str(), DECLARED, known)));
         let learned = states.of_kind(cluster_dns::NAME);
         sources.extend(learned.map(|known| (cluster_dns::NAME, cluster_dns::ABOUT, known)));
+        for (watch, word, about) in [
+            (Nodes::NAME, "nodes", NODES),
+            (ReleasePods::NAME, "agents", AGENTS),
+        ] {
+            sources.extend(states.of_kind(watch).map(|known| (word, about, known)));
+        }
         sources
     }
 }
 
 /// What the declared targets are, beside the sources of discovery.
 const DECLARED: &str = "`PrivateLinkTarget` objects, in which teams declare targets.";
+
+/// What the two watches of the fleet are.
+const NODES: &str = "The nodes of the cluster, of which those without an agent are uncovered.";
+const AGENTS: &str =
+    "The pods of this release: the agents that are read, and the replicas of the observer.";
 
 impl ObserverTasks {
     /// Waits until a task ends by itself, which none should; its name or what it said.
@@ -356,8 +377,8 @@ impl ObserverTasks {
                 Err(error) => format!("the election ended: {error}"),
             },
             Some(ended) = self.others.join_next() => match ended {
-                Ok(()) => "a watch ended".to_owned(),
-                Err(error) => format!("a watch or the publisher ended: {error}"),
+                Ok(()) => "a task of the observer ended".to_owned(),
+                Err(error) => format!("a task of the observer ended: {error}"),
             },
         }
     }
@@ -414,14 +435,93 @@ impl Visitor for StartWatches<'_> {
     }
 }
 
-/// Says of each declared target whether it is probed, while this replica leads.
-async fn write_statuses(mut writer: StatusWriter, shared: Shared, leadership: Leadership) {
+/// Says of each declared target whether it is probed and how it is, while this replica leads.
+async fn write_statuses(
+    mut writer: StatusWriter,
+    reads_agents: bool,
+    shared: Shared,
+    leadership: Leadership,
+) {
+    let may_write = || leadership.is_leading();
+    let mut round = 0u32;
     loop {
         sleep(STATUSES).await;
-        if leadership.is_leading() {
-            let decisions = shared.admission().decisions.clone();
-            let round = writer.write(&decisions, Timestamp::now(), || leadership.is_leading());
-            StatusesWritten(round.await).emit();
+        if !may_write() {
+            continue;
+        }
+        let admission = shared.admission().clone();
+        let written = writer.write(&admission.decisions, Timestamp::now(), may_write);
+        StatusesWritten(written.await).emit();
+        round = round.wrapping_add(1);
+        // What is missing before every agent was asked says nothing.
+        if round.is_multiple_of(HEALTHS) && (!reads_agents || shared.is_fleet_read()) {
+            let healths = shared.healths(&admission, reads_agents);
+            let written = writer.write_health(&healths, may_write);
+            StatusesWritten(written.await).emit();
         }
     }
+}
+
+impl Shared {
+    /// How each declared target stands on all nodes, by its name.
+    fn standings(&self, admission: &Admission, now: Moment) -> HashMap<String, Standing> {
+        let targets = admission.targets.iter();
+        let names: Vec<_> = targets.map(AcceptedTarget::names).collect();
+        let standings = self.fleet().standings(&names, now);
+        let targets = admission.targets.iter().map(|target| target.name.clone());
+        targets.zip(standings).collect()
+    }
+
+    /// What the status of each object should say of its health: nothing where it is not probed, or the agents
+    /// are not read.
+    fn healths(&self, admission: &Admission, reads_agents: bool) -> Vec<Health> {
+        let now = SystemTime::now().into();
+        let standings = if reads_agents {
+            self.standings(admission, now)
+        } else {
+            HashMap::new()
+        };
+        let is_ill = |standing: &Standing| standing.worst().is_some();
+        let patterns = if standings.values().any(is_ill) {
+            pattern::patterns(self.fleet().seen(now), now)
+        } else {
+            Vec::new()
+        };
+        let targets = admission.targets.iter();
+        let names: HashMap<_, _> = targets.map(|one| (&one.name, one.names())).collect();
+        let healths = admission.decisions.iter().map(|decision| {
+            let target = decision.target.as_ref();
+            let standing = target.and_then(|target| standings.get(target));
+            let wanted = standing.map(|standing| {
+                let names = target.and_then(|target| names.get(target));
+                let is_named = |name: &String| names.is_some_and(|names| names.contains(name));
+                // The worst comes first.
+                let pattern = patterns
+                    .iter()
+                    .filter(|_| is_ill(standing))
+                    .find(|pattern| {
+                        let mut targets = pattern.targets.iter();
+                        targets.any(|target| is_named(&target.name))
+                    });
+                let (generation, shown) = (decision.generation, &decision.shown);
+                health(standing, pattern, generation, shown, Timestamp::now())
+            });
+            Health {
+                key: decision.key.clone(),
+                shown: decision.shown.clone(),
+                wanted: wanted.unwrap_or_default(),
+            }
+        });
+        healths.collect()
+    }
+}
+
+/// A reason of conditions and events is one word, such as `PublicFallback`.
+fn camel_case(word: &str) -> String {
+    let parts = word.split('_');
+    let capitalized = parts.map(|part| {
+        let (first, rest) = part.split_at(part.len().min(1));
+        first.to_ascii_uppercase() + rest
+    });
+    capitalized.collect()
 }

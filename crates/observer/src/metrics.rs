@@ -71,6 +71,10 @@ impl Observer {
             &[],
             count((discovered.left_out + self.shared.declared().left_out()) as u64),
         );
+        if self.options.events {
+            let dropped = count(self.shared.inner.events_dropped.load(Ordering::Relaxed));
+            samples.push(sample(ObserverMetric::EventsDropped, &[], None, dropped));
+        }
         if self.options.release.is_some() && self.leadership.is_leading() {
             self.add_fleet(&mut samples);
         }
@@ -78,10 +82,6 @@ impl Observer {
     }
 
     fn add_fleet(&self, samples: &mut Vec<ObserverSample>) {
-        if self.options.events {
-            let dropped = count(self.shared.inner.events_dropped.load(Ordering::Relaxed));
-            samples.push(sample(ObserverMetric::EventsDropped, &[], None, dropped));
-        }
         let fleet = self.shared.fleet();
         let mut nodes: BTreeMap<&str, u64> = BTreeMap::new();
         let mut failing: BTreeMap<&str, u64> = BTreeMap::new();

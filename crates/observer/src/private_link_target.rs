@@ -15,6 +15,7 @@
 pub mod admission;
 pub mod checked;
 mod crd;
+pub mod health;
 pub mod objects;
 pub mod reason;
 pub mod status;
@@ -41,7 +42,7 @@ pub use crd::crd_yaml;
     doc = "A private service that every node probes: does its name still resolve to the private endpoint, \
            does it answer, and does it present the right certificate? The target is called NAMESPACE:NAME \
            in metrics, alerts and reports. The condition Accepted says whether it is probed, and if not, \
-           what to change.",
+           what to change; the condition Healthy says whether it is well on every node.",
     printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"),
     printcolumn(
         name = "Expect",
@@ -58,6 +59,16 @@ pub use crd::crd_yaml;
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Accepted\")].reason"
+    ),
+    printcolumn(
+        name = "Healthy",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Healthy\")].status"
+    ),
+    printcolumn(
+        name = "Failing",
+        type_ = "integer",
+        json_path = ".status.nodes.failing"
     ),
     printcolumn(
         name = "Message",
@@ -156,8 +167,73 @@ pub struct PrivateLinkTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Accepted: whether the target is probed. If it is False, the reason is one of a closed set, and the
-    /// message says what to change.
+    /// message says what to change. Healthy: whether it fails on no node. If it is False, the reason is that
+    /// of most nodes; Unknown says that no node has judged it.
     #[schemars(schema_with = "crd::conditions")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Vec<Condition>>,
+    /// How the target stands on the nodes, counted. A node counts once, also for a registry with data
+    /// endpoints: as the worst of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodesStatus>,
+    /// Why it does not pass, and on how many nodes: failures first, then the commonest.
+    #[schemars(schema_with = "crd::reasons")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<Vec<ReasonStatus>>,
+    /// Some of the nodes with the first of these reasons.
+    #[schemars(schema_with = "crd::sample_nodes")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_nodes: Option<Vec<String>>,
+    /// What failing nodes have in common, and the likely cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<PatternStatus>,
+}
+
+/// The nodes of the cluster, by how a target stands on them.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NodesStatus {
+    /// Nodes on which it passes.
+    #[schemars(range(min = 0))]
+    pub passing: i64,
+    /// Nodes on which it warns.
+    #[schemars(range(min = 0))]
+    pub warning: i64,
+    /// Nodes on which it fails, as two probes in a row said.
+    #[schemars(range(min = 0))]
+    pub failing: i64,
+    /// Nodes of which it is not known: no agent answers there, it was not probed lately, or one probe alone
+    /// has failed.
+    #[schemars(range(min = 0))]
+    pub unknown: i64,
+}
+
+/// Why a target does not pass on some nodes.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReasonStatus {
+    /// The reason, which the runbook explains.
+    pub reason: String,
+    /// What it makes of the target: fail or warn.
+    pub outcome: String,
+    /// On how many nodes.
+    pub nodes: i64,
+}
+
+/// What failing nodes have in common.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PatternStatus {
+    /// Which nodes it is.
+    #[schemars(length(max = 1024))]
+    pub place: String,
+    /// The likely cause, in one word of a closed set.
+    #[schemars(length(max = 64))]
+    pub cause: String,
+    /// The same in a sentence.
+    #[schemars(length(max = 1024))]
+    pub meaning: String,
+    /// What to do about it.
+    #[schemars(length(max = 1024))]
+    pub remedy: String,
+    /// How sure the cause is: high, medium or low.
+    #[schemars(length(max = 16))]
+    pub confidence: String,
 }

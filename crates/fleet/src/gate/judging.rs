@@ -29,6 +29,8 @@ pub(super) struct Case<'a> {
     of_path: Vec<Option<TargetNumber>>,
     /// For each path since when it is known on some node.
     first: Vec<Option<Moment>>,
+    /// The earliest of these moments, of paths that are judged.
+    earliest: Option<Moment>,
     /// For each set of paths what it lacks.
     lacks: Vec<Lacking>,
     pub(super) nodes: u32,
@@ -64,6 +66,8 @@ struct Life<'a> {
     /// How long before the end it may have been heard last.
     slack: Duration,
     has_left: bool,
+    /// Whether since when its paths are answered is not known for that reason.
+    is_clock_wrong: bool,
 }
 
 /// May public access be turned off?
@@ -110,6 +114,7 @@ impl<'a> Case<'a> {
         let mut case = Self {
             of_path: (0..count).map(name).collect(),
             first: Vec::new(),
+            earliest: None,
             lacks: Vec::new(),
             history,
             asked,
@@ -121,6 +126,10 @@ impl<'a> Case<'a> {
             departed: 0,
         };
         case.first = case.known_since();
+        let judged = case.of_path.iter().zip(&case.first);
+        case.earliest = judged
+            .filter_map(|(target, first)| target.and(*first))
+            .min();
         case.lacks = (0..paths.sets()).map(|set| case.lacking(set)).collect();
         case
     }
@@ -186,6 +195,9 @@ impl<'a> Case<'a> {
         if self.asked.nodes_not_listed {
             evidence.unclear_in_all(WhyUnknown::NodesNotListed, 0);
         }
+        if self.history.paths.is_full() {
+            evidence.unclear_in_all(WhyUnknown::PathsLeftOff, 0);
+        }
         if nodes_left_off > 0 {
             evidence.unclear_in_all(WhyUnknown::NodesLeftOff, nodes_left_off);
         }
@@ -238,6 +250,9 @@ impl<'a> Case<'a> {
             return;
         };
         self.nodes += 1;
+        if seen.is_clock_wrong {
+            evidence.unclear(WhyUnknown::ClockWrong, name);
+        }
         let life = Life {
             name,
             history,
@@ -246,6 +261,7 @@ impl<'a> Case<'a> {
             end: self.now,
             slack: GAP,
             has_left: false,
+            is_clock_wrong: seen.is_clock_wrong,
         };
         self.judge_life(&life, evidence);
     }
@@ -271,6 +287,7 @@ impl<'a> Case<'a> {
                 end: departed.left,
                 slack: GRACE,
                 has_left: true,
+                is_clock_wrong: false,
             };
             self.judge_life(&life, evidence);
         }
@@ -342,7 +359,7 @@ impl<'a> Case<'a> {
             .is_none_or(|until| until.after(slack) >= life.end);
         let since = track.since();
         let is_answered = since.is_some_and(|since| since <= life.start) && is_open;
-        if is_answered || life.start >= life.end {
+        if is_answered || life.is_clock_wrong || life.start >= life.end {
             return;
         }
         let why = self.why_unanswered(life, path, since.filter(|_| is_open));
@@ -366,7 +383,8 @@ impl<'a> Case<'a> {
             if self.history.is_lost && self.history.began.is_some_and(|began| began > self.from) {
                 return WhyUnknown::HistoryLost;
             }
-            if self.is_every_path_young(life.start) {
+            // Nothing at all is known since then.
+            if self.earliest.is_none_or(|earliest| earliest > life.start) {
                 return WhyUnknown::HistoryYoung;
             }
             return WhyUnknown::TargetYoung;
@@ -376,13 +394,6 @@ impl<'a> Case<'a> {
             return WhyUnknown::AgentYoung;
         }
         WhyUnknown::Gap
-    }
-
-    /// Whether nothing at all is known since `start`.
-    fn is_every_path_young(&self, start: Moment) -> bool {
-        let judged = self.of_path.iter().zip(&self.first);
-        let mut known = judged.filter_map(|(target, first)| target.and(*first));
-        known.all(|first| first > start)
     }
 
     fn target_of(&self, path: PathNumber) -> Option<TargetNumber> {

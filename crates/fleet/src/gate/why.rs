@@ -3,33 +3,11 @@
 use privatelink_verdict::words;
 
 use crate::WhyUncovered;
+use crate::words::advised_words;
 
-macro_rules! unknowns {
-    ($(
-        $variant:ident = $word:literal,
-        means $meaning:literal,
-        remedy $remedy:literal;
-    )+) => {
-        words! {
-            /// Why the gate cannot tell.
-            WhyUnknown { $(#[doc = $meaning] $variant = $word,)+ }
-        }
-
-        impl WhyUnknown {
-            /// What it means, in one sentence.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)+ }
-            }
-
-            /// What to do about it, in one sentence.
-            pub const fn remedy(self) -> &'static str {
-                match self { $(Self::$variant => $remedy,)+ }
-            }
-        }
-    };
-}
-
-unknowns! {
+advised_words! {
+    /// Why the gate cannot tell.
+    WhyUnknown;
     NoAgent = "no_agent",
         means "The node runs no agent.",
         remedy "Let the DaemonSet of the agents run there (its node selector and tolerations), or excuse such nodes with --allow-uncovered.";
@@ -51,6 +29,9 @@ unknowns! {
     AgentUnreadable = "agent_unreadable",
         means "The observer cannot read what the agent answers.",
         remedy "Update the agents and the observer to the same version.";
+    ClockWrong = "clock_wrong",
+        means "The clock of the agent's node is wrong by over a minute, or was when the agent started, so since when names are answered is not known.",
+        remedy "Correct the time of the node, then delete the agent's pod on it, so that it starts again.";
     NotRead = "not_read",
         means "The observer has not read the agent yet.",
         remedy "Ask again in a minute.";
@@ -87,6 +68,9 @@ unknowns! {
     NodesLeftOff = "nodes_left_off",
         means "The cluster has more nodes than are kept.",
         remedy "Ask the agents of the other nodes directly.";
+    PathsLeftOff = "paths_left_off",
+        means "The nodes have more targets, resolvers, or different sets of these than are remembered.",
+        remedy "Give all agents the same configuration, with fewer targets or resolvers.";
     NodesNotListed = "nodes_not_listed",
         means "The nodes of the cluster cannot be listed now, so those without an agent are not known.",
         remedy "Give the observer the right to list and watch nodes (observer.namespaces takes it away), or excuse such nodes with --allow-uncovered.";

@@ -42,14 +42,15 @@ impl FleetHistory {
         }
     }
 
-    /// What is remembered of a node that was not there just now: nothing, unless it only seemed to have left.
+    /// What is remembered of a node that was not there just now: nothing, unless it only seemed to have left. Where
+    /// nodes cannot be listed, one seems so while its agent's pod is replaced; there the name alone tells.
     pub(super) fn come_back(&mut self, node: &Node) -> NodeHistory {
         let is_it = |departed: &Departed| {
             departed.name == node.name && departed.history.joined == node.joined
         };
         match self.departed.iter().position(is_it) {
-            Some(at) if node.joined.is_some() => self.departed.remove(at).history,
-            _ => NodeHistory {
+            Some(at) => self.departed.remove(at).history,
+            None => NodeHistory {
                 joined: node.joined,
                 ..NodeHistory::default()
             },

@@ -10,8 +10,8 @@ pub(crate) type PathNumber = u16;
 /// The number of a target.
 pub(crate) type TargetNumber = u16;
 
-/// As many targets, resolvers, pairs and sets are numbered. What is beyond is not remembered, and what is
-/// not remembered is not known.
+/// As many targets, resolvers, pairs and sets are numbered. What is beyond is not remembered, and the gate says
+/// so.
 const MOST_TARGETS: usize = 2_000;
 const MOST_RESOLVERS: usize = 16;
 const MOST_PATHS: usize = 8_000;
@@ -26,6 +26,8 @@ pub(crate) struct Paths {
     target_numbers: BTreeMap<Arc<str>, u16>,
     pair_numbers: BTreeMap<(u16, u16), PathNumber>,
     set_numbers: BTreeMap<Vec<PathNumber>, usize>,
+    /// Whether there was no number for something.
+    is_full: bool,
 }
 
 impl Paths {
@@ -34,7 +36,7 @@ impl Paths {
         if let Some(number) = self.target_numbers.get(name) {
             return Some(*number);
         }
-        let number = next(self.targets.len(), MOST_TARGETS)?;
+        let number = self.next(self.targets.len(), MOST_TARGETS)?;
         let name: Arc<str> = name.into();
         self.targets.push(name.clone());
         self.target_numbers.insert(name, number);
@@ -52,7 +54,7 @@ impl Paths {
         if let Some(number) = self.pair_numbers.get(&pair) {
             return Some(*number);
         }
-        let number = next(self.pairs.len(), MOST_PATHS)?;
+        let number = self.next(self.pairs.len(), MOST_PATHS)?;
         self.pairs.push(pair);
         self.pair_numbers.insert(pair, number);
         Some(number)
@@ -62,7 +64,7 @@ impl Paths {
         if let Some(known) = self.resolvers.iter().position(|known| **known == *name) {
             return u16::try_from(known).ok();
         }
-        let number = next(self.resolvers.len(), MOST_RESOLVERS)?;
+        let number = self.next(self.resolvers.len(), MOST_RESOLVERS)?;
         self.resolvers.push(name.into());
         Some(number)
     }
@@ -78,6 +80,7 @@ impl Paths {
             return *number;
         }
         if self.sets.len() == MOST_SETS {
+            self.is_full = true;
             return 0;
         }
         self.sets.push(numbers.clone());
@@ -92,6 +95,17 @@ impl Paths {
 
     pub(super) fn has(&self, set: usize, number: PathNumber) -> bool {
         self.of_set(set).binary_search(&number).is_ok()
+    }
+
+    /// Whether something is not remembered because there was no number for it.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The number after `len` others; `None` where there are too many.
+    fn next(&mut self, len: usize, most: usize) -> Option<u16> {
+        self.is_full |= len >= most;
+        u16::try_from(len).ok().filter(|_| len < most)
     }
 
     /// How many pairs are numbered.
@@ -118,13 +132,5 @@ impl Paths {
         let (target, resolver) = self.pairs[usize::from(number)];
         let resolver = &self.resolvers[usize::from(resolver)];
         (&self.targets[usize::from(target)], resolver)
-    }
-}
-
-fn next(len: usize, most: usize) -> Option<u16> {
-    if len < most {
-        u16::try_from(len).ok()
-    } else {
-        None
     }
 }

@@ -6,7 +6,7 @@ use privatelink_verdict::target::Expectation;
 use privatelink_verdict::verdict::Outcome;
 
 use super::*;
-use crate::{Cell, FleetTarget, PathState, Traits};
+use crate::{Cell, CellPaths, FleetTarget, PathState, Traits};
 
 const NOW: Moment = Moment(1_796_000_000);
 
@@ -46,10 +46,10 @@ fn view(targets: &[&str], class: Class, since: Moment) -> View {
         is_confirmed: true,
         is_stale: false,
         expect: Expectation::PrivateEndpoint,
-        paths: vec![
+        paths: CellPaths::from_iter([
             path("pod", class, since),
             path("node", Class::Private, since),
-        ],
+        ]),
     });
     View {
         version: "0.1.0".into(),
@@ -94,6 +94,33 @@ fn at_rest_there_is_nothing_to_save_but_a_mark() {
         assert!(!history.is_changed(now));
         assert_eq!(history.mark(now), Some(now));
     }
+}
+
+/// In chosen namespaces there are no nodes but those that have an agent.
+#[test]
+fn a_node_whose_agent_is_replaced_keeps_its_history_where_nodes_cannot_be_listed() {
+    let nodes = |names: &[&str]| -> Vec<Node> {
+        let named = names.iter().map(|name| Node {
+            joined: None,
+            ..node(name)
+        });
+        named.collect()
+    };
+    let mut history = FleetHistory::default();
+    history.set_nodes(nodes(&["a", "b"]).iter(), NOW);
+    history.take_view("a", &well(), NOW);
+    history.take_view("b", &well(), NOW);
+    history.set_nodes(nodes(&["b"]).iter(), later(1));
+    assert!(!history.nodes.contains_key("a"));
+    history.set_nodes(nodes(&["a", "b"]).iter(), later(2));
+    assert!(history.departed.is_empty());
+    // The new agent has just asked everything for the first time.
+    let fresh = view(&["kv", "st"], Class::Private, later(2));
+    history.take_view("a", &fresh, later(3));
+    let a = &history.nodes["a"];
+    let number = a.tracks.first().map_or(0, |(number, _)| *number);
+    let since = a.track(&history.paths, number).and_then(Track::since);
+    assert_eq!(since, Some(NOW.before(Duration::from_hours(50))));
 }
 
 #[test]
@@ -153,15 +180,20 @@ fn what_is_restored_never_says_more_than_what_was_saved() {
         for minute in 1..4 {
             let mut view = view(&names, Class::Private, NOW);
             for cell in &mut view.cells {
-                for path in &mut cell.paths {
+                let paths = cell.paths.iter().map(|path| {
                     let any = |random: &mut fastrand::Rng| {
                         NOW.before(Duration::from_secs(random.u64(0..200_000)))
                     };
                     let class = random.choice([Class::Private, Class::Public]);
-                    path.classes = class.filter(|_| random.u8(0..4) > 0).into_iter().collect();
-                    path.answered_since = Some(any(&mut random)).filter(|_| random.u8(0..4) > 0);
-                    path.last_non_private = Some(any(&mut random)).filter(|_| random.bool());
-                }
+                    let answered = any(&mut random);
+                    PathState {
+                        resolver: path.resolver.clone(),
+                        classes: class.filter(|_| random.u8(0..4) > 0).into_iter().collect(),
+                        answered_since: Some(answered).filter(|_| random.u8(0..4) > 0),
+                        last_non_private: Some(any(&mut random)).filter(|_| random.bool()),
+                    }
+                });
+                cell.paths = paths.collect();
             }
             history.take_view("a", &view, later(minute));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use privatelink_verdict::address::Class;
 
 use super::{ALIKE, COMPARED, GAP};
-use crate::{Moment, PathState};
+use crate::{Moment, PathView};
 
 /// What is remembered of a path. Moments are kept as seconds, 0 for none: there are up to a million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,7 +100,7 @@ impl Track {
     pub(crate) fn after(
         before: Option<Self>,
         heard: Option<Moment>,
-        state: &PathState,
+        state: PathView<'_>,
         slack: Duration,
         now: Moment,
     ) -> Self {

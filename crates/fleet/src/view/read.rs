@@ -159,7 +159,8 @@ fn cell(summary: &TargetRow<'_>, interned: &mut Interned) -> Result<Cell, ViewEr
     let expect = word(Expectation::ALL, Expectation::as_str, &summary.expect);
     at_most("paths of a target", MOST_PATHS, summary.paths.len())?;
     let paths = summary.paths.iter().map(|path| path_state(path, interned));
-    let paths = paths.collect::<Result<_, _>>()?;
+    let paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let paths = interned.paths(&paths);
     Ok(Cell {
         target: interned.target(target),
         // Without its expectation a verdict says nothing.

@@ -4,10 +4,7 @@ use serde::Deserialize;
 
 use super::Prepared;
 use super::comparison::{PodComparison, SeenFrom, SeenReport};
-use super::pod::{Container, PodObject};
-
-/// The port of an agent whose pod does not name one.
-const PORT: u16 = 9797;
+use crate::pod::{COMPONENT, Container, PodObject};
 
 /// Targets of an agent with the same host that are asked for.
 const SAME_HOST: usize = 4;
@@ -105,7 +102,7 @@ impl Prepared {
 impl PodObject {
     pub(super) fn is_agent(&self) -> bool {
         let labels = self.metadata.labels.as_ref();
-        let component = labels.and_then(|labels| labels.get("app.kubernetes.io/component"));
+        let component = labels.and_then(|labels| labels.get(COMPONENT));
         component.is_some_and(|component| component == "agent") && self.refusal().is_none()
     }
 
@@ -115,14 +112,5 @@ impl PodObject {
             .iter()
             .find(|container| container.name == "agent");
         named.or(containers.first())
-    }
-}
-
-impl Container {
-    pub(super) fn port(&self) -> u16 {
-        let is_ours = |name: &str| matches!(name, "metrics" | "http");
-        let mut ports = self.ports.iter();
-        let port = ports.find(|port| port.name.as_deref().is_some_and(is_ours));
-        port.map_or(PORT, |port| port.container_port)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use privatelink_verdict::sanitize::sentence;
 use serde_json::{Value, json};
 
-use super::pod::{Container, PodObject, State, Variable};
+use crate::pod::{Container, PodObject, State, Variable};
 
 /// The user of the image, where the agents name none.
 const USER: i64 = 65_532;

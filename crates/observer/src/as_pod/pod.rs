@@ -2,133 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::Resource;
-use kube::api::{Log, ObjectMeta};
 use privatelink_verdict::sanitize::sentence;
-use serde::{Deserialize, Serialize};
 
 use super::comparison::PodNetwork;
+use crate::pod::{DnsConfig, NodeObject, PodObject, Variable};
 
 /// The variables by which the check knows the applications' proxy.
 pub(super) const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
 
 /// The annotation of a pod that a kubelet made from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-
-/// A pod as the API server sends it.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Pod")]
-pub(super) struct PodObject {
-    pub(super) metadata: ObjectMeta,
-    #[serde(default)]
-    pub(super) spec: Spec,
-    #[serde(default)]
-    pub(super) status: Status,
-}
-
-/// A node, of which only the labels matter.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Node")]
-pub(super) struct NodeObject {
-    metadata: ObjectMeta,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Spec {
-    pub(super) node_name: Option<String>,
-    pub(super) host_network: bool,
-    dns_policy: Option<String>,
-    dns_config: Option<DnsConfig>,
-    os: Option<Os>,
-    node_selector: BTreeMap<String, String>,
-    pub(super) containers: Vec<Container>,
-    pub(super) security_context: SecurityContext,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct DnsConfig {
-    nameservers: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Os {
-    name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Container {
-    pub(super) name: String,
-    pub(super) image: String,
-    pub(super) image_pull_policy: Option<String>,
-    pub(super) ports: Vec<Port>,
-    env: Vec<Variable>,
-    pub(super) security_context: SecurityContext,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Port {
-    pub(super) name: Option<String>,
-    pub(super) container_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct SecurityContext {
-    pub(super) run_as_user: Option<i64>,
-}
-
-/// A variable that is written in the pod; what comes from elsewhere has no value here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Variable {
-    pub(super) name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) value: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Status {
-    phase: Option<String>,
-    conditions: Vec<Condition>,
-    pub(super) ephemeral_container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ContainerStatus {
-    pub(super) name: String,
-    pub(super) state: State,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct State {
-    pub(super) waiting: Option<Why>,
-    pub(super) running: Option<serde_json::Value>,
-    pub(super) terminated: Option<Why>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Why {
-    pub(super) reason: String,
-    pub(super) message: String,
-    pub(super) exit_code: i32,
-}
 
 /// Why no container can be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,8 +34,6 @@ pub enum PodRefusal {
     )]
     Static,
 }
-
-impl Log for PodObject {}
 
 impl PodObject {
     /// Why no container can be added to it, as far as it says so itself.
@@ -197,15 +78,6 @@ impl PodObject {
             .filter(|variable| PROXY.contains(&&*variable.name))
             .partition(|variable| variable.value.is_some());
         (literal, other.into_iter().map(|one| one.name).collect())
-    }
-
-    pub(super) fn is_ready(&self) -> bool {
-        let mut conditions = self.status.conditions.iter();
-        conditions.any(|one| one.r#type == "Ready" && one.status == "True")
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
     }
 }
 

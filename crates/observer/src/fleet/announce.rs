@@ -1,30 +1,35 @@
-//! Announce: tells of failures by Kubernetes events on the nodes, so that `kubectl describe node` shows them:
-//! when a second probe confirmed one, and when it is over.
+//! Announce: tells of failures by Kubernetes events, on change only: on the node, so that `kubectl describe
+//! node` shows them, when a second probe confirmed one and when it is over; and on a `PrivateLinkTarget`, when
+//! its target begins to fail on some node, and when it fails on none any more.
 //!
-//! The name of an event is computed from what happened. A replica that begins to lead, and does not know
-//! what the one before said, says it under the same name, which the API server then has already.
+//! A replica that begins to lead learns what was said before: of nodes from the events that are there, of
+//! objects from their status. The name of an event is computed from what happened, so that one that was said
+//! all the same is there already.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
-use privatelink_fleet::Moment;
+use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::{Api, Client, Resource as _};
+use privatelink_fleet::{Moment, Standing};
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::verdict::Outcome;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::Shared;
 use crate::client::CALL;
 use crate::election::Leadership;
 use crate::events::NotAnnounced;
+use crate::private_link_target::PrivateLinkTarget;
+use crate::private_link_target::admission::Decision;
+use crate::private_link_target::health::{State, message};
+use crate::{Shared, camel_case};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
@@ -35,10 +40,14 @@ const A_ROUND: usize = 5;
 /// Events that wait. When thousands of nodes fail at once, most of their events would say the same.
 const MOST_WAITING: usize = 1_000;
 
+/// Events of earlier leaders that are read: of a page; pages. The API server forgets them after an hour.
+const PAGE: u32 = 500;
+const MOST_PAGES: usize = 20;
+
 /// Targets that an event names.
 const NAMED: usize = 3;
 
-/// The characters of the node's name that the name of an event begins with.
+/// The characters of the name of the node or object that the name of an event begins with.
 const LONGEST_START: usize = 200;
 
 /// Events about nodes are in this namespace, as those of the kubelet are.
@@ -49,29 +58,53 @@ const CONTROLLER: &str = "privatelink-prober.dev/observer";
 
 /// Tells of failures, while this replica leads.
 pub(crate) struct Announcer {
-    events: Api<Event>,
+    client: Client,
     replica: String,
     shared: Shared,
     leadership: Leadership,
-    /// What fails, as far as this replica has seen.
+    /// Whether it is known what earlier leaders said of nodes.
+    has_recalled: bool,
+    /// What was said to fail on nodes.
     failing: Failures,
+    /// Whether each object was said to fail, by its UID.
+    objects: HashMap<String, bool>,
     waiting: VecDeque<Event>,
-    is_failing: bool,
+    /// Whether the last attempt failed, so that a failure that lasts is logged once.
+    is_refused: bool,
 }
 
-/// By node and reason.
-type Failures = BTreeMap<(Arc<str>, Reason), Failure>;
+/// By the UID of the node and the reason.
+type Failures = BTreeMap<(String, Reason), Failure>;
 
 /// Targets of one node that fail for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Failure {
-    /// Of the node.
-    uid: String,
+    node: Arc<str>,
     /// Since when the first of them fails.
     since: Moment,
+    /// The name of the event that says so.
+    said: String,
     targets: usize,
     /// Some of them.
     named: Vec<String>,
+}
+
+/// What an event is about.
+struct About<'a> {
+    kind: &'a str,
+    api_version: String,
+    /// The object's; `None` for a node.
+    namespace: Option<&'a str>,
+    name: &'a str,
+    uid: &'a str,
+}
+
+/// What an event says.
+struct Said {
+    name: String,
+    reason: String,
+    is_over: bool,
+    note: String,
 }
 
 impl Announcer {
@@ -82,13 +115,15 @@ impl Announcer {
         leadership: Leadership,
     ) -> Self {
         Self {
-            events: Api::namespaced(client, NAMESPACE),
+            client,
             replica: replica.to_owned(),
             shared,
             leadership,
+            has_recalled: false,
             failing: Failures::new(),
+            objects: HashMap::new(),
             waiting: VecDeque::new(),
-            is_failing: false,
+            is_refused: false,
         }
     }
 
@@ -101,56 +136,112 @@ impl Announcer {
             rounds.tick().await;
             if !self.leadership.is_leading() {
                 self.failing.clear();
+                self.objects.clear();
                 self.waiting.clear();
+                self.has_recalled = false;
                 self.leadership.gained().await;
                 continue;
             }
             // Before every agent was asked, what is missing need not be over.
             if self.shared.is_fleet_read() {
-                self.look();
+                if !self.has_recalled {
+                    self.has_recalled = self.recall().await;
+                }
+                if self.has_recalled {
+                    self.look_at_nodes();
+                }
+                self.look_at_objects();
             }
             self.tell().await;
         }
     }
 
-    /// Finds out what is new.
-    fn look(&mut self) {
-        let (now, covered) = self.failures();
-        let began = now
-            .iter()
-            .filter(|(key, _)| !self.failing.contains_key(*key));
-        let began =
-            began.map(|((node, reason), failure)| self.event(node, *reason, failure, false));
-        // Of a node whose agent is silent it is not known whether the failure is over; a node that is gone has
-        // no failures.
-        let ended = self
-            .failing
-            .iter()
-            .filter(|(key, _)| !now.contains_key(*key));
-        let (kept, ended): (Vec<_>, Vec<_>) =
-            ended.partition(|((node, _), _)| covered.get(node) == Some(&false));
-        let ended = ended
-            .into_iter()
-            .filter(|((node, _), _)| covered.contains_key(node));
-        let ended = ended.map(|((node, reason), failure)| self.event(node, *reason, failure, true));
-        let news: Vec<Event> = began.chain(ended).collect();
-        let kept: Vec<_> = kept
-            .into_iter()
-            .map(|(key, one)| (key.clone(), one.clone()))
-            .collect();
-        self.failing = now;
-        self.failing.extend(kept);
-        for event in news {
-            if self.waiting.len() == MOST_WAITING {
-                self.shared.drop_event();
-            } else {
-                self.waiting.push_back(event);
+    /// Learns what earlier leaders said of nodes; whether that is known now.
+    async fn recall(&mut self) -> bool {
+        // Where nodes are not known, nothing is said of them.
+        if !self.shared.members().has_nodes() {
+            return true;
+        }
+        let events: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let mut latest: HashMap<(String, Reason), Event> = HashMap::new();
+        let mut parameters = ListParams::default()
+            .fields(&format!("reportingController={CONTROLLER}"))
+            .limit(PAGE);
+        for _ in 0..MOST_PAGES {
+            let page = match timeout(CALL, events.list(&parameters)).await {
+                Ok(Ok(page)) => page,
+                Ok(Err(error)) => return self.failed(&error.to_string()),
+                Err(_) => return self.failed(SILENT),
+            };
+            for event in page.items {
+                let uid = event.regarding.as_ref().and_then(|about| about.uid.clone());
+                let word = event.reason.as_deref().unwrap_or_default();
+                let mut reasons = Reason::ALL.iter().copied();
+                let reason = reasons.find(|reason| camel_case(reason.as_str()) == word);
+                if let Some(key) = uid.zip(reason) {
+                    let time = |event: &Event| event.event_time.as_ref().map(|time| time.0);
+                    let known = latest.get(&key);
+                    if known.is_none_or(|known| time(known) < time(&event)) {
+                        latest.insert(key, event);
+                    }
+                }
+            }
+            match page.metadata.continue_ {
+                Some(next) if !next.is_empty() => parameters = parameters.continue_token(&next),
+                _ => break,
             }
         }
+        let failing = latest
+            .into_iter()
+            .filter(|(_, event)| event.type_.as_deref() == Some(WARNING));
+        let failing = failing.filter_map(|(key, event)| {
+            let failure = Failure {
+                node: event.regarding?.name?.into(),
+                since: Moment::default(),
+                said: event.metadata.name?,
+                targets: 0,
+                named: Vec::new(),
+            };
+            Some((key, failure))
+        });
+        self.failing.extend(failing);
+        true
     }
 
-    /// What fails now and was confirmed, and of each node whether its agent says so now.
-    fn failures(&self) -> (Failures, HashMap<Arc<str>, bool>) {
+    /// Finds out what is new of nodes.
+    fn look_at_nodes(&mut self) {
+        let (mut now, covered) = self.failures();
+        let mut news = Vec::new();
+        for (key, failure) in &mut now {
+            if let Some(before) = self.failing.get(key) {
+                failure.said.clone_from(&before.said);
+                continue;
+            }
+            let (uid, reason) = key;
+            let since = failure.since.to_string();
+            failure.said = name(&failure.node, &[uid, reason.as_str(), &since]);
+            news.push(self.node_event(key, failure, false));
+        }
+        for (key, failure) in std::mem::take(&mut self.failing) {
+            if now.contains_key(&key) {
+                continue;
+            }
+            match covered.get(&key.0) {
+                Some(true) => news.push(self.node_event(&key, &failure, true)),
+                // The agent is silent: it is not known whether the failure is over.
+                Some(false) => {
+                    now.insert(key, failure);
+                }
+                // A node that is gone has no failures.
+                None => {}
+            }
+        }
+        self.failing = now;
+        self.push(news);
+    }
+
+    /// What fails on nodes now and was confirmed, and of each node whether its agent says so now, by its UID.
+    fn failures(&self) -> (Failures, HashMap<String, bool>) {
         let mut failures = Failures::new();
         let mut covered = HashMap::new();
         let members = self.shared.members();
@@ -161,7 +252,7 @@ impl Announcer {
             let Some(uid) = members.uid(node) else {
                 continue;
             };
-            covered.insert(Arc::clone(node), view.is_some());
+            covered.insert(uid.to_owned(), view.is_some());
             let Some(view) = view else {
                 continue;
             };
@@ -169,13 +260,14 @@ impl Announcer {
                 let Some((Outcome::Fail, reason)) = cell.judged else {
                     continue;
                 };
-                let key = (Arc::clone(node), reason);
+                let key = (uid.to_owned(), reason);
                 if !cell.is_confirmed && !self.failing.contains_key(&key) {
                     continue;
                 }
                 let failure = failures.entry(key).or_insert_with(|| Failure {
-                    uid: uid.to_owned(),
+                    node: Arc::clone(node),
                     since: cell.since,
+                    said: String::new(),
                     targets: 0,
                     named: Vec::new(),
                 });
@@ -189,47 +281,137 @@ impl Announcer {
         (failures, covered)
     }
 
-    fn event(&self, node: &str, reason: Reason, failure: &Failure, is_over: bool) -> Event {
-        let mut hasher = DefaultHasher::new();
-        (&failure.uid, reason.as_str(), failure.since, is_over).hash(&mut hasher);
-        // A name has at most 253 characters, and node names have no others than these.
-        let start: String = node.chars().take(LONGEST_START).collect();
-        let name = format!("{start}.{:016x}", hasher.finish());
+    fn node_event(&self, key: &(String, Reason), failure: &Failure, is_over: bool) -> Event {
+        let (uid, reason) = key;
         let named = failure.named.join(", ");
-        let others = failure.targets - failure.named.len();
-        let targets = match others {
+        let targets = match failure.targets - failure.named.len() {
             0 => named,
             others => format!("{named} and {others} more"),
         };
-        let (kind, action, note) = if is_over {
-            let note = format!("No longer {reason}: {targets}");
-            ("Normal", "Recovered", note)
+        let note = match (is_over, targets.is_empty()) {
+            (true, true) => format!("No longer {reason}"),
+            (true, false) => format!("No longer {reason}: {targets}"),
+            (false, _) => format!("{reason}: {} Targets: {targets}", reason.meaning()),
+        };
+        let about = About {
+            kind: "Node",
+            api_version: "v1".to_owned(),
+            namespace: None,
+            name: &failure.node,
+            uid,
+        };
+        let name = if is_over {
+            name(&failure.node, &[&failure.said, "over"])
         } else {
-            let meaning = reason.meaning();
-            let note = format!("{reason}: {meaning} Targets: {targets}");
-            ("Warning", "Failed", note)
+            failure.said.clone()
+        };
+        let reason = camel_case(reason.as_str());
+        self.event(
+            &about,
+            Said {
+                name,
+                reason,
+                is_over,
+                note,
+            },
+        )
+    }
+
+    /// Finds out what is new of the declared targets.
+    fn look_at_objects(&mut self) {
+        let admission = self.shared.admission().clone();
+        if admission.decisions.is_empty() {
+            return;
+        }
+        let now = SystemTime::now().into();
+        let standings = self.shared.standings(&admission, now);
+        let mut objects = HashMap::with_capacity(admission.decisions.len());
+        let mut news = Vec::new();
+        for decision in &admission.decisions {
+            let standing = decision
+                .target
+                .as_ref()
+                .and_then(|name| standings.get(name));
+            let Some(standing) = standing else { continue };
+            let before = self.objects.get(&decision.uid).copied();
+            let was_failing = before.unwrap_or_else(|| decision.shown.is_failing());
+            let is_failing = State::of(standing, was_failing) == State::Failing;
+            if is_failing != was_failing {
+                news.push(self.object_event(decision, standing, !is_failing));
+            }
+            objects.insert(decision.uid.clone(), is_failing);
+        }
+        self.objects = objects;
+        self.push(news);
+    }
+
+    fn object_event(&self, decision: &Decision, standing: &Standing, is_over: bool) -> Event {
+        let shown = decision.shown.healthy.as_ref().filter(|_| is_over);
+        // What is over is told from another time by when it began, which the status holds.
+        let began = match (shown, standing.since) {
+            (Some(shown), _) => shown.last_transition_time.0.to_string(),
+            (None, since) => since.unwrap_or_default().to_string(),
+        };
+        let what = if is_over { "over" } else { "failing" };
+        let reason = standing.worst().filter(|_| !is_over);
+        let reason = reason.map_or_else(
+            || "Ok".to_owned(),
+            |(_, reason)| camel_case(reason.as_str()),
+        );
+        let about = About {
+            kind: &PrivateLinkTarget::kind(&()),
+            api_version: PrivateLinkTarget::api_version(&()).into_owned(),
+            namespace: Some(&decision.key.namespace),
+            name: &decision.key.name,
+            uid: &decision.uid,
+        };
+        let said = Said {
+            name: name(&decision.key.name, &[&decision.uid, what, &began]),
+            reason,
+            is_over,
+            note: message(standing, None),
+        };
+        self.event(&about, said)
+    }
+
+    fn event(&self, about: &About<'_>, said: Said) -> Event {
+        let (kind, action) = if said.is_over {
+            ("Normal", "Recovered")
+        } else {
+            (WARNING, "Failed")
         };
         Event {
             metadata: ObjectMeta {
-                name: Some(name),
-                namespace: Some(NAMESPACE.to_owned()),
+                name: Some(said.name),
+                namespace: Some(about.namespace.unwrap_or(NAMESPACE).to_owned()),
                 ..ObjectMeta::default()
             },
             type_: Some(kind.to_owned()),
-            reason: Some(camel_case(reason.as_str())),
+            reason: Some(said.reason),
             action: Some(action.to_owned()),
-            note: Some(sentence(&note).into_owned()),
+            note: Some(sentence(&said.note).into_owned()),
             regarding: Some(ObjectReference {
-                kind: Some("Node".to_owned()),
-                api_version: Some("v1".to_owned()),
-                name: Some(node.to_owned()),
-                uid: Some(failure.uid.clone()),
+                kind: Some(about.kind.to_owned()),
+                api_version: Some(about.api_version.clone()),
+                namespace: about.namespace.map(str::to_owned),
+                name: Some(about.name.to_owned()),
+                uid: Some(about.uid.to_owned()),
                 ..ObjectReference::default()
             }),
             event_time: Some(MicroTime(Timestamp::now())),
             reporting_controller: Some(CONTROLLER.to_owned()),
             reporting_instance: Some(self.replica.clone()),
             ..Event::default()
+        }
+    }
+
+    fn push(&mut self, news: Vec<Event>) {
+        for event in news {
+            if self.waiting.len() == MOST_WAITING {
+                self.shared.drop_event();
+            } else {
+                self.waiting.push_back(event);
+            }
         }
     }
 
@@ -242,38 +424,59 @@ impl Announcer {
             if !self.leadership.is_leading() {
                 return;
             }
+            let namespace = event.metadata.namespace.as_deref().unwrap_or(NAMESPACE);
+            let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
             let parameters = PostParams::default();
-            let written = timeout(CALL, self.events.create(&parameters, event)).await;
-            let error = match written {
+            let error = match timeout(CALL, events.create(&parameters, event)).await {
                 Ok(Ok(_)) => None,
                 Ok(Err(kube::Error::Api(status))) if status.code == 409 => None,
-                // Refused for what it says: it would be again.
-                Ok(Err(kube::Error::Api(status))) if matches!(status.code, 400 | 413 | 422) => {
+                // Refused for what it says, or its namespace is gone: it would be again.
+                Ok(Err(kube::Error::Api(status)))
+                    if matches!(status.code, 400 | 404 | 413 | 422) =>
+                {
                     self.shared.drop_event();
                     None
                 }
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("the API server did not answer".to_owned()),
+                Ok(Err(error)) => {
+                    // Where it is forbidden, which it is in a namespace that is being deleted, it need not be for
+                    // the others.
+                    self.waiting.rotate_left(1);
+                    Some(error.to_string())
+                }
+                Err(_) => Some(SILENT.to_owned()),
             };
-            let Some(error) = error else {
-                self.waiting.pop_front();
-                self.is_failing = false;
-                continue;
-            };
-            if !std::mem::replace(&mut self.is_failing, true) {
-                NotAnnounced { error: &error }.emit();
+            if let Some(error) = error {
+                self.failed(&error);
+                return;
             }
-            return;
+            self.waiting.pop_front();
+            self.is_refused = false;
         }
+    }
+
+    /// Says so, once; `false`.
+    fn failed(&mut self, error: &str) -> bool {
+        if !std::mem::replace(&mut self.is_refused, true) {
+            NotAnnounced { error }.emit();
+        }
+        false
     }
 }
 
-/// A reason of events is one word, such as `PublicFallback`.
-fn camel_case(word: &str) -> String {
-    let parts = word.split('_');
-    let capitalized = parts.map(|part| {
-        let (first, rest) = part.split_at(part.len().min(1));
-        first.to_ascii_uppercase() + rest
-    });
-    capitalized.collect()
+const SILENT: &str = "the API server did not answer";
+
+const WARNING: &str = "Warning";
+
+/// The name of an event on what is called `about`, computed from what happened: the same in every replica and
+/// version.
+fn name(about: &str, what: &[&str]) -> String {
+    let hash = digest(&SHA256, what.join("\n").as_bytes());
+    let first = hash.as_ref().iter().take(8);
+    let number = first.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    // A name has at most 253 characters, and the names of nodes and objects have no others than these.
+    let start: String = about.chars().take(LONGEST_START).collect();
+    format!("{start}.{number:016x}")
 }
+
+#[cfg(test)]
+mod tests;

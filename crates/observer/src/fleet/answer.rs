@@ -9,7 +9,7 @@ use privatelink_fleet::report::AnsweredBy;
 use privatelink_fleet::{FleetQuery, FleetReport, Moment};
 use privatelink_report::version::VERSION;
 
-use super::agent_client::{NoReply, OF_THE_LEADER, Reply, ask};
+use super::ask::{NoReply, OF_THE_LEADER, Replied, Reply, ask};
 use super::members::Nodes;
 use crate::Observer;
 use crate::source_state::SourceState;
@@ -92,8 +92,10 @@ impl Observer {
             return Err(NoFleet::NoLeader);
         };
         match ask(at, &format!("{OWN}?{query}"), None, OF_THE_LEADER).await {
-            Ok(Reply::Whole { body, .. }) => Ok(body),
-            Ok(Reply::Unchanged) => Err(NoFleet::NoLeader),
+            Ok(Replied { reply, .. }) => match reply {
+                Reply::Whole { body, .. } => Ok(body),
+                Reply::Unchanged => Err(NoFleet::NoLeader),
+            },
             Err(error) => Err(leader_failed(pod, &error)),
         }
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::client::CALL;
-use crate::events::{HistoryNotRestored, HistoryNotSaved};
+use crate::events::{HistoryNotRead, HistoryNotRestored, HistoryNotSaved};
 
 const SILENT: &str = "the API server did not answer";
 
@@ -116,7 +116,7 @@ impl HistoryStore {
         let is_written = error.is_none();
         match error {
             None => self.is_failing = false,
-            Some(error) => self.failed(&error),
+            Some(error) => self.not_saved(&error),
         }
         is_written
     }
@@ -140,7 +140,17 @@ impl HistoryStore {
         Ok(())
     }
 
-    pub(crate) fn failed(&mut self, error: &str) {
+    pub(crate) fn not_read(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            HistoryNotRead {
+                config_map: &self.name,
+                error,
+            }
+            .emit();
+        }
+    }
+
+    fn not_saved(&mut self, error: &str) {
         if !std::mem::replace(&mut self.is_failing, true) {
             HistoryNotSaved {
                 config_map: &self.name,
@@ -160,7 +170,7 @@ impl HistoryStore {
             let Some(packed) = packed(history, now) else {
                 history.note_unsaved();
                 let most = ROOM / 1024;
-                self.failed(&format!("it is larger than {most} KiB even to the day"));
+                self.not_saved(&format!("it is larger than {most} KiB even to the day"));
                 return None;
             };
             // With nobody's answer there is no moment until which it holds but its own.

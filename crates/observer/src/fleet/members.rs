@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::ObjectMeta;
 use kube::runtime::watcher::{Config, Event};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client};
 use privatelink_discovery::Resource as ServedAs;
 use privatelink_fleet::{Coverage, Moment, Node as Member, Traits, WhyUncovered};
-use serde::Deserialize;
 
 use crate::Shared;
+use crate::listed::Listed;
+use crate::pod::{COMPONENT, NodeObject, PodObject};
 use crate::watch::Watched;
 
 /// Labels of a node that say to which pool it belongs: of AKS, of older AKS, of node auto-provisioning.
@@ -23,70 +23,6 @@ const POOL: [&str; 3] = [
     "agentpool",
     "karpenter.sh/nodepool",
 ];
-
-/// The port of an agent whose pod does not name one.
-const PORT: u16 = 9797;
-
-/// The names of that port, in an agent's pod and in the observer's.
-const PORT_NAMES: [&str; 2] = ["metrics", "http"];
-
-/// The label that tells agents and observers apart.
-const COMPONENT: &str = "app.kubernetes.io/component";
-
-/// A node as the API server sends it.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Node")]
-pub(crate) struct NodeObject {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    status: Status,
-}
-
-/// A pod of this release as the API server sends it.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Pod")]
-pub(crate) struct PodObject {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    spec: PodSpec,
-    #[serde(default)]
-    status: Status,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    conditions: Option<Vec<Condition>>,
-    #[serde(rename = "podIP")]
-    pod_ip: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PodSpec {
-    node_name: Option<String>,
-    containers: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Container {
-    ports: Option<Vec<Port>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Port {
-    name: Option<String>,
-    container_port: u16,
-}
 
 /// What is kept of a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,51 +55,14 @@ pub(crate) struct AgentPod {
     started: Option<Moment>,
 }
 
-/// The nodes and the agents. A list that is read again takes the place of what is known when it is complete.
+/// What is kept of each object of one kind, by its name.
+type ByName<T> = BTreeMap<String, T>;
+
+/// The nodes and the agents.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    nodes: List<NodeFacts>,
-    pods: List<Option<ReleasePod>>,
-}
-
-#[derive(Debug)]
-struct List<T> {
-    present: BTreeMap<String, T>,
-    next: Option<BTreeMap<String, T>>,
-    is_complete: bool,
-}
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self {
-            present: BTreeMap::new(),
-            next: None,
-            is_complete: false,
-        }
-    }
-}
-
-impl<T> List<T> {
-    fn take<O>(&mut self, event: Event<O>, read: impl Fn(O) -> (String, T)) {
-        match event {
-            Event::Init => self.next = Some(BTreeMap::new()),
-            Event::InitApply(object) => {
-                let (name, facts) = read(object);
-                self.next.get_or_insert_default().insert(name, facts);
-            }
-            Event::InitDone => {
-                self.present = self.next.take().unwrap_or_default();
-                self.is_complete = true;
-            }
-            Event::Apply(object) => {
-                let (name, facts) = read(object);
-                self.present.insert(name, facts);
-            }
-            Event::Delete(object) => {
-                self.present.remove(&read(object).0);
-            }
-        }
-    }
+    nodes: Listed<ByName<NodeFacts>>,
+    pods: Listed<ByName<Option<ReleasePod>>>,
 }
 
 impl Members {
@@ -171,28 +70,41 @@ impl Members {
     pub(crate) fn listed(nodes: Option<Vec<NodeObject>>, pods: Vec<PodObject>) -> Self {
         let mut members = Self::default();
         if let Some(nodes) = nodes {
-            members.nodes.present = nodes.into_iter().map(node_facts).collect();
-            members.nodes.is_complete = true;
+            members.nodes = Listed::of(nodes.into_iter().map(node_facts).collect());
         }
-        members.pods.present = pods.into_iter().map(release_pod).collect();
-        members.pods.is_complete = true;
+        members.pods = Listed::of(pods.into_iter().map(release_pod).collect());
         members
+    }
+
+    /// Takes what the API server says of a node.
+    fn take_node(&mut self, event: Event<NodeObject>) {
+        take(&mut self.nodes, event, node_facts);
+    }
+
+    /// Takes what it says of a pod of the release.
+    fn take_pod(&mut self, event: Event<PodObject>) {
+        take(&mut self.pods, event, release_pod);
     }
 
     /// Whether the agents are known, and the nodes if they are listed. Without the right to list nodes there
     /// are those that run an agent.
     pub(crate) fn is_known(&self, with_nodes: bool) -> bool {
-        self.pods.is_complete && (self.nodes.is_complete || !with_nodes)
+        self.pods.is_complete() && (self.nodes.is_complete() || !with_nodes)
+    }
+
+    /// Whether the nodes are known.
+    pub(crate) fn has_nodes(&self) -> bool {
+        self.nodes.is_complete()
     }
 
     /// The UID of the node called `name`, where nodes are known.
     pub(crate) fn uid(&self, name: &str) -> Option<&str> {
-        Some(&self.nodes.present.get(name)?.uid)
+        Some(&self.nodes.present().get(name)?.uid)
     }
 
     /// Where the replica of the observer whose pod is called `name` serves.
     pub(crate) fn observer(&self, name: &str) -> Option<SocketAddr> {
-        match self.pods.present.get(name)? {
+        match self.pods.present().get(name)? {
             Some(ReleasePod::Observer(at)) => Some(*at),
             _ => None,
         }
@@ -202,7 +114,7 @@ impl Members {
     /// the place of the other.
     pub(crate) fn agents(&self) -> HashMap<Arc<str>, AgentPod> {
         let mut agents: HashMap<Arc<str>, AgentPod> = HashMap::new();
-        for pod in self.pods.present.values() {
+        for pod in self.pods.present().values() {
             let Some(ReleasePod::Agent(pod)) = pod else {
                 continue;
             };
@@ -222,7 +134,7 @@ impl Members {
             Some(_) => Coverage::Uncovered(without_agent.unwrap_or(WhyUncovered::AgentNotReady)),
             None => Coverage::Uncovered(without_agent.unwrap_or(WhyUncovered::NoAgent)),
         };
-        if !self.nodes.is_complete {
+        if !self.nodes.is_complete() {
             let nodes = agents.keys().map(|name| Member {
                 name: Arc::clone(name),
                 traits: Traits::default(),
@@ -231,7 +143,7 @@ impl Members {
             });
             return nodes.collect();
         }
-        let nodes = self.nodes.present.iter();
+        let nodes = self.nodes.present().iter();
         let nodes = nodes.map(|(name, facts)| Member {
             name: name.as_str().into(),
             traits: facts.traits.clone(),
@@ -240,6 +152,17 @@ impl Members {
         });
         nodes.collect()
     }
+}
+
+fn take<O, T>(listed: &mut Listed<ByName<T>>, event: Event<O>, read: impl Fn(O) -> (String, T)) {
+    let set = |known: &mut ByName<T>, object| {
+        let (name, kept) = read(object);
+        known.insert(name, kept);
+    };
+    let remove = |known: &mut ByName<T>, object| {
+        known.remove(&read(object).0);
+    };
+    listed.take(event, set, remove);
 }
 
 /// A value of bounded length from a label; labels have no other characters than names.
@@ -253,13 +176,6 @@ fn moment(time: Option<&Time>) -> Option<Moment> {
     u32::try_from(time?.0.as_second()).ok().map(Moment)
 }
 
-impl Status {
-    fn is_ready(&self) -> bool {
-        let mut conditions = self.conditions.iter().flatten();
-        conditions.any(|condition| condition.r#type == "Ready" && condition.status == "True")
-    }
-}
-
 fn node_facts(node: NodeObject) -> (String, NodeFacts) {
     let metadata = &node.metadata;
     let is = |key, value: &str| label(metadata, &[key]).is_some_and(|label| &*label == value);
@@ -268,7 +184,7 @@ fn node_facts(node: NodeObject) -> (String, NodeFacts) {
     } else if is("type", "virtual-kubelet") {
         Some(WhyUncovered::Virtual)
     } else {
-        (!node.status.is_ready()).then_some(WhyUncovered::NodeNotReady)
+        (!node.is_ready()).then_some(WhyUncovered::NodeNotReady)
     };
     // Outside of zones Azure says zone 0.
     let zone = label(metadata, &["topology.kubernetes.io/zone"]);
@@ -301,25 +217,18 @@ fn kept(pod: &PodObject) -> Option<ReleasePod> {
         spec,
         status,
     } = pod;
-    let ports = spec
-        .containers
-        .iter()
-        .flat_map(|one| one.ports.iter().flatten());
-    let is_ours = |port: &&Port| {
-        port.name
-            .as_deref()
-            .is_some_and(|name| PORT_NAMES.contains(&name))
-    };
-    let port = ports.filter(is_ours).map(|port| port.container_port).next();
+    let containers = &spec.containers;
+    let named = containers.iter().find(|one| one.named_port().is_some());
+    let port = named.or(containers.first())?.port();
     let ip: IpAddr = status.pod_ip.as_deref()?.parse().ok()?;
-    let at = SocketAddr::new(ip, port.unwrap_or(PORT));
+    let at = SocketAddr::new(ip, port);
     match label(metadata, &[COMPONENT])?.as_ref() {
         "agent" => Some(ReleasePod::Agent(AgentPod {
             name: metadata.name.clone().unwrap_or_default(),
             uid: metadata.uid.clone().unwrap_or_default(),
             at,
             node: spec.node_name.as_deref()?.into(),
-            is_ready: status.is_ready(),
+            is_ready: pod.is_ready(),
             started: moment(metadata.creation_timestamp.as_ref()),
         })),
         "observer" => Some(ReleasePod::Observer(at)),
@@ -347,7 +256,7 @@ impl Watched for Nodes {
     }
 
     fn take(shared: &Shared, _: &str, event: Event<NodeObject>) {
-        shared.members().nodes.take(event, node_facts);
+        shared.members().take_node(event);
     }
 }
 
@@ -377,152 +286,9 @@ impl Watched for ReleasePods {
     }
 
     fn take(shared: &Shared, _: &str, event: Event<PodObject>) {
-        shared.members().pods.take(event, release_pod);
+        shared.members().take_pod(event);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, from_value, json};
-
-    use super::*;
-
-    fn node(name: &str, labels: &Value, ready: &str) -> NodeObject {
-        from_value(json!({
-            "metadata": {"name": name, "uid": format!("uid-{name}"), "labels": labels,
-                "creationTimestamp": "2026-11-03T08:00:00Z"},
-            "status": {"conditions": [{"type": "Ready", "status": ready}]},
-        }))
-        .expect("a node")
-    }
-
-    fn agent(name: &str, node: &str, minute: u8, ready: &str) -> PodObject {
-        from_value(json!({
-            "metadata": {"name": name, "uid": format!("uid-{name}"), "labels": {COMPONENT: "agent"},
-                "creationTimestamp": format!("2026-11-03T08:{minute:02}:00Z")},
-            "spec": {"nodeName": node, "containers": [
-                {"ports": [{"name": "metrics", "containerPort": 9797}]}]},
-            "status": {"podIP": "10.244.1.7", "conditions": [{"type": "Ready", "status": ready}]},
-        }))
-        .expect("a pod")
-    }
-
-    fn members(nodes: Vec<NodeObject>, agents: Vec<PodObject>) -> Members {
-        let mut members = Members::default();
-        members.nodes.take(Event::Init, node_facts);
-        for node in nodes {
-            members.nodes.take(Event::InitApply(node), node_facts);
-        }
-        members.nodes.take(Event::InitDone, node_facts);
-        members.pods.take(Event::Init, release_pod);
-        for agent in agents {
-            members.pods.take(Event::InitApply(agent), release_pod);
-        }
-        members.pods.take(Event::InitDone, release_pod);
-        members
-    }
-
-    fn coverage(members: &Members) -> Vec<(String, Coverage)> {
-        let nodes = members.nodes(&members.agents());
-        nodes
-            .into_iter()
-            .map(|node| (node.name.to_string(), node.coverage))
-            .collect()
-    }
-
-    #[test]
-    fn a_node_without_an_agent_says_why() {
-        let linux = json!({"kubernetes.io/os": "linux"});
-        let members = members(
-            vec![
-                node("a", &linux, "True"),
-                node("b", &linux, "True"),
-                node("c", &linux, "Unknown"),
-                node("d", &json!({"kubernetes.io/os": "windows"}), "True"),
-                node("e", &json!({"type": "virtual-kubelet"}), "True"),
-                node("f", &linux, "True"),
-            ],
-            vec![
-                agent("agent-a", "a", 1, "True"),
-                agent("agent-f", "f", 1, "False"),
-            ],
-        );
-        let why = |why| Coverage::Uncovered(why);
-        let expected = [
-            ("a", Coverage::Covered),
-            ("b", why(WhyUncovered::NoAgent)),
-            ("c", why(WhyUncovered::NodeNotReady)),
-            ("d", why(WhyUncovered::Windows)),
-            ("e", why(WhyUncovered::Virtual)),
-            ("f", why(WhyUncovered::AgentNotReady)),
-        ];
-        let expected = expected.map(|(name, coverage)| (name.to_owned(), coverage));
-        assert_eq!(coverage(&members), expected);
-        assert_eq!(members.uid("a"), Some("uid-a"));
-    }
-
-    #[test]
-    fn of_two_agents_on_a_node_the_ready_one_counts_and_then_the_younger() {
-        let both = |old, new| {
-            let agents = vec![agent("old", "a", 1, old), agent("new", "a", 2, new)];
-            let members = members(vec![node("a", &json!({}), "True")], agents);
-            members.agents()["a"].uid.clone()
-        };
-        assert_eq!(both("True", "False"), "uid-old");
-        assert_eq!(both("True", "True"), "uid-new");
-    }
-
-    #[test]
-    fn the_replicas_of_the_observer_are_known_by_the_names_of_their_pods() {
-        let mut replica = agent("observer-1", "a", 1, "True");
-        let labels = replica.metadata.labels.as_mut().expect("labels");
-        labels.insert(COMPONENT.to_owned(), "observer".to_owned());
-        let members = members(vec![], vec![replica, agent("agent-a", "a", 1, "True")]);
-        let at = "10.244.1.7:9797".parse().ok();
-        assert_eq!(members.observer("observer-1"), at);
-        assert_eq!(members.observer("agent-a"), None);
-        assert_eq!(members.agents().len(), 1);
-    }
-
-    #[test]
-    fn what_nodes_share_comes_from_the_labels_of_aks() {
-        let labels = json!({
-            "kubernetes.azure.com/agentpool": "apps", "agentpool": "old",
-            "topology.kubernetes.io/zone": "westeurope-1",
-            "topology.kubernetes.io/region": "westeurope",
-            "node.kubernetes.io/instance-type": "Standard_D4s_v5",
-            "kubernetes.azure.com/network-subnet": "snet-apps",
-            "kubernetes.azure.com/node-image-version": "AKSUbuntu-2204gen2containerd-202610.19.1",
-        });
-        let (_, facts) = node_facts(node("a", &labels, "True"));
-        let text = |text: &str| Some(Arc::from(text));
-        let expected = Traits {
-            pool: text("apps"),
-            zone: text("westeurope-1"),
-            region: text("westeurope"),
-            instance_type: text("Standard_D4s_v5"),
-            subnet: text("snet-apps"),
-            image: text("AKSUbuntu-2204gen2containerd-202610.19.1"),
-        };
-        assert_eq!(facts.traits, expected);
-        let outside = json!({"topology.kubernetes.io/zone": "0"});
-        assert_eq!(node_facts(node("b", &outside, "True")).1.traits.zone, None);
-    }
-
-    #[test]
-    fn without_the_right_to_list_nodes_there_are_those_that_run_an_agent() {
-        let mut members = Members::default();
-        assert!(!members.is_known(false));
-        members.pods.take(Event::Init, release_pod);
-        members.pods.take(
-            Event::InitApply(agent("agent-a", "a", 1, "True")),
-            release_pod,
-        );
-        members.pods.take(Event::InitDone, release_pod);
-        assert!(members.is_known(false) && !members.is_known(true));
-        assert_eq!(coverage(&members), [("a".to_owned(), Coverage::Covered)]);
-        let gone = Event::Delete(agent("agent-a", "a", 1, "True"));
-        members.pods.take(gone, release_pod);
-        assert!(coverage(&members).is_empty());
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::PrivateLinkTargetSpec;
 use super::checked::{Declared, NotAccepted, target_name};
+use super::health::Shown;
 use super::reason::AcceptedReason;
 
 /// What the operator allows.
@@ -70,9 +71,20 @@ pub struct Decision {
     pub message: String,
     /// The condition that the object has.
     pub present: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,
+    /// The name of the target for which it is probed, if it is.
+    pub target: Option<String>,
+    /// What the object shows of its health.
+    pub shown: Shown,
+    /// Of the object.
+    pub uid: String,
 }
 
 impl AcceptedTarget {
+    /// What its targets are called: itself, then its data endpoints.
+    pub fn names(&self) -> Vec<String> {
+        target_names(&self.name, &self.spec).collect()
+    }
+
     /// The line of the target file that the agents read, which is an entry of its list `targets`.
     pub fn line(&self) -> String {
         let mut keys = json!({"source": Source::Crd.as_str(), "name": self.name});
@@ -103,17 +115,19 @@ pub fn admission<'a>(
     let mut decisions = BTreeMap::new();
     for object in objects {
         let decided = decide(object, rules, &mut taken);
-        let (reason, message) = match decided {
+        let (reason, message, target) = match decided {
             Ok(Decided::Probed(target)) => {
-                let message = format!("It is probed from every node as {}.", target.name);
-                targets.insert(target.name.clone(), *target);
-                (AcceptedReason::Accepted, message)
+                let name = target.name.clone();
+                let message = format!("It is probed from every node as {name}.");
+                targets.insert(name.clone(), *target);
+                (AcceptedReason::Accepted, message, Some(name))
             }
             Ok(Decided::SameAs(older)) => (
                 AcceptedReason::SameAsOlder,
                 format!("It is probed from every node as {older}, which has the same settings."),
+                Some(older),
             ),
-            Err(NotAccepted { reason, message }) => (reason, message),
+            Err(NotAccepted { reason, message }) => (reason, message, None),
         };
         let place = (&object.key.namespace, &object.key.name);
         decisions.insert(
@@ -124,6 +138,9 @@ pub fn admission<'a>(
                 reason,
                 message,
                 present: object.condition.clone(),
+                target,
+                shown: object.shown.clone(),
+                uid: object.uid.clone(),
             },
         );
     }
@@ -169,7 +186,9 @@ fn decide(
             ),
         ));
     }
-    if let Some(name) = target_names(object, &spec).find(|name| rules.names.contains(name)) {
+    if let Some(name) =
+        target_names(&target_name(&object.key), &spec).find(|name| rules.names.contains(name))
+    {
         return Err(NotAccepted::new(
             AcceptedReason::ConfiguredByOperator,
             format!(
@@ -247,12 +266,11 @@ fn decide(
     })))
 }
 
-/// What the targets of an object are called.
-fn target_names(object: &Declared, spec: &PrivateLinkTargetSpec) -> impl Iterator<Item = String> {
-    let name = target_name(&object.key);
+/// What the targets of an object are called whose own is `name`.
+fn target_names(name: &str, spec: &PrivateLinkTargetSpec) -> impl Iterator<Item = String> {
     let regions = spec.data_regions.iter().flatten();
     let endpoints = regions.map(|region| format!("{name}:data:{region}"));
-    iter::once(name.clone()).chain(endpoints.collect::<Vec<_>>())
+    iter::once(name.to_owned()).chain(endpoints.collect::<Vec<_>>())
 }
 
 fn written_port(spec: &PrivateLinkTargetSpec) -> Option<u16> {

@@ -19,6 +19,7 @@ use privatelink_verdict::{duration, host};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::health::Shown;
 use super::reason::AcceptedReason;
 use super::{PrivateLinkTarget, PrivateLinkTargetSpec};
 
@@ -59,6 +60,10 @@ pub struct Declared {
     pub service: Option<&'static Service>,
     /// The condition `Accepted` that it has.
     pub condition: Option<Condition>,
+    /// What it shows of its health.
+    pub shown: Shown,
+    /// Of the object.
+    pub uid: String,
 }
 
 /// Why an object is not probed.
@@ -116,6 +121,8 @@ impl Declared {
             generation: metadata.generation.unwrap_or_default(),
             content,
             condition: accepted_condition(&status),
+            shown: Shown::of(&status),
+            uid: metadata.uid.unwrap_or_default(),
             key,
         }
     }

@@ -10,6 +10,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::PrivateLinkTarget;
+use super::health::MOST_REASONS;
 
 /// A full name: at least two labels, of which the last begins with a letter, as that of no address does.
 const HOST: &str = "^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.]?$";
@@ -89,6 +90,44 @@ pub(super) fn families(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// As many as the observer writes.
+pub(super) fn reasons(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "maxItems": MOST_REASONS,
+        "x-kubernetes-list-type": "atomic",
+        "items": {
+            "type": "object",
+            "required": ["reason", "outcome", "nodes"],
+            "properties": {
+                "reason": {
+                    "type": "string", "maxLength": 64,
+                    "description": "The reason, which the runbook explains.",
+                },
+                "outcome": {
+                    "type": "string", "enum": ["fail", "warn"],
+                    "description": "What it makes of the target.",
+                },
+                "nodes": {
+                    "type": "integer", "format": "int64", "minimum": 0,
+                    "description": "On how many nodes.",
+                },
+            },
+        },
+    })
+}
+
+pub(super) fn sample_nodes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "maxItems": 5,
+        "x-kubernetes-list-type": "atomic",
+        "items": {"type": "string", "maxLength": 253},
+    })
+}
+
 /// A list by type, as other kinds have it (`metav1.Condition`).
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -103,7 +142,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "properties": {
                 "type": {
                     "type": "string", "maxLength": 316,
-                    "description": "What the condition is about: Accepted.",
+                    "description": "What the condition is about: Accepted or Healthy.",
                 },
                 "status": {
                     "type": "string", "enum": ["True", "False", "Unknown"],

@@ -1,6 +1,6 @@
 //! Objects: the `PrivateLinkTarget`s of the cluster, as the watch says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
@@ -8,6 +8,7 @@ use privatelink_discovery::{Key, Resource};
 
 use super::checked::{Declared, WatchedTarget};
 use crate::Shared;
+use crate::listed::Listed;
 use crate::watch::Watched;
 
 /// How many objects are kept. Of each only bounded values are.
@@ -19,57 +20,48 @@ const MOST_OF_A_NAMESPACE: usize = 1_000;
 /// By namespace and name.
 type Objects = BTreeMap<String, HashMap<String, Declared>>;
 
-/// The objects. A list that is read again takes the place of what is known of its scope, a namespace or
-/// the whole cluster, when it is complete.
+/// The objects, by the scope of their watch: a namespace, or empty for the whole cluster.
 #[derive(Debug, Default)]
 pub struct TargetObjects {
-    present: Objects,
-    /// The lists that are being read, by scope.
-    next: BTreeMap<String, Objects>,
-    /// The scopes that were listed completely at least once.
-    complete: BTreeSet<String>,
+    scopes: BTreeMap<String, Listed<Objects>>,
     /// Objects that there was no room for, since the last list.
     left_out: usize,
 }
 
 impl TargetObjects {
-    /// Takes what the API server says about `scope`: a namespace, or empty for the whole cluster.
+    /// Takes what the API server says about `scope`.
     pub fn take(&mut self, scope: &str, event: Event<WatchedTarget>) {
-        match event {
-            Event::Init => {
-                self.next.insert(scope.to_owned(), Objects::new());
-                self.left_out = 0;
-            }
-            Event::InitApply(object) => {
-                let objects = self.next.entry(scope.to_owned()).or_default();
-                self.left_out += usize::from(!set(objects, object));
-            }
-            Event::InitDone => {
-                if let Some(next) = self.next.remove(scope) {
-                    self.present
-                        .retain(|namespace, _| !scope.is_empty() && namespace != scope);
-                    self.present.extend(next);
-                    self.complete.insert(scope.to_owned());
-                }
-            }
-            Event::Apply(object) => self.left_out += usize::from(!set(&mut self.present, object)),
-            Event::Delete(object) => {
-                let Key { namespace, name } = Declared::new(object).key;
-                if let Some(objects) = self.present.get_mut(&namespace) {
-                    objects.remove(&name);
-                }
-            }
+        if matches!(event, Event::Init) {
+            self.left_out = 0;
         }
+        let others = self.scopes.iter().filter(|(other, _)| *other != scope);
+        let in_others: usize = others.map(|(_, listed)| count(listed.present())).sum();
+        let left_out = &mut self.left_out;
+        let set = |objects: &mut Objects, object| {
+            *left_out += usize::from(!set(objects, object, in_others));
+        };
+        let remove = |objects: &mut Objects, object| {
+            let Key { namespace, name } = Declared::new(object).key;
+            if let Some(objects) = objects.get_mut(&namespace) {
+                objects.remove(&name);
+            }
+        };
+        let listed = self.scopes.entry(scope.to_owned()).or_default();
+        listed.take(event, set, remove);
     }
 
     /// The objects, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Declared> {
-        self.present.values().flat_map(HashMap::values)
+        let namespaces = self
+            .scopes
+            .values()
+            .flat_map(|listed| listed.present().values());
+        namespaces.flat_map(HashMap::values)
     }
 
     /// Whether `scope` was listed completely at least once. Before that it is not known which are missing.
     pub fn is_complete(&self, scope: &str) -> bool {
-        self.complete.contains(scope)
+        self.scopes.get(scope).is_some_and(Listed::is_complete)
     }
 
     /// How many objects there was no room for.
@@ -78,11 +70,15 @@ impl TargetObjects {
     }
 }
 
-/// Whether there was room.
-fn set(objects: &mut Objects, object: WatchedTarget) -> bool {
+fn count(objects: &Objects) -> usize {
+    objects.values().map(HashMap::len).sum()
+}
+
+/// Whether there was room, beside the objects of other scopes.
+fn set(objects: &mut Objects, object: WatchedTarget, in_others: usize) -> bool {
     let declared = Declared::new(object);
     let Key { namespace, name } = declared.key.clone();
-    let all: usize = objects.values().map(HashMap::len).sum();
+    let all = in_others + count(objects);
     let of_namespace = objects.entry(namespace).or_default();
     let has_room = all < MOST_OBJECTS && of_namespace.len() < MOST_OF_A_NAMESPACE;
     let is_kept = has_room || of_namespace.contains_key(&name);

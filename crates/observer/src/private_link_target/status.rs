@@ -1,6 +1,9 @@
-//! Status: writes the condition `Accepted` of each `PrivateLinkTarget`, seldom and on change only.
+//! Status: writes what the status of each `PrivateLinkTarget` says, seldom and on change only: whether it is
+//! accepted, and its health.
+//!
+//! The two are written apart, each under a name of its own, so that neither needs to know what the other said.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -13,13 +16,15 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::admission::Decision;
+use super::health::{HEALTHY, Shown, digest};
 use super::{PrivateLinkTarget, PrivateLinkTargetStatus};
 
 /// The type of the condition.
 pub const ACCEPTED: &str = "Accepted";
 
-/// The name under which the observer owns the fields that it writes.
+/// The names under which the observer owns the fields that it writes: whether an object is accepted; its health.
 const MANAGER: &str = "privatelink-prober-observer";
+const MANAGER_OF_HEALTH: &str = "privatelink-prober-observer-fleet";
 
 /// The shortest time between two writes of one object.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -27,14 +32,50 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// How many objects are written in a round.
 const MOST_WRITES: usize = 50;
 
+/// How many objects' health is written in a minute. It changes on thousands of nodes at once, and what is due is
+/// newer when its turn comes.
+const HEALTH_WRITES: usize = 2;
+
 /// How long the API server may take for a write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writes conditions. Only the leader may use it.
+/// Writes statuses. Only the leader may use it.
 pub struct StatusWriter {
     client: Client,
-    /// When each object was tried last, and what was written; `None` where it was refused.
-    written: HashMap<Key, (Instant, Option<Condition>)>,
+    written: HashMap<Key, Written>,
+    /// When health was written last.
+    health: VecDeque<Instant>,
+}
+
+/// What was written of an object.
+struct Written {
+    /// When it was tried last.
+    at: Instant,
+    /// The condition `Accepted`; `None` where it was refused, or was not written.
+    accepted: Option<Condition>,
+    /// The digest of the health; likewise.
+    health: Option<u64>,
+}
+
+/// The health of an object, as it should be shown.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The object.
+    pub key: Key,
+    /// What is shown now.
+    pub shown: Shown,
+    /// What should be; nothing for an object that is not probed.
+    pub wanted: PrivateLinkTargetStatus,
+}
+
+impl Health {
+    /// Whether the condition itself changes, and not only how many nodes there are.
+    fn is_news(&self) -> bool {
+        let status = |condition: Option<&Condition>| condition.map(|one| one.status.clone());
+        let mut wanted = self.wanted.conditions.iter().flatten();
+        let wanted = wanted.find(|condition| condition.type_ == HEALTHY);
+        status(wanted) != status(self.shown.healthy.as_ref())
+    }
 }
 
 /// What a round did.
@@ -56,6 +97,7 @@ impl StatusWriter {
         Self {
             client,
             written: HashMap::new(),
+            health: VecDeque::new(),
         }
     }
 
@@ -77,7 +119,7 @@ impl StatusWriter {
             .filter(|decision| !decision.is_present())
             .map(|decision| {
                 let last = self.written.get(&decision.key);
-                (last.map(|(at, _)| *at), decision)
+                (last.map(|last| last.at), decision)
             })
             .collect();
         due.sort_by_key(|(last, _)| *last);
@@ -88,7 +130,7 @@ impl StatusWriter {
             if last.is_some_and(|last| last.elapsed() < PAUSE) {
                 // The watch may not have shown the last write yet.
                 let written = self.written.get(&decision.key);
-                let written = written.and_then(|(_, before)| before.as_ref());
+                let written = written.and_then(|written| written.accepted.as_ref());
                 let is_written = written.is_some_and(|before| is_same(before, &condition));
                 round.waiting += usize::from(!is_written);
                 continue;
@@ -97,7 +139,12 @@ impl StatusWriter {
                 round.waiting += 1;
                 continue;
             }
-            let written = match self.patch(&decision.key, &condition).await {
+            let status = PrivateLinkTargetStatus {
+                observed_generation: condition.observed_generation,
+                conditions: Some(vec![condition.clone()]),
+                ..PrivateLinkTargetStatus::default()
+            };
+            let written = match self.patch(&decision.key, MANAGER, &status).await {
                 Ok(()) => {
                     round.written += 1;
                     Some(condition)
@@ -105,34 +152,92 @@ impl StatusWriter {
                 Err(error) => {
                     round.failed += 1;
                     has_ended = !error.is_about_the_object();
-                    // The API server's own words may quote what a person wrote.
-                    let error = error.to_string();
-                    round.error = Some(sentence(&error).into_owned());
+                    round.error = Some(error.said());
                     if has_ended {
                         continue;
                     }
                     None
                 }
             };
-            let entry = (Instant::now(), written);
-            self.written.insert(decision.key.clone(), entry);
+            self.entry(&decision.key).accepted = written;
         }
         round
     }
 
-    async fn patch(&self, key: &Key, condition: &Condition) -> Result<(), StatusError> {
+    /// What was written of an object, which is tried now.
+    fn entry(&mut self, key: &Key) -> &mut Written {
+        let at = Instant::now();
+        let entry = self.written.entry(key.clone()).or_insert(Written {
+            at,
+            accepted: None,
+            health: None,
+        });
+        entry.at = at;
+        entry
+    }
+
+    /// Writes the health of objects that do not show it: two objects in a minute, and each at most once in
+    /// one. Those whose condition changes come first, then those that wait longest.
+    pub async fn write_health(
+        &mut self,
+        healths: &[Health],
+        may_write: impl Fn() -> bool,
+    ) -> StatusRound {
+        while self.health.front().is_some_and(|at| at.elapsed() >= PAUSE) {
+            self.health.pop_front();
+        }
+        let mut due: Vec<_> = healths
+            .iter()
+            .filter(|health| !health.shown.is(&health.wanted))
+            .map(|health| {
+                let last = self.written.get(&health.key);
+                (!health.is_news(), last.map(|last| last.at), health)
+            })
+            .collect();
+        due.sort_by_key(|(is_no_news, last, _)| (*is_no_news, *last));
+        let mut round = StatusRound::default();
+        for (_, last, health) in due {
+            if last.is_some_and(|last| last.elapsed() < PAUSE) {
+                // The watch may not have shown the last write yet.
+                let written = self.written.get(&health.key);
+                let written = written.and_then(|written| written.health);
+                round.waiting += usize::from(written != Some(digest(&health.wanted)));
+                continue;
+            }
+            if self.health.len() == HEALTH_WRITES || !may_write() {
+                round.waiting += 1;
+                continue;
+            }
+            self.health.push_back(Instant::now());
+            let patched = self.patch(&health.key, MANAGER_OF_HEALTH, &health.wanted);
+            let patched = patched.await;
+            let written = patched.is_ok().then(|| digest(&health.wanted));
+            match patched {
+                Ok(()) => round.written += 1,
+                Err(error) => {
+                    round.failed += 1;
+                    round.error = Some(error.said());
+                }
+            }
+            self.entry(&health.key).health = written;
+        }
+        round
+    }
+
+    async fn patch(
+        &self,
+        key: &Key,
+        manager: &str,
+        status: &PrivateLinkTargetStatus,
+    ) -> Result<(), StatusError> {
         let api: Api<PrivateLinkTarget> = Api::namespaced(self.client.clone(), &key.namespace);
-        let status = PrivateLinkTargetStatus {
-            observed_generation: condition.observed_generation,
-            conditions: Some(vec![condition.clone()]),
-        };
         let body = json!({
             "apiVersion": PrivateLinkTarget::api_version(&()),
             "kind": PrivateLinkTarget::kind(&()),
             "metadata": {"name": key.name},
             "status": status,
         });
-        let parameters = PatchParams::apply(MANAGER).force();
+        let parameters = PatchParams::apply(manager).force();
         let patch = Patch::Apply(&body);
         let write = api.patch_status(&key.name, &parameters, &patch);
         let failed = |why| StatusError {
@@ -173,6 +278,11 @@ enum WhyNot {
 }
 
 impl StatusError {
+    /// What it says; the API server's own words may quote what a person wrote.
+    fn said(&self) -> String {
+        sentence(&self.to_string()).into_owned()
+    }
+
     /// Whether the API server would write other objects: this one breaks a schema that is younger than it
     /// (422), or somebody owns what is written (409).
     fn is_about_the_object(&self) -> bool {

@@ -39,7 +39,9 @@ fn the_kind_has_its_names_columns_status_and_selectable_host() {
     let names: Vec<_> = names.into_iter().flatten().collect();
     assert_eq!(
         names,
-        ["Host", "Expect", "Accepted", "Reason", "Message", "Age"]
+        [
+            "Host", "Expect", "Accepted", "Reason", "Healthy", "Failing", "Message", "Age"
+        ]
     );
 }
 

@@ -7,11 +7,16 @@ use http::{Request, Response};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
+use privatelink_observer::private_link_target::PrivateLinkTargetStatus;
 use privatelink_observer::private_link_target::admission::{Decision, admission};
-use privatelink_observer::private_link_target::status::StatusWriter;
+use privatelink_observer::private_link_target::health::health;
+use privatelink_observer::private_link_target::status::{Health, StatusRound, StatusWriter};
 use serde_json::{Value, json};
 
 use super::{listed, object, rules};
+use privatelink_fleet::Standing;
+use privatelink_verdict::reason::Reason;
+use privatelink_verdict::verdict::Outcome;
 
 /// What an API server was asked: the method with the path, and the body.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
@@ -251,4 +256,140 @@ async fn an_object_that_is_gone_is_no_failure() {
         .write(&decisions(&["a"], "localhost", None), now(), || true)
         .await;
     assert_eq!((round.failed, round.error), (0, None));
+}
+
+/// A target that fails on `failing` of 5,000 nodes.
+fn standing(failing: u32) -> Standing {
+    let reason = (Outcome::Fail, Reason::PublicFallback, failing);
+    Standing {
+        failing,
+        passing: 5_000 - failing,
+        reasons: (failing > 0).then_some(reason).into_iter().collect(),
+        samples: (0..failing.min(5))
+            .map(|n| format!("aks-{n}").into())
+            .collect(),
+        ..Standing::default()
+    }
+}
+
+/// The health of objects of `a`, each of which shows `status` and has this standing.
+fn healths(names: &[&str], status: Option<&Value>, standing: &Standing) -> Vec<Health> {
+    let decisions = decisions(names, "kv.vault.azure.net", status);
+    let healths = decisions.into_iter().map(|decision| Health {
+        wanted: health(standing, None, 3, &decision.shown, now()),
+        key: decision.key,
+        shown: decision.shown,
+    });
+    healths.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_health_is_applied_beside_the_condition_accepted() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let failing = healths(&["a"], None, &standing(3));
+    let round = writer.write_health(&failing, || true).await;
+    assert_eq!((round.written, round.waiting), (1, 0));
+    // The watch has not shown it yet: nothing to do, and nothing waits.
+    let round = writer.write_health(&failing, || true).await;
+    assert_eq!((round.written, round.waiting), (0, 0));
+    let asked = asked.lock().expect("a lock").clone();
+    // Under a name of its own, so that what is accepted stays.
+    assert!(
+        asked[0]
+            .0
+            .ends_with("fieldManager=privatelink-prober-observer-fleet")
+    );
+    let status = &asked[0].1["status"];
+    let expected = json!({
+        "conditions": [{
+            "type": "Healthy", "status": "False", "reason": "PublicFallback", "observedGeneration": 3,
+            "message": "Of 5000 nodes, it fails on 3 (public_fallback on 3), passes on 4997.",
+            "lastTransitionTime": "2026-02-03T04:05:06Z",
+        }],
+        "nodes": {"passing": 4_997, "warning": 0, "failing": 3, "unknown": 0},
+        "reasons": [{"reason": "public_fallback", "outcome": "fail", "nodes": 3}],
+        "sampleNodes": ["aks-0", "aks-1", "aks-2"],
+    });
+    assert_eq!(*status, expected);
+    // What is shown is not written again.
+    let shown = healths(&["a"], Some(status), &standing(3));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_eq!(
+        writer.write_health(&shown, || true).await,
+        StatusRound::default()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_storm_two_objects_are_written_in_a_minute_and_those_whose_condition_changes_first() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let names: Vec<_> = (0..100).map(|index| format!("o-{index}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let well = healths(&["any"], None, &standing(0)).remove(0).wanted;
+    let shown = serde_json::to_value(&well).expect("JSON");
+    for minute in 0..10 {
+        for part in 0..2 {
+            // Whatever is due has other numbers whenever it is looked at.
+            let all = healths(&names, Some(&shown), &standing(minute * 2 + part));
+            writer.write_health(&all, || true).await;
+            tokio::time::advance(Duration::from_secs(30)).await;
+        }
+    }
+    let asked = asked.lock().expect("a lock");
+    assert_eq!(asked.len(), 20);
+    let different: std::collections::HashSet<_> = asked.iter().map(|(place, _)| place).collect();
+    assert_eq!(different.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_whose_condition_changes_comes_before_others_that_wait_longer() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let well = healths(&["any"], None, &standing(0)).remove(0).wanted;
+    let shown = serde_json::to_value(&well).expect("JSON");
+    let mut all = healths(&["a", "b", "c"], Some(&shown), &standing(0));
+    // Of these only the numbers change.
+    for health in &mut all {
+        health.wanted.nodes.as_mut().expect("nodes").unknown = 1;
+    }
+    all.extend(healths(&["z"], Some(&shown), &standing(1)));
+    writer.write_health(&all, || true).await;
+    let asked = asked.lock().expect("a lock");
+    assert_eq!(asked.len(), 2);
+    assert!(
+        asked[0].0.contains("/privatelinktargets/z/status"),
+        "{}",
+        asked[0].0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_not_probed_any_more_loses_its_health() {
+    let (client, asked) = server(200);
+    let mut writer = StatusWriter::new(client);
+    let before = healths(&["a"], None, &standing(1)).remove(0).wanted;
+    let shown = serde_json::to_value(&before).expect("JSON");
+    let mut refused = healths(&["a"], Some(&shown), &standing(1));
+    refused[0].wanted = PrivateLinkTargetStatus::default();
+    assert_eq!(writer.write_health(&refused, || true).await.written, 1);
+    assert_eq!(asked.lock().expect("a lock")[0].1["status"], json!({}));
+}
+
+/// The longest names and texts, and every reason at once.
+#[test]
+fn a_status_is_under_16_kib_at_any_size_of_the_fleet() {
+    let reasons = Reason::ALL
+        .iter()
+        .map(|reason| (Outcome::Fail, *reason, 5_000));
+    let standing = Standing {
+        failing: 5_000,
+        reasons: reasons.collect(),
+        samples: (0..5).map(|_| "n".repeat(253).into()).collect(),
+        ..Standing::default()
+    };
+    let status = healths(&["a"], None, &standing).remove(0).wanted;
+    let text = serde_json::to_string(&status).expect("JSON");
+    assert!(text.len() < 4 << 10, "{} bytes", text.len());
 }

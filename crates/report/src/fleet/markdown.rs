@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use privatelink_fleet::FleetReport;
 use privatelink_fleet::gate::GateReport;
+use privatelink_fleet::report::NodeCounts;
 use privatelink_verdict::sanitize::sentence;
 
 use super::matrix::Matrix;
@@ -31,6 +32,7 @@ pub fn markdown(report: &FleetReport) -> String {
         text(&by.name),
         text(&by.version),
     );
+    uncovered(&mut out, nodes);
     if let Some(gate) = &report.gate {
         gate_section(&mut out, gate);
     }
@@ -57,8 +59,36 @@ pub fn markdown(report: &FleetReport) -> String {
         );
         let _ = writeln!(out, "  - Do: {}", text(&pattern.remedy));
     }
+    if report.left_off.patterns > 0 {
+        let more = counted(report.left_off.patterns, "more pattern");
+        let _ = writeln!(out, "- {more} not shown");
+    }
     table(&mut out, &Matrix::of(report));
     out
+}
+
+fn uncovered(out: &mut String, nodes: &NodeCounts) {
+    for stale in &nodes.stale_samples {
+        let last = stale.answered_last.to_the_minute();
+        let _ = writeln!(out, "- {} has not answered since {last}", text(&stale.node));
+    }
+    let more = u64::from(nodes.stale).saturating_sub(nodes.stale_samples.len() as u64);
+    if more > 0 {
+        let _ = writeln!(out, "- {} silent too", counted(more, "more node"));
+    }
+    for uncovered in &nodes.why_uncovered {
+        let count = counted(uncovered.count, "node");
+        let names = some_of(&uncovered.samples, NAMED, uncovered.count as usize);
+        let _ = writeln!(
+            out,
+            "- {count}: {} {}",
+            text(&uncovered.meaning),
+            text(&names)
+        );
+    }
+    if nodes.stale + nodes.uncovered > 0 {
+        out.push('\n');
+    }
 }
 
 fn gate_section(out: &mut String, gate: &GateReport) {
@@ -102,15 +132,24 @@ fn table(out: &mut String, matrix: &Matrix<'_>) {
         }
         out.push('\n');
     }
+    if matrix.rows_left_off > 0 {
+        let more = counted(matrix.rows_left_off as u64, "more target");
+        let _ = writeln!(out, "{more} in trouble not shown.\n");
+    }
     let _ = writeln!(out, "{} without trouble on any node.\n", matrix.passing());
     for column in &matrix.columns {
         let group = column.group;
         let names = some_of(&group.nodes, NAMED, group.count as usize);
         let shared = group.shared.join(", ");
         let count = counted(group.count, "node");
+        let stale = if group.stale {
+            " (silent, shown as they were)"
+        } else {
+            ""
+        };
         let _ = writeln!(
             out,
-            "- **{}**: {count}: {} {}",
+            "- **{}**: {count}: {} {}{stale}",
             column.letter,
             text(&names),
             text(&shared)
@@ -119,21 +158,34 @@ fn table(out: &mut String, matrix: &Matrix<'_>) {
     if matrix.groups_left_off.0 > 0 {
         let (groups, nodes) = matrix.groups_left_off;
         let (groups, nodes) = (counted(groups as u64, "more group"), counted(nodes, "node"));
-        let _ = writeln!(out, "- {groups} of {nodes}");
+        let _ = writeln!(out, "- {groups} of {nodes} not shown");
     }
 }
 
-/// Text from elsewhere, of which nothing acts as Markdown or HTML.
+/// Text from elsewhere, of which nothing acts as Markdown or HTML, calls anybody, or becomes a link.
 fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in sentence(text).chars() {
         if matches!(
             c,
-            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '#' | '_' | '~'
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '#' | '_' | '~' | '&' | '$'
         ) {
             safe.push('\\');
         }
+        // Where the text is shown, names after an @, numbers after a # and addresses of the web are looked for
+        // in what Markdown has become, so a backslash does not stop them.
+        let is_address = c == '/' && safe.ends_with(':');
+        let is_www = c == '.' && safe.to_ascii_lowercase().ends_with("www");
+        if is_address || is_www {
+            safe.push(NOTHING);
+        }
         safe.push(c);
+        if matches!(c, '@' | '#') {
+            safe.push(NOTHING);
+        }
     }
     safe
 }
+
+/// A character without width, which parts what must not be read as one.
+const NOTHING: char = '\u{200b}';

@@ -58,7 +58,7 @@ fn cell(name: &str, class: Class) -> Cell {
         is_confirmed: true,
         is_stale: false,
         expect: Expectation::PrivateEndpoint,
-        paths: vec![path("pod"), path("node")],
+        paths: [path("pod"), path("node")].into_iter().collect(),
     }
 }
 
@@ -139,6 +139,45 @@ fn names_from_elsewhere_do_nothing_in_any_form() {
     }
     assert!(!document(&report).contains("<script>"));
     assert!(!markdown(&report).contains("<script>"));
+}
+
+/// A ticket or a chat turns a name after an @, a number after a # and an address of the web into links.
+#[test]
+fn names_from_elsewhere_call_nobody_and_become_no_links_in_markdown() {
+    let mut report = report();
+    let evil = "@octocat &#64;octocat #12 https://evil.example WWW.evil.example [a](b) ![c](d) $x$";
+    report.patterns[0].headline = evil.to_owned();
+    report.nodes.why_uncovered[0].samples = vec![evil.to_owned()];
+    let text = markdown(&report);
+    assert!(text.contains("octocat") && text.contains("evil.example"));
+    for alive in ["@o", "#1", "#6", "://", "WWW.", " &", " [", "![", " $"] {
+        assert!(!text.contains(alive), "{alive}: {text}");
+    }
+}
+
+#[test]
+fn markdown_says_what_html_says_of_what_is_silent_or_left_off() {
+    let mut report = report();
+    report.nodes.stale = 7;
+    report.nodes.stale_samples = vec![privatelink_fleet::report::StaleNode {
+        node: "s-0".to_owned(),
+        answered_last: NOW,
+    }];
+    report.left_off.patterns = 3;
+    report.left_off.groups = 2;
+    report.left_off.nodes_in_groups = 40;
+    report.groups[0].stale = true;
+    let text = markdown(&report);
+    for said in [
+        "s-0 has not answered since 2026-11-30 05:10 UTC",
+        "6 more nodes silent too",
+        "3 more patterns not shown",
+        "2 more groups of 40 nodes not shown",
+        "(silent, shown as they were)",
+        "1 node: ",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
 
 #[test]

@@ -37,10 +37,11 @@ fn the_view_is_what_the_agent_says() {
     assert_eq!(broken.since, now);
     assert_eq!(broken.expect, Expectation::PrivateEndpoint);
     assert_eq!(broken.target.service, "key-vault");
-    let [judged, other] = &broken.paths[..] else {
+    let paths: Vec<_> = broken.paths.iter().collect();
+    let [judged, other] = &paths[..] else {
         panic!("two paths: {:?}", broken.paths);
     };
-    assert_eq!((&*judged.resolver, &*other.resolver), ("pod", "node"));
+    assert_eq!((&**judged.resolver, &**other.resolver), ("pod", "node"));
     assert_eq!(judged.classes, classes(&[Class::Public]));
     assert_eq!(judged.last_non_private, Some(now));
     assert_eq!(other.classes, classes(&[Class::Private]));
@@ -75,8 +76,8 @@ fn a_word_of_a_later_version_is_nothing_that_is_known() {
     // It cannot be taken for private.
     let later = text.replace("[\"private\"]", "[\"quantum\"]");
     let view = read(later.as_bytes()).expect("a view");
-    let paths = view.cells.iter().flat_map(|cell| &cell.paths);
-    let mut others = paths.filter(|path| &*path.resolver == "node");
+    let paths = view.cells.iter().flat_map(|cell| cell.paths.iter());
+    let mut others = paths.filter(|path| &**path.resolver == "node");
     assert!(others.all(|path| path.classes == classes(&[Class::Public])));
 }
 

@@ -1,5 +1,5 @@
-//! Agent client: asks one agent, or the replica that leads, one question over HTTP. Every reply is
-//! bounded, and so is the time that it may take.
+//! Ask: one question to an agent, or to the replica that leads, over HTTP. Every reply is bounded, and so is
+//! the time that it may take.
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use futures_util::future::join;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, ETAG, HOST, IF_NONE_MATCH};
-use http::{HeaderValue, Request, StatusCode};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, DATE, ETAG, HOST, IF_NONE_MATCH,
+};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use k8s_openapi::jiff::fmt::rfc2822;
+use privatelink_fleet::Moment;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -40,7 +44,14 @@ pub(crate) const OF_THE_LEADER: Bounds = Bounds {
     unpacked: 16 << 20,
 };
 
-/// A reply.
+/// A reply, and what the clock of who sent it said.
+#[derive(Debug)]
+pub(crate) struct Replied {
+    pub(crate) reply: Reply,
+    pub(crate) date: Option<Moment>,
+}
+
+/// What is in a reply.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// What is known is still right.
@@ -83,7 +94,7 @@ pub(crate) async fn ask(
     path: &str,
     tag: Option<&HeaderValue>,
     bounds: Bounds,
-) -> Result<Reply, NoReply> {
+) -> Result<Replied, NoReply> {
     let asked = timeout(ASK, exchange(at, path, tag, bounds)).await;
     asked.unwrap_or(Err(NoReply::Silent))
 }
@@ -93,7 +104,7 @@ async fn exchange(
     path: &str,
     tag: Option<&HeaderValue>,
     bounds: Bounds,
-) -> Result<Reply, NoReply> {
+) -> Result<Replied, NoReply> {
     let stream = TcpStream::connect(at).await.map_err(NoReply::Connect)?;
     // The connection serves one question; what it takes is given back at once.
     let io = TokioIo::new(stream);
@@ -111,8 +122,12 @@ async fn exchange(
     let reply = async move {
         let response = sender.send_request(request).await.map_err(NoReply::Http)?;
         let (head, body) = response.into_parts();
+        let date = date(&head.headers);
         match head.status {
-            StatusCode::NOT_MODIFIED if tag.is_some() => return Ok(Reply::Unchanged),
+            StatusCode::NOT_MODIFIED if tag.is_some() => {
+                let reply = Reply::Unchanged;
+                return Ok(Replied { reply, date });
+            }
             StatusCode::OK => {}
             other => return Err(NoReply::Status(other)),
         }
@@ -128,11 +143,19 @@ async fn exchange(
             body.into()
         };
         let tag = head.headers.get(ETAG).cloned();
-        Ok(Reply::Whole { tag, body })
+        let reply = Reply::Whole { tag, body };
+        Ok(Replied { reply, date })
     };
     // Without the question the connection ends; how it ends says nothing more.
     let (reply, _) = join(reply, connection).await;
     reply
+}
+
+/// The moment in the header `Date`.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Moment> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let time = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    u32::try_from(time.as_second()).ok().map(Moment)
 }
 
 fn unpacked(body: &[u8], most: u64) -> io::Result<Vec<u8>> {
@@ -146,4 +169,21 @@ fn unpacked(body: &[u8], most: u64) -> io::Result<Vec<u8>> {
         )));
     }
     Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_a_reply_is_read() {
+        let with = |text: &str| {
+            let value = HeaderValue::from_str(text).expect("a value");
+            date(&HeaderMap::from_iter([(DATE, value)]))
+        };
+        let at = Some(Moment(784_111_777));
+        assert_eq!(with("Sun, 06 Nov 1994 08:49:37 GMT"), at);
+        assert_eq!(with("yesterday"), None);
+        assert_eq!(date(&HeaderMap::new()), None);
+    }
 }
