@@ -240,7 +240,7 @@ pub(crate) fn values(cluster_dns: &str) -> Value {
         "readinessProbe": {"periodSeconds": 1},
         "existingCaConfigMap": "small-azure-root",
         "serviceMonitor": {"enabled": true, "interval": "1s", "scrapeTimeout": "1s"},
-        "prometheusRule": {"enabled": true, "runbookUrl": "https://example.com/runbook.md", "rules": rules},
+        "prometheusRule": {"enabled": true, "runbookUrl": "https://runbooks.example.org/privatelink.md", "rules": rules},
         "grafana": {"createDashboard": true},
         "config": {
             "interval": format!("{INTERVAL}s"),
