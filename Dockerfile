@@ -10,16 +10,19 @@ ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 # Runs on the builder's own architecture, and compiles for the target architecture.
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
 ARG TARGETARCH
+# The packages have the version of the Debian that RUST_IMAGE is; its archive keeps no other.
+# hadolint ignore=DL3008
 RUN set -eu; \
     case "$(dpkg --print-architecture) $TARGETARCH" in \
-      "amd64 arm64") cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross"; target=aarch64 ;; \
-      "arm64 amd64") cross="gcc-x86-64-linux-gnu libc6-dev-amd64-cross"; target=x86_64 ;; \
+      "amd64 arm64") set -- gcc-aarch64-linux-gnu libc6-dev-arm64-cross; target=aarch64 ;; \
+      "arm64 amd64") set -- gcc-x86-64-linux-gnu libc6-dev-amd64-cross; target=x86_64 ;; \
       *) exit 0 ;; \
     esac; \
     apt-get update; \
-    apt-get install --yes --no-install-recommends $cross; \
+    apt-get install --yes --no-install-recommends "$@"; \
     rm -rf /var/lib/apt/lists/*; \
     rustup target add "$target-unknown-linux-gnu"
+RUN cargo install --locked --debug cargo-auditable@0.7.7
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
