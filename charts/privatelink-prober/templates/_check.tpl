@@ -45,8 +45,33 @@ before an installation.
 {{- range .Values.extraArgs -}}
 {{- if regexMatch "^--config(=|$)" . }}
   - extraArgs: {{ . }} would add a second configuration, and the chart passes its own; write the configuration under config, or name a ConfigMap in existingConfigMap
+{{- else if regexMatch "^--web-config-file(=|$)" . }}
+  - extraArgs: {{ . }} is what the chart sets by itself, from web.config; remove it
 {{- else if regexMatch "^--listen(=|$)" . }}
   - extraArgs: {{ . }} would move the port away from 9797, which the probes, the Service and the monitors use; remove it (service.port changes the port of the Service)
+{{- end -}}
+{{- end -}}
+{{- with .Values.web -}}
+{{- $tls := .config.tls_server_config -}}
+{{- if and .config .existingSecret }}
+  - web.config has no effect beside web.existingSecret, whose content is used as it is; remove one of them
+{{- end -}}
+{{- if and .tls (not .existingSecret) }}
+  - web.tls says what web.existingSecret has, which is empty; remove web.tls: the chart sees by itself whether web.config has tls_server_config
+{{- else if and .tls (not .secret) }}
+  - web.tls: Prometheus and the observer verify the certificate by ca.crt of web.secret, which is empty; write the name of the Secret that holds it
+{{- end -}}
+{{- if and $tls (or $tls.cert_file $tls.key_file) (not .secret) }}
+  - web.config.tls_server_config names files, and web.secret is empty; write the name of the Secret that holds them
+{{- end -}}
+{{- if and (or .secret .client .clientSecret) (not .config) (not .existingSecret) }}
+  - web.config is empty, so the port speaks plain HTTP, and the rest of web has no effect; write tls_server_config or basic_auth_users
+{{- end -}}
+{{- if and .config.basic_auth_users $.Values.observer.enabled $.Values.observer.fleet.enabled (not .client.basic_auth) }}
+  - web.config.basic_auth_users: the observer could not read the agents; write a user of them into web.client.basic_auth
+{{- end -}}
+{{- if and $tls (regexMatch "^RequireAndVerify" (default "" $tls.client_auth_type)) $.Values.observer.enabled $.Values.observer.fleet.enabled (not (dig "tls_config" "cert_file" "" .client)) }}
+  - web.config.tls_server_config.client_auth_type: the observer could not read the agents; name its certificate and key in web.client.tls_config
 {{- end -}}
 {{- end -}}
 {{- $rolling := dig "rollingUpdate" dict (default dict .Values.updateStrategy) | default dict -}}
@@ -69,10 +94,18 @@ before an installation.
   - observer.serviceAccount.name: {{ include "privatelink-prober.observerAccount" $ }} is the agents' service account, which must have no rights; write another
 {{- end -}}
 {{- range .extraArgs -}}
-{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|cloud|sources|crd|crd-per-namespace|discovered-per-namespace|learn-cluster-dns|watch-namespaces|release-pods|events|history)(=|$)" . }}
+{{- if regexMatch "^--(config|namespace|pod-name|config-map|lease|listen|web-config-file|client-config-file|authorize|cloud|sources|crd|crd-per-namespace|discovered-per-namespace|learn-cluster-dns|watch-namespaces|release-pods|events|history)(=|$)" . }}
   - observer.extraArgs: {{ . }} is what the chart sets by itself, from the other values of observer; remove it
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values }}
+{{- if and .serviceMonitor.enabled (not .service.enabled) }}
+  - serviceMonitor.enabled: a ServiceMonitor selects the Service, which is off; set service.enabled too, or enable podMonitor instead
+{{- end -}}
+{{- if and .serviceMonitor.enabled .podMonitor.enabled (eq .serviceMonitor.apiVersion .podMonitor.apiVersion) }}
+  - serviceMonitor.enabled, podMonitor.enabled: with both, Prometheus would scrape every agent twice; enable one of them
 {{- end -}}
 {{- end -}}
 {{- $epoch := toDate "2006" "1970" -}}
@@ -93,12 +126,17 @@ where it finds the service account `default`, which every namespace has.
 {{- define "privatelink-prober.check.existing" -}}
 {{- $values := .Values -}}
 {{- $namespace := include "privatelink-prober.namespace" . -}}
-{{- if and (or $values.existingConfigMap $values.existingCaSecret $values.existingCaConfigMap) (lookup "v1" "ServiceAccount" $namespace "default") -}}
-{{- range list (list "existingConfigMap" "ConfigMap" "config.yaml") (list "existingCaSecret" "Secret" $values.existingCaKey) (list "existingCaConfigMap" "ConfigMap" $values.existingCaKey) -}}
+{{- if and (or $values.existingConfigMap $values.existingCaSecret $values.existingCaConfigMap $values.web.existingSecret) (lookup "v1" "ServiceAccount" $namespace "default") -}}
+{{- $all := list -}}
+{{- $all = append $all (list "existingConfigMap" $values.existingConfigMap "ConfigMap" "config.yaml") -}}
+{{- $all = append $all (list "existingCaSecret" $values.existingCaSecret "Secret" $values.existingCaKey) -}}
+{{- $all = append $all (list "existingCaConfigMap" $values.existingCaConfigMap "ConfigMap" $values.existingCaKey) -}}
+{{- $all = append $all (list "web.existingSecret" $values.web.existingSecret "Secret" "web-config.yaml") -}}
+{{- range $all -}}
 {{- $value := index . 0 -}}
-{{- $kind := index . 1 -}}
-{{- $key := index . 2 -}}
-{{- with index $values $value -}}
+{{- $kind := index . 2 -}}
+{{- $key := index . 3 -}}
+{{- with index . 1 -}}
 {{- $found := lookup "v1" $kind $namespace . -}}
 {{- if not $found }}
   - {{ $value }}: there is no {{ $kind }} {{ quote . }} in the namespace {{ $namespace }}; create it first, or correct the name
@@ -113,7 +151,7 @@ where it finds the service account `default`, which every namespace has.
 {{- define "privatelink-prober.check.config" -}}
 {{- $config := .Values.config -}}
 {{- if not (or $config.targets $config.presets (include "privatelink-prober.findsTargets" .)) }}
-  - config.targets is empty and the observer finds none, so there is nothing to probe; write at least one `- host: …` there, or set observer.enabled
+  - config.targets is empty and nothing finds targets, so there is nothing to probe; write at least one `- host: …` there, or switch on the observer (observer.enabled) with a source (observer.discovery.sources) or the objects of teams (observer.crd.enabled)
 {{- end -}}
 {{- $count := len (default list $config.targets) -}}
 {{- $most := int (dig "limits" "maxTargets" 500 $config) -}}

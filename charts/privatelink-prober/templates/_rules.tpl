@@ -347,6 +347,12 @@ groups:
           "summary" "Agents refuse the last change of the configuration"
           "description" "{{ $value }} node(s) continue with the previous configuration. The agent's log names the line. `privatelink-prober validate` reports the same before a change is applied."
           "anchor" "config_reload_failed") | nindent 6 }}
+      # The series of an observer have the node that it runs on.
+      {{- include "privatelink-prober.alert" (dict "all" $all "root" . "key" "webReloadFailed" "name" "PrivateLinkWebConfigReloadFailed"
+          "expr" "count by (cluster) (\n  min by (cluster, node) (\n    max by (cluster, network, node) (privatelink_web_config_last_reload_successful)\n    or\n    label_replace(\n      max by (cluster, node) (privatelink_observer_web_config_last_reload_successful),\n      \"network\", \"observer\", \"\", \"\"\n    )\n  ) == 0\n)"
+          "summary" "Agents or the observer refuse the last change of the web configuration"
+          "description" "On {{ $value }} node(s) agents or the observer continue with the previous web configuration: a certificate that was renewed is not served, and a password that was changed does not count. The log names the file and the line."
+          "anchor" "web_config_reload_failed") | nindent 6 }}
       {{- include "privatelink-prober.alert" (dict "all" $all "root" . "key" "targetsRejected" "name" "PrivateLinkTargetsRejected"
           "expr" "max by (cluster, source) (privatelink_targets_rejected) > 0"
           "summary" "{{ $value }} target(s) are refused, and not probed"
