@@ -42,7 +42,7 @@ use self::slot::{Slot, State};
 use crate::schedule::{Cadence, Schedule, cadence, spread};
 
 /// How often the loop records that it is alive, also where no target is due.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// After this long the agent is ready, whatever is still being probed.
 const READY_AFTER: Duration = Duration::from_mins(1);
 /// How long running probes may go on after a signal to stop.
@@ -88,7 +88,7 @@ pub struct Agent<P: Probe = Prober> {
 struct Gathered {
     target: Arc<Target>,
     observation: Observation,
-    cache: Box<EvidenceCache>,
+    cache: EvidenceCache,
     /// Whether the probe took long.
     is_slow: bool,
     /// How long the probe waited for the limits; `None` in the first round, in which all targets wait.
@@ -216,7 +216,13 @@ impl<P: Probe> Agent<P> {
         self.record_life();
         loop {
             // A timer of its own for the heartbeat would wake the process more often than the targets ask for.
-            let heartbeat = Instant::now() + HEARTBEAT;
+            let (now, ready) = (Instant::now(), self.started + READY_AFTER);
+            let heartbeat = now + HEARTBEAT;
+            let heartbeat = if now < ready {
+                heartbeat.min(ready)
+            } else {
+                heartbeat
+            };
             let next = self.schedule.next_at().unwrap_or(heartbeat);
             tokio::select! {
                 biased;
@@ -388,7 +394,7 @@ impl<P: Probe> Agent<P> {
         let index = slot?;
         let slot = &mut self.slots[index];
         let valid = matches!(slot.state, State::Probing { valid: true, .. });
-        slot.state = State::Idle(Box::default());
+        slot.state = State::Idle(EvidenceCache::default());
         let gathered = gathered?;
         if let Some(wait) = gathered.wait {
             self.limit_waits.count(wait);

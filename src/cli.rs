@@ -19,6 +19,7 @@ pub mod services;
 mod shutdown;
 mod table;
 pub mod validate;
+mod web;
 
 use std::error::Error;
 use std::io;
@@ -84,7 +85,7 @@ enum Command {
     Man(generate::ManArgs),
 }
 
-/// The same program as a plugin of kubectl, which finds it by the name `kubectl-privatelink`.
+// The same program as a plugin of kubectl, which finds it by the name `kubectl-privatelink`.
 #[cfg(feature = "observer")]
 #[derive(Debug, Parser)]
 #[command(
@@ -95,7 +96,8 @@ enum Command {
     max_term_width = 100,
     arg_required_else_help = true
 )]
-/// Every node's view of the private services that a cluster depends on, and checks of single hosts.
+/// Show how every node reaches the Azure private services that a cluster depends on, and check single
+/// hosts.
 struct Plugin {
     #[command(subcommand)]
     command: PluginCommand,

@@ -1,22 +1,25 @@
 //! HTTP: the server of metrics, health, the API and the page.
 //!
-//! Clients can harm neither the probes nor each other. Bounded are the number of connections, the time
+//! Who may read says `access`. Clients can harm neither the probes nor each other. Bounded are the number of connections, the time
 //! until a request's head is complete, the life of a connection, what the kernel keeps for it, the long
-//! replies under way (`reply_limit`), what each of them holds and how slowly it may be read (`body`),
+//! replies under way (`peer_limit`), what each of them holds and how slowly it may be read (`body`),
 //! and the share of the thread's time that all of it takes (`pace`).
 //!
 //! A new connection is always accepted; where there are too many, an older one is ended. So a client
 //! that opens connections and keeps them cannot delay the kubelet's probes.
 
+mod access;
 mod body;
 mod connection_limit;
 mod negotiate;
 #[cfg(feature = "observer")]
 mod observer_routes;
 mod pace;
+mod passwords;
+mod peer_limit;
 mod replies;
-mod reply_limit;
 mod routes;
+mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -35,15 +38,17 @@ use privatelink_board::SharedBoard;
 use privatelink_observer::Observer;
 use privatelink_report::metrics::Metrics;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+pub use self::access::Access;
 use self::connection_limit::ConnectionLimit;
 use self::pace::Pace;
+use self::peer_limit::PeerLimit;
 use self::replies::{Replies, in_common};
-use self::reply_limit::ReplyLimit;
+use self::tls::{Security, secured};
 
 /// The port the agent listens on unless told otherwise.
 pub const PORT: u16 = 9797;
@@ -51,7 +56,8 @@ pub const PORT: u16 = 9797;
 /// What bounds one connection.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
-    /// From the end of a reply, or the connection's beginning, to the end of the next request head.
+    /// From the end of a reply, or the connection's beginning, to the end of the next request head; and
+    /// for a TLS handshake before it.
     head: Duration,
     /// From a connection's beginning until no further request is taken.
     age: Duration,
@@ -79,6 +85,10 @@ const HEAD: usize = 16 * 1024;
 /// has sent. Linux doubles both, for its own structures (socket(7)).
 const SEND_BUFFER: u32 = 32 * 1024;
 const RECEIVE_BUFFER: u32 = 16 * 1024;
+
+/// Long replies at a time, each of which holds memory; and of them those to one peer.
+const LONG_REPLIES: usize = 4;
+const LONG_REPLIES_PER_PEER: usize = 2;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -145,44 +155,62 @@ pub enum Site {
 }
 
 impl Site {
-    fn router(self, pace: Pace, limit: ReplyLimit) -> Router {
+    fn rest(&self) -> u32 {
         match self {
-            Self::Agent(board, metrics) => {
-                let counters = Arc::clone(&board.lock().http);
-                let replies = Replies {
-                    pace: pace.clone(),
-                    limit,
-                    counters,
-                };
-                in_common(routes::router(board, metrics, replies), pace)
-            }
+            Self::Agent(..) => pace::AGENT_REST,
+            #[cfg(feature = "observer")]
+            Self::Observer(..) => pace::OBSERVER_REST,
+        }
+    }
+
+    fn router(self, pace: Pace, limit: PeerLimit, access: Access) -> Router {
+        let counters = match &self {
+            Self::Agent(board, _) => Arc::clone(&board.lock().http),
+            #[cfg(feature = "observer")]
+            Self::Observer(..) => Arc::default(),
+        };
+        let replies = Replies {
+            pace,
+            limit,
+            counters,
+        };
+        let own = replies.clone();
+        let routes = match self {
+            Self::Agent(board, metrics) => routes::router(board, metrics, own),
             #[cfg(feature = "observer")]
             Self::Observer(observer, node) => {
-                let counters = Arc::default();
-                let replies = Replies {
-                    pace: pace.clone(),
-                    limit,
-                    counters,
-                };
-                in_common(observer_routes::router(observer, node, replies), pace)
+                if let Some(reviewer) = observer.reviewer() {
+                    access.set_reviewer(reviewer);
+                }
+                observer_routes::router(observer, node, own)
             }
-        }
+        };
+        in_common(routes, replies, access)
     }
 }
 
-/// Serves `site` until `shutdown`; then requests under way are answered, and every connection ends.
-pub async fn serve(listener: TcpListener, site: Site, shutdown: CancellationToken) {
-    serve_within(BOUNDS, listener, site, shutdown).await;
+/// Serves `site` to those who have `access` until `shutdown`; then requests under way are answered, and
+/// every connection ends.
+pub async fn serve(listener: TcpListener, site: Site, access: Access, shutdown: CancellationToken) {
+    serve_within(BOUNDS, listener, site, access, shutdown).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
     site: Site,
+    access: Access,
     shutdown: CancellationToken,
 ) {
-    let pace = Pace::new();
-    let router = site.router(pace.clone(), ReplyLimit::new(bounds.wait));
+    let pace = Pace::new(site.rest());
+    let limit = PeerLimit::new(LONG_REPLIES, LONG_REPLIES_PER_PEER, bounds.wait);
+    let serving = Serving {
+        bounds,
+        router: site.router(pace.clone(), limit, access.clone()),
+        access,
+        pace: pace.clone(),
+        shutdown: shutdown.clone(),
+    };
     let connections = TaskTracker::new();
     let mut limit = ConnectionLimit::default();
     let accepting = pace.metered(async {
@@ -190,15 +218,9 @@ async fn serve_within(
             pace.turn().await;
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let client = Client {
-                        ip: peer.ip(),
-                        patience: bounds.patience,
-                        end: CancellationToken::new(),
-                    };
-                    let connection =
-                        connection(bounds, stream, client, router.clone(), shutdown.clone());
-                    let pace = pace.clone();
+                    let (pace, serving) = (pace.clone(), serving.clone());
                     let task = connections.spawn(async move {
+                        let connection = serving.connection(stream, peer.ip());
                         if let Err(error) = pace.metered(connection).await {
                             debug!(%peer, %error, "a connection ended in an error");
                         }
@@ -228,45 +250,66 @@ async fn serve_within(
 #[derive(Clone, Debug)]
 struct Client {
     ip: IpAddr,
+    security: Security,
     /// [`Bounds::patience`].
     patience: Duration,
     /// Ends the connection at once.
     end: CancellationToken,
 }
 
-async fn connection(
+/// What each connection is served with.
+#[derive(Clone)]
+struct Serving {
     bounds: Bounds,
-    stream: TcpStream,
-    client: Client,
     router: Router,
+    access: Access,
+    pace: Pace,
     shutdown: CancellationToken,
-) -> Result<(), hyper::Error> {
-    // Replies are written at once; without this, a second segment waits for the peer's ACK.
-    let _ = stream.set_nodelay(true);
-    let end = client.end.clone();
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(client.clone());
-        router.call(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
-        .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = end.cancelled() => return Ok(()),
-        () = sleep(bounds.age) => {}
-        () = shutdown.cancelled() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    tokio::select! {
-        ended = connection => ended,
-        // The peer is too slow: its connection is dropped.
-        () = end.cancelled() => Ok(()),
-        () = sleep(bounds.grace) => Ok(()),
+}
+
+impl Serving {
+    async fn connection(self, stream: TcpStream, ip: IpAddr) -> io::Result<()> {
+        let Self {
+            bounds, shutdown, ..
+        } = self;
+        // Replies are written at once; without this, a second segment waits for the peer's ACK.
+        let _ = stream.set_nodelay(true);
+        let secured = timeout(bounds.head, secured(stream, &self.access, &self.pace));
+        let (stream, security) = tokio::select! {
+            secured = secured => secured??,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let client = Client {
+            ip,
+            security,
+            patience: bounds.patience,
+            end: CancellationToken::new(),
+        };
+        let end = client.end.clone();
+        let router = TowerToHyperService::new(self.router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(client.clone());
+            router.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.head)
+            .max_buf_size(HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended.map_err(io::Error::other),
+            () = end.cancelled() => return Ok(()),
+            () = sleep(bounds.age) => {}
+            () = shutdown.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended.map_err(io::Error::other),
+            // The peer is too slow: its connection is dropped.
+            () = end.cancelled() => Ok(()),
+            () = sleep(bounds.grace) => Ok(()),
+        }
     }
 }
 

@@ -21,8 +21,8 @@ const LATE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Schedule {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// `first` is stale once that beat was taken; the heap has the next one.
-    cadences: Vec<Cadence>,
+    /// The interval and the next regular beat of each target.
+    regular: Vec<(Duration, Instant)>,
 }
 
 /// When one target is due.
@@ -58,7 +58,7 @@ impl Schedule {
             due: due
                 .map(|(index, cadence)| Reverse((cadence.first, index)))
                 .collect(),
-            cadences,
+            regular: cadences.iter().map(|it| (it.interval, it.next)).collect(),
         }
     }
 
@@ -69,7 +69,12 @@ impl Schedule {
 
     /// Every target's cadence from here on, by index.
     pub fn cadences(&self) -> Vec<Cadence> {
-        let mut cadences = self.cadences.clone();
+        let regular = self.regular.iter().map(|&(interval, next)| Cadence {
+            interval,
+            first: next,
+            next,
+        });
+        let mut cadences: Vec<Cadence> = regular.collect();
         for Reverse((at, index)) in &self.due {
             cadences[*index].first = *at;
         }
@@ -83,7 +88,7 @@ impl Schedule {
             return None;
         }
         self.due.pop();
-        let Cadence { interval, next, .. } = &mut self.cadences[index];
+        let (interval, next) = &mut self.regular[index];
         let early = at < *next;
         let passed = now.checked_duration_since(*next).map_or(0, |late| {
             let intervals = late.as_nanos() / interval.as_nanos().max(1);

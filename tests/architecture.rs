@@ -144,9 +144,24 @@ fn every_file_names_the_same_version_of_rust() {
     let pinned = after("rust-toolchain.toml", "channel = \"", '"');
     assert_eq!(after("Dockerfile", "ARG RUST_IMAGE=rust:", '-'), pinned);
     assert_eq!(after("docs/release.md", "`rust:", '-'), pinned);
+    for workflow in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        assert_eq!(after(workflow, "image: rust:", '-'), pinned, "{workflow}");
+    }
     let least = after("Cargo.toml", "rust-version = \"", '"');
+    assert_eq!(after("fuzz/Cargo.toml", "rust-version = \"", '"'), least);
     assert_eq!(pinned.rsplit_once('.').expect("three numbers").0, least);
     assert_eq!(after("README.md", "Rust toolchain (", ' '), least);
+}
+
+/// What the tests install and what the image and the release are made with.
+#[test]
+fn every_file_names_the_same_versions_of_cargos_tools() {
+    let (tools, release) = ("tests/tools/install", ".github/workflows/release.yml");
+    let auditable = after(tools, "=cargo-auditable@", '\n');
+    assert_eq!(after("Dockerfile", "cargo-auditable@", '\n'), auditable);
+    assert_eq!(after(release, "cargo-auditable@", ' '), auditable);
+    let cyclonedx = after(tools, "=cargo-cyclonedx@", '\n');
+    assert_eq!(after(release, "cargo-cyclonedx@", '\n'), cyclonedx);
 }
 
 /// A release sets its version in three files (docs/release.md).

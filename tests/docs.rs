@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// A word in backticks that begins with one of these folders is a path of this repository.
-const FOLDERS: [&str; 7] = [
-    "charts", "crates", "deploy", "docs", "image", "src", "tests",
+const FOLDERS: [&str; 8] = [
+    "charts", "crates", "deploy", "docs", "image", "release", "src", "tests",
 ];
 
 /// A path in backticks that holds one of these stands for several, or for what the reader fills in.
@@ -17,7 +17,7 @@ const PLACEHOLDERS: [char; 5] = ['*', '<', '{', '$', '…'];
 
 #[test]
 fn every_link_and_every_path_of_the_documents_leads_somewhere() {
-    let paths = markdown_below(Path::new("."));
+    let paths = files_below(Path::new("."), "md");
     assert!(
         paths.contains(&PathBuf::from("docs/runbook.md")),
         "{paths:?}"
@@ -96,6 +96,34 @@ fn the_diffs_for_contributors_begin_with_lines_that_are_there() {
         }
     }
     assert!(compared > 20, "only {compared} lines were compared");
+}
+
+/// A claim of the threat model is worth what its test is.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let model = fs::read_to_string("docs/security.md").expect("text");
+    let is_test = |word: &&str| {
+        let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        word.matches('_').count() >= 3 && word.chars().all(is_letter)
+    };
+    let named: BTreeSet<&str> = model
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(is_test)
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    let sources = ["src", "crates", "tests"].map(Path::new);
+    let sources: String = sources
+        .into_iter()
+        .flat_map(|folder| files_below(folder, "rs"))
+        .map(|path| fs::read_to_string(path).expect("text"))
+        .collect();
+    let absent: Vec<_> = named
+        .into_iter()
+        .filter(|name| !sources.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(absent.is_empty(), "{absent:?}");
 }
 
 #[test]
@@ -258,15 +286,15 @@ fn may_be_linked(scheme: &str, rest: &str) -> bool {
 }
 
 /// Every document of the repository; what is built or hidden is none.
-fn markdown_below(folder: &Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         let path = path.strip_prefix(".").unwrap_or(&path);
         let name = path.file_name().expect("a name").to_string_lossy();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
-            found.extend(markdown_below(path));
-        } else if name.ends_with(".md") {
+            found.extend(files_below(path, extension));
+        } else if path.extension().is_some_and(|ending| ending == extension) {
             found.push(path.to_owned());
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use privatelink_board::{Board, SharedBoard, fixtures};
-use privatelink_prober::http::{self, Site};
+use privatelink_prober::http::{self, Access, Site};
 use privatelink_report::metrics::{Histograms, Metrics};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,7 @@ async fn clients_that_never_read_cost_little_memory() {
     tokio::spawn(http::serve(
         listener,
         Site::Agent(board, metrics),
+        Access::default(),
         CancellationToken::new(),
     ));
     let before = memory();

@@ -124,7 +124,7 @@ fn verdicts(board: &Board, observed: &[Observed]) -> Vec<Result<Verdict, Panic>>
     };
     if let [observed] = observed {
         let (target, observation) = (&observed.target, &observed.observation);
-        let surroundings = if Surroundings::takes_neighbours(observation) {
+        let surroundings = if Surroundings::takes_all(observation) {
             Surroundings::of(target, observation, latest(board.entries.iter()))
         } else {
             let companions = board.companions(&target.name);

@@ -20,7 +20,7 @@ pub(super) struct Slot {
 
 #[derive(Debug)]
 pub(super) enum State {
-    Idle(Box<EvidenceCache>),
+    Idle(EvidenceCache),
     Probing {
         task: Id,
         /// Whether the cache that the task returns may be kept.
@@ -34,17 +34,17 @@ impl Slot {
             target,
             is_completed: false,
             is_slow: false,
-            state: State::Idle(Box::default()),
+            state: State::Idle(EvidenceCache::default()),
         }
     }
 
     /// The cache for the next probe; `None` while the target is being probed.
-    pub(super) fn take_cache(&mut self) -> Option<Box<EvidenceCache>> {
+    pub(super) fn take_cache(&mut self) -> Option<EvidenceCache> {
         self.cache().map(std::mem::take)
     }
 
     /// The cache that the latest probe left; `None` while the target is being probed.
-    pub(super) fn cache(&mut self) -> Option<&mut Box<EvidenceCache>> {
+    pub(super) fn cache(&mut self) -> Option<&mut EvidenceCache> {
         match &mut self.state {
             State::Idle(cache) => Some(cache),
             State::Probing { .. } => None,
@@ -54,7 +54,7 @@ impl Slot {
     /// Drops the evidence, also that of a running probe once it ends.
     pub(super) fn forget_evidence(&mut self) {
         match &mut self.state {
-            State::Idle(cache) => **cache = EvidenceCache::default(),
+            State::Idle(cache) => *cache = EvidenceCache::default(),
             State::Probing { valid, .. } => *valid = false,
         }
     }

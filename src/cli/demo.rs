@@ -12,6 +12,7 @@ use super::check::{Form, Output, results, round};
 use super::progress::Progress;
 use super::run::serve;
 use super::shutdown::wait_for_signal;
+use super::web::Web;
 use super::{EXIT_OK, Failure, runtime};
 use crate::agent::Agent;
 use crate::http;
@@ -97,7 +98,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode, Failure> {
             if let Some(listener) = listener {
                 announce(listener.local_addr()?, &file);
                 log_setup::init(log_setup::LineFormat::Text, "info")?;
-                serve(agent, &plan, listener, watcher).await?;
+                serve(agent, &plan, listener, watcher, Web::default()).await?;
             }
         }
         running.stop().await;

@@ -1,18 +1,25 @@
 //! Observe: the observer, until a signal stops it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use privatelink_config::duration;
 use privatelink_config::plan::Plan;
-use privatelink_config::reload::Watcher;
+use privatelink_config::problem::ConfigError;
+use privatelink_config::reload::{FileWatcher, Watcher};
+use privatelink_config::web::{ClientFiles, WebClient};
 use privatelink_discovery::{DiscoveryRules, Source};
 use privatelink_observer::private_link_target::admission::AdmissionRules;
-use privatelink_observer::{Observer, ObserverRules, Options};
+use privatelink_observer::{AgentAccess, Observer, ObserverRules, Options};
 use privatelink_report::events::{ConfigRefused, ObserverStarted, ObserverStopping};
 use privatelink_report::log_setup;
 use privatelink_verdict::catalogue::Cloud;
@@ -24,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::{LogFormat, read_again};
 use super::shutdown::wait_for_signal;
+use super::web::{self, Web, WebArgs};
 use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::http::{self, Site};
 
@@ -39,6 +47,10 @@ const GRACE: Duration = Duration::from_secs(3);
     reads.\n\nExamples:\n  \
     privatelink-prober observe --config config.yaml --namespace privatelink\n  \
     privatelink-prober observe --config config.yaml --namespace shop --watch-namespaces shop"
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that is typed by itself"
 )]
 pub(super) struct ObserveArgs {
     /// The configuration of the agents; `limits.maxTargets` and `allowedHosts` count.
@@ -129,6 +141,19 @@ pub(super) struct ObserveArgs {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
+    #[command(flatten)]
+    web: WebArgs,
+
+    /// How agents, and the replica that leads, are read: TLS, a certificate and a password, in the form of
+    /// Prometheus' HTTP clients [default: over plain HTTP].
+    #[arg(long, value_name = "FILE", value_parser = read_again)]
+    client_config_file: Option<PathBuf>,
+
+    /// Let the API server say who may read: a bearer token that it knows is needed, and the right to `get` the
+    /// path as a non-resource URL. Passwords of the web configuration are then not asked for.
+    #[arg(long)]
+    authorize: bool,
+
     /// How log lines are written.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -192,6 +217,9 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         events,
         history,
         listen,
+        web,
+        client_config_file,
+        authorize,
         log_format,
         log_level,
     } = args;
@@ -199,34 +227,21 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
     let sources = sources.map_or_else(Source::on_by_default, |sources| sources.0);
     let pod = node_name::or_hostname(pod_name.as_deref());
     let node = node_name::or_hostname(node_name.as_deref());
-    let rules = |plan: &Plan| {
-        let targets = plan.targets.iter();
-        let own = targets.filter(|target| target.source == target::Source::Config);
-        let names = own.clone().map(|target| target.name.clone()).collect();
-        let configured: HashSet<_> = own
-            .map(|target| (target.host.clone(), target.port))
-            .collect();
-        ObserverRules {
-            discovery: DiscoveryRules {
-                cloud,
-                allowed: plan.allowed.clone(),
-                sources: sources.clone(),
-            },
-            admission: AdmissionRules {
-                allowed: plan.allowed.clone(),
-                denied: plan.denied.clone(),
-                most_per_namespace: crd_per_namespace,
-                most: plan.limits.max_targets.saturating_sub(configured.len()),
-                configured,
-                names,
-            },
-            most_per_namespace: discovered_per_namespace,
-        }
+    let fixed = FixedRules {
+        cloud,
+        sources: sources.clone(),
+        crd_per_namespace,
+        discovered_per_namespace,
     };
     runtime()?.block_on(async {
         let (plan, mut watcher) = Watcher::start(&config)?;
+        let web = Web::start(web)?;
+        let (agents, client) = ClientReload::start(client_config_file)?;
         let listener = http::bind(listen)?;
-        let (current, known) = watch::channel(rules(&plan));
+        let (current, known) = watch::channel(ObserverRules {
+            agents,
+            ..fixed.rules(&plan)
+        });
         let options = Options {
             namespace,
             config_map,
@@ -243,6 +258,7 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
             release: release_pods,
             events,
             history,
+            authorize,
         };
         let shutdown = CancellationToken::new();
         ObserverStarted {
@@ -250,15 +266,24 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         }
         .emit();
         let (observer, mut tasks) = Observer::start(options, known, shutdown.clone()).await?;
-        let site = Site::Observer(observer, node);
-        let mut server = tokio::spawn(http::serve(listener, site, shutdown.clone()));
+        let site = Site::Observer(observer.clone(), node);
+        let serving = http::serve(listener, site, web.access(), shutdown.clone());
+        let mut server = tokio::spawn(serving);
+        let mut changes = std::pin::pin!(web.follow(|is_ok| observer.note_web_reload(is_ok)));
+        let agents = client.follow(&current, |is_ok| observer.note_client_reload(is_ok));
+        let mut agents = std::pin::pin!(agents);
         let cause = loop {
             tokio::select! {
+                never = &mut changes => match never {},
                 signal = wait_for_signal() => break signal?.as_str(),
                 plan = watcher.changed() => match plan {
-                    Ok(plan) => { current.send_replace(rules(&plan)); }
+                    Ok(plan) => current.send_modify(|known| {
+                        let agents = std::mem::take(&mut known.agents);
+                        *known = ObserverRules { agents, ..fixed.rules(&plan) };
+                    }),
                     Err(error) => ConfigRefused { error: &error.to_string() }.log(),
                 },
+                never = &mut agents => match never {},
                 failed = tasks.failed() => return Err(failed.into()),
                 done = &mut server => {
                     done?;
@@ -273,4 +298,83 @@ pub(super) fn observe(args: ObserveArgs) -> Result<ExitCode, Failure> {
         ObserverStopping { cause }.emit();
         Ok(EXIT_OK.into())
     })
+}
+
+/// What the command line says of the rules, beside the configuration.
+struct FixedRules {
+    cloud: Cloud,
+    sources: Vec<Source>,
+    crd_per_namespace: usize,
+    discovered_per_namespace: usize,
+}
+
+impl FixedRules {
+    /// The rules with a configuration.
+    fn rules(&self, plan: &Plan) -> ObserverRules {
+        let targets = plan.targets.iter();
+        let own = targets.filter(|target| target.source == target::Source::Config);
+        let names = own.clone().map(|target| target.name.clone()).collect();
+        let configured: HashSet<_> = own
+            .map(|target| (target.host.clone(), target.port))
+            .collect();
+        ObserverRules {
+            discovery: DiscoveryRules {
+                cloud: self.cloud,
+                allowed: plan.allowed.clone(),
+                sources: self.sources.clone(),
+            },
+            admission: AdmissionRules {
+                allowed: plan.allowed.clone(),
+                denied: plan.denied.clone(),
+                most_per_namespace: self.crd_per_namespace,
+                most: plan.limits.max_targets.saturating_sub(configured.len()),
+                configured,
+                names,
+            },
+            most_per_namespace: self.discovered_per_namespace,
+            owners: Arc::new(owners(plan)),
+            agents: AgentAccess::default(),
+        }
+    }
+}
+
+/// How agents are read, as a file says, if there is one.
+struct ClientReload(Option<FileWatcher<ClientFiles>>);
+
+impl ClientReload {
+    /// What the file says now, and its changes.
+    fn start(file: Option<PathBuf>) -> Result<(AgentAccess, Self), ConfigError> {
+        let Some(file) = file else {
+            return Ok((AgentAccess::default(), Self(None)));
+        };
+        let (client, watcher) = FileWatcher::start(&[file])?;
+        Ok((agent_access(client), Self(Some(watcher))))
+    }
+
+    /// Takes over each change of the file: see [`web::follow`].
+    async fn follow(self, rules: &watch::Sender<ObserverRules>, said: impl Fn(bool)) -> Infallible {
+        let take = |client| rules.send_modify(|rules| rules.agents = agent_access(client));
+        web::follow(self.0, take, said).await
+    }
+}
+
+fn agent_access(client: WebClient) -> AgentAccess {
+    let WebClient { tls, basic_auth } = client;
+    let authorization = basic_auth.and_then(|(user, password)| {
+        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        let mut value = HeaderValue::try_from(format!("Basic {pair}")).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    AgentAccess {
+        tls: tls.map(|tls| (tls.config, tls.server_name)),
+        authorization,
+    }
+}
+
+/// The owners of targets, by the names of the targets.
+fn owners(plan: &Plan) -> BTreeMap<String, String> {
+    let targets = plan.targets.iter();
+    let owned = targets.filter_map(|target| Some((target.name.clone(), target.owner.clone()?)));
+    owned.collect()
 }

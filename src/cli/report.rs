@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use privatelink_config::STANDARD_INPUT;
 use privatelink_fleet::query::{GateQuery, Selector};
 use privatelink_fleet::report::AnsweredBy;
 use privatelink_fleet::{FleetQuery, FleetReport, Moment};
+use privatelink_machine::file::{read_bounded, standard_input};
 use privatelink_observer::caller::{Caller, NotAnswered};
 use privatelink_report::fleet::{document, markdown, terminal};
 use privatelink_report::version::VERSION;
+use privatelink_verdict::sanitize::sentence;
 
 use super::check::{duration, terminal_width};
 use super::progress::Progress;
@@ -19,6 +23,9 @@ use super::{EXIT_OK, Failure, runtime};
 
 /// The namespace that the installation guide names.
 const NAMESPACE: &str = "privatelink-prober";
+
+/// The largest answer that is read from a file, in bytes.
+const LARGEST: usize = 64 << 20;
 
 /// The pods of a release, whatever `nameOverride` calls it.
 pub(super) const RELEASE: &str = "app.kubernetes.io/part-of=privatelink-prober";
@@ -58,6 +65,14 @@ pub(super) struct ReportArgs {
     /// Ask every agent instead of the observer.
     #[arg(long, help_heading = "Cluster")]
     from_agents: bool,
+
+    /// Print an answer of `/api/v1/fleet` that was fetched by other means: a file, or `-` for standard input.
+    #[arg(
+        long, value_name = "FILE", help_heading = "Cluster", conflicts_with_all = [
+            "namespace", "context", "from_agents", "target", "selector", "since", "gate",
+        ]
+    )]
+    from: Option<PathBuf>,
 
     /// Only this target, by its name or its host.
     #[arg(long, value_name = "NAME")]
@@ -138,6 +153,7 @@ pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         context,
         observer,
         from_agents,
+        from,
         target,
         selector,
         since,
@@ -146,6 +162,9 @@ pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         allow_uncovered,
         output,
     } = args;
+    if let Some(file) = from {
+        return shown(&fetched(&file)?, output);
+    }
     let now = Moment::from(SystemTime::now());
     let query = FleetQuery {
         target,
@@ -163,9 +182,32 @@ pub(super) fn report(args: ReportArgs) -> Result<ExitCode, Failure> {
         let observer = (!from_agents).then_some(&*observer);
         answered(&caller, namespaces, observer, &query).await
     })?;
-    print(&report, output)?;
-    let code = report.gate.map_or(EXIT_OK, |gate| gate.exit_code);
+    shown(&report, output)
+}
+
+fn shown(report: &FleetReport, output: Output) -> Result<ExitCode, Failure> {
+    print(report, output)?;
+    let code = report.gate.as_ref().map_or(EXIT_OK, |gate| gate.exit_code);
     Ok(code.into())
+}
+
+/// An answer of the observer in a file.
+fn fetched(file: &Path) -> Result<FleetReport, Failure> {
+    let text = if file.as_os_str() == STANDARD_INPUT {
+        standard_input(LARGEST)
+    } else {
+        read_bounded(file, LARGEST)
+    };
+    let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let said = String::from_utf8_lossy(&text);
+        let said = sentence(said.lines().next().unwrap_or_default()).into_owned();
+        format!(
+            "{} holds no answer of /api/v1/fleet ({error}); it begins with: {said}",
+            file.display()
+        )
+        .into()
+    })
 }
 
 /// Where the release may be: in the namespace given, else in that of the context, else where the installation
@@ -223,13 +265,17 @@ async fn from_agents(caller: &Caller, query: &FleetQuery) -> Result<FleetReport,
             progress = Some(Progress::asking(all));
         }
     };
-    let (fleet, may_list_nodes) = caller.ask_agents(RELEASE, asked).await?;
+    let asked = caller.ask_agents(RELEASE, asked).await?;
     drop(progress);
     let mut query = query.clone();
     if let Some(gate) = &mut query.gate {
-        gate.nodes_not_listed = !may_list_nodes;
+        gate.nodes_not_listed = !asked.may_list_nodes;
+        if asked.has_observer {
+            // What it found and could not name, the agents do not know.
+            gate.sources_unknown = vec!["observer".to_owned()];
+        }
     }
-    let mut report = fleet.report(&query, SystemTime::now().into());
+    let mut report = asked.fleet.report(&query, SystemTime::now().into());
     report.answered_by = AnsweredBy {
         source: "agents".to_owned(),
         name: caller.context.clone(),
@@ -250,4 +296,39 @@ fn print(report: &FleetReport, output: Output) -> Result<(), Failure> {
         Output::Html => writeln!(out, "{}", document(report))?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use privatelink_fleet::Fleet;
+
+    use super::*;
+
+    fn written(name: &str, text: &str) -> PathBuf {
+        let name = format!("report-{name}-{}.json", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    #[test]
+    fn an_answer_that_was_fetched_elsewhere_is_read_as_it_was_written() {
+        let report = Fleet::default().report(&FleetQuery::default(), Moment(1));
+        let text = serde_json::to_string(&report).expect("JSON");
+        let file = written("answer", &text);
+        let read = fetched(&file).expect("a report");
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
+        std::fs::remove_file(file).expect("the file");
+    }
+
+    #[test]
+    fn of_what_is_no_answer_the_beginning_is_shown() {
+        let file = written(
+            "refusal",
+            "a bearer token that the API server knows is needed\n",
+        );
+        let error = fetched(&file).expect_err("no report").to_string();
+        assert!(error.contains("begins with: a bearer token"), "{error}");
+        std::fs::remove_file(file).expect("the file");
+    }
 }

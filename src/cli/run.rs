@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::shutdown::wait_for_signal;
+use super::web::{Web, WebArgs};
 use super::{EXIT_OK, Failure, node_name, runtime};
 use crate::agent::Agent;
 use crate::http::{self, Site};
@@ -42,6 +43,9 @@ pub(super) struct RunArgs {
     /// Where to serve metrics, health, the API and the status page [default: `[::]:9797`].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    web: WebArgs,
 
     /// Name of this node, on every series and report [default: the host name].
     #[arg(long, value_name = "NAME", env = "NODE_NAME")]
@@ -117,6 +121,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let RunArgs {
         config,
         listen,
+        web,
         node_name,
         log_format,
         log_level,
@@ -125,10 +130,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     log_setup::init(log_format.into(), &log_level)?;
     runtime()?.block_on(async {
         let (plan, watcher) = Watcher::start(&config)?;
+        let web = Web::start(web)?;
         let listener = http::bind(listen)?;
         let node = node_name::or_hostname(node_name.as_deref());
         let agent = Agent::new(Machine::real(), node, &plan, histograms.into());
-        let cause = serve(agent, &plan, listener, watcher).await?;
+        let cause = serve(agent, &plan, listener, watcher, web).await?;
         AgentStopping { cause }.emit();
         Ok(EXIT_OK.into())
     })
@@ -140,6 +146,7 @@ pub(super) async fn serve(
     plan: &Plan,
     listener: TcpListener,
     watcher: Watcher,
+    web: Web,
 ) -> Result<&'static str, Failure> {
     let (board, metrics) = (agent.board().clone(), agent.metrics().clone());
     AgentStarted {
@@ -158,10 +165,13 @@ pub(super) async fn serve(
     let mut agent = tokio::spawn(agent.run(Some(watcher), shutdown.clone()));
     let mut server = tokio::spawn(http::serve(
         listener,
-        Site::Agent(board, metrics),
+        Site::Agent(board.clone(), metrics),
+        web.access(),
         shutdown.clone(),
     ));
+    let changes = web.follow(|is_ok| board.lock().web_reload_ok = Some(is_ok));
     let cause = tokio::select! {
+        never = changes => match never {},
         signal = wait_for_signal() => signal?.as_str(),
         done = &mut agent => {
             done?;

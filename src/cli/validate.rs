@@ -255,7 +255,7 @@ fn target(target: &Target) -> Value {
         "path": *target.resolver,
         "intervalSeconds": target.interval.as_secs_f64(),
         "timeoutSeconds": target.timeout.as_secs_f64(),
-        "serverName": target.server_name,
+        "serverName": target.server_name(),
         "http": target.is_asked(),
         "dnsOnly": target.dns_only,
         "privateZone": target.private_zone,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::pace::Pace;
-use super::reply_limit::ReplyPermit;
+use super::peer_limit::PeerPermit;
 
 /// Bodies up to this size are sent as they are: they fit into one packet.
 const SMALL: usize = 1024;
@@ -54,7 +54,7 @@ pub(super) struct Body<P> {
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The right to it.
-    pub(super) permit: ReplyPermit,
+    pub(super) permit: PeerPermit,
     /// Ends the connection.
     pub(super) end: CancellationToken,
     /// How long a reader may take nothing at first.
@@ -155,7 +155,7 @@ fn encoder() -> GzEncoder<Vec<u8>> {
 impl Reading {
     /// Ends the connection when less is `taken` than a reader must take. Returns what must be kept until
     /// the reply ends.
-    fn watch(self, taken: Arc<AtomicU64>) -> (ReplyPermit, AbortOnDropHandle<()>) {
+    fn watch(self, taken: Arc<AtomicU64>) -> (PeerPermit, AbortOnDropHandle<()>) {
         let Self {
             permit,
             end,

@@ -4,20 +4,21 @@ use std::io::Cursor;
 use std::time::SystemTime;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use privatelink_observer::Observer;
 use privatelink_observer::fleet::answer::{NoFleet, OWN};
 use privatelink_report::metrics::observer::observer_metrics;
-use privatelink_report::page::STYLE;
+use privatelink_report::page::View;
 use privatelink_report::version::REVISION;
 use privatelink_verdict::sanitize::from_wire;
 
 use super::Client;
 use super::negotiate::Accepted;
-use super::replies::{CSS, Failure, HTML, JSON, Replies, TEXT, reply};
+use super::replies::{Failure, HTML, JSON, Replies, TEXT, reply};
 
 /// What the routes read.
 #[derive(Clone)]
@@ -36,7 +37,6 @@ pub(super) fn router(observer: Observer, node: String, replies: Replies) -> Rout
     };
     Router::new()
         .route("/", get(page))
-        .route("/style.css", get(style_sheet))
         .route("/api/v1/fleet", get(fleet))
         .route(OWN, get(own_fleet))
         .route("/metrics", get(metrics))
@@ -50,26 +50,26 @@ async fn page(
     State(site): State<ObserverSite>,
     Extension(client): Extension<Client>,
     accepted: Accepted,
+    uri: Uri,
 ) -> Result<Response, Failure> {
+    let view = View::of_url(uri.query().unwrap_or_default());
     let reading = site.replies.admit(client).await?;
-    let page = site.observer.page(SystemTime::now());
+    let page = site.observer.page(&view, SystemTime::now());
     let page = Cursor::new(page.into_bytes());
     site.replies.long(reading, accepted, HTML, page).await
-}
-
-async fn style_sheet() -> Response {
-    reply(StatusCode::OK, CSS, STYLE)
 }
 
 async fn fleet(
     State(site): State<ObserverSite>,
     Extension(client): Extension<Client>,
     accepted: Accepted,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Failure> {
     let reading = site.replies.admit(client).await?;
     let query = uri.query().unwrap_or_default();
-    match site.observer.fleet_json(query).await {
+    let authorization = headers.get(AUTHORIZATION);
+    match site.observer.fleet_json(query, authorization).await {
         Ok(json) => {
             site.replies
                 .long(reading, accepted, JSON, Cursor::new(json))

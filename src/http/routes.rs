@@ -15,15 +15,16 @@ use privatelink_board::{Board, SharedBoard};
 use privatelink_report::json::summary::{Counts, SummaryAt};
 use privatelink_report::json::{Report, report_in_pieces};
 use privatelink_report::metrics::Metrics;
-use privatelink_report::page;
+use privatelink_report::page::{self, View};
 use privatelink_report::time::millis_utc;
 use privatelink_verdict::sanitize::from_wire;
 use privatelink_verdict::suggest::nearest;
 use serde::Serialize;
 
 use super::Client;
+use super::access::Anonymous;
 use super::negotiate::Accepted;
-use super::replies::{CSS, Failure, HTML, JSON, Replies, TEXT, reply};
+use super::replies::{Failure, HTML, JSON, Replies, TEXT, reply};
 
 /// A heartbeat older than this means that the scheduler is stuck (section 6).
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -48,7 +49,6 @@ pub(super) fn router(board: SharedBoard, metrics: Metrics, replies: Replies) -> 
     };
     Router::new()
         .route("/", get(status_page))
-        .route("/style.css", get(style_sheet))
         .route("/metrics", get(exposition))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -65,16 +65,10 @@ async fn status_page(
     accepted: Accepted,
     uri: Uri,
 ) -> Result<Response, Failure> {
-    let mut parameters = uri.query().unwrap_or_default().split('&');
-    // A target's name has no character that a URL would escape (section 3).
-    let open = parameters.find_map(|parameter| parameter.strip_prefix("open="));
+    let view = View::of_url(uri.query().unwrap_or_default());
     let reading = state.replies.admit(client).await?;
-    let page = page::in_pieces(state.board.clone(), open, SystemTime::now());
+    let page = page::in_pieces(state.board.clone(), view, SystemTime::now());
     state.replies.long(reading, accepted, HTML, page).await
-}
-
-async fn style_sheet() -> Response {
-    reply(StatusCode::OK, CSS, page::STYLE)
 }
 
 async fn exposition(
@@ -103,7 +97,10 @@ async fn healthz(State(state): State<AppState>) -> Response {
     }
 }
 
-async fn readyz(State(state): State<AppState>) -> Response {
+async fn readyz(
+    State(state): State<AppState>,
+    anonymous: Option<Extension<Anonymous>>,
+) -> Response {
     let board = state.board.lock();
     let counts = Counts::of(&board);
     let total = board.entries.len() as u64;
@@ -122,8 +119,13 @@ async fn readyz(State(state): State<AppState>) -> Response {
             text,
             "configuration refused, the one loaded at {loaded} goes on:"
         );
-        for line in board.config.error_lines() {
-            let _ = writeln!(text, "  {line}");
+        // What is wrong shows what is written in it.
+        if anonymous.is_some() {
+            let _ = writeln!(text, "  the log and the page say why");
+        } else {
+            for line in board.config.error_lines() {
+                let _ = writeln!(text, "  {line}");
+            }
         }
     }
     reply(status, TEXT, text)

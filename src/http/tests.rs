@@ -9,10 +9,13 @@ use privatelink_report::events::ConfigRefused;
 use privatelink_report::metrics::Histograms;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout};
 
 use super::*;
+
+#[cfg(feature = "observer")]
+mod authorized;
+mod protected;
 
 struct Server {
     address: SocketAddr,
@@ -30,15 +33,19 @@ impl Server {
         Self::start_with(fixtures::shared(), bounds).await
     }
 
-    #[expect(clippy::unused_async, reason = "a listener needs a runtime")]
     async fn start_with(board: SharedBoard, bounds: Bounds) -> Self {
+        Self::start_for(Access::default(), board, bounds).await
+    }
+
+    #[expect(clippy::unused_async, reason = "a listener needs a runtime")]
+    async fn start_for(access: Access, board: SharedBoard, bounds: Bounds) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = bind(Some(listen)).expect("loopback");
         let address = listener.local_addr().expect("an address");
         let metrics = Metrics::new(board.clone(), Histograms::On);
         let shutdown = CancellationToken::new();
         let site = Site::Agent(board.clone(), metrics);
-        let serving = serve_within(bounds, listener, site, shutdown.clone());
+        let serving = serve_within(bounds, listener, site, access, shutdown.clone());
         let task = tokio::spawn(serving);
         Self {
             address,
@@ -147,7 +154,6 @@ async fn every_path_of_the_contract_answers() {
     for (path, part) in [
         ("/", "<!DOCTYPE html>"),
         ("/?open=kv-prod.vault.azure.net", "class=\"more\""),
-        ("/style.css", "color-scheme"),
         ("/metrics", "privatelink_build_info{"),
         ("/healthz", "ok"),
     ] {
@@ -376,7 +382,7 @@ async fn ask_and_read_nothing(server: &Server) -> TcpStream {
 /// As many clients that read nothing as one peer may have long replies.
 async fn silent_readers(server: &Server) -> Vec<TcpStream> {
     let mut silent = Vec::new();
-    for _ in 0..ReplyLimit::MAX_PER_PEER {
+    for _ in 0..LONG_REPLIES_PER_PEER {
         silent.push(ask_and_read_nothing(server).await);
     }
     sleep(Duration::from_millis(100)).await;

@@ -97,11 +97,13 @@ fn the_mixin_has_every_rule_of_the_rule_file() {
 }
 
 #[test]
-fn the_terraform_module_is_well_formed() {
-    let module = format!("{ROOT}/deploy/azure/alerts.tf");
-    let output = run("hclfmt", &["-check", &module], "");
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{message}");
+fn the_terraform_modules_are_well_formed() {
+    for module in ["deploy/azure/alerts.tf", "examples/azure/private-dns.tf"] {
+        let module = format!("{ROOT}/{module}");
+        let output = run("hclfmt", &["-check", &module], "");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{module}: {message}");
+    }
     // It also refuses what is not.
     let broken = read("azure/alerts.tf").replacen("{\n", "\n", 1);
     let output = run("hclfmt", &["-check"], &broken);

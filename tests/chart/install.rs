@@ -163,7 +163,7 @@ fn names_can_be_overridden_and_leave_room_for_suffixes() {
     assert_eq!(name("nameOverride: eyes"), "t-eyes");
     assert_eq!(name("fullnameOverride: eyes"), "eyes");
     let long = name(&format!("fullnameOverride: {}", "x".repeat(80)));
-    assert_eq!(long.len() + "-dashboard".len(), 62);
+    assert_eq!(long.len() + "-observer".len(), 61);
 }
 
 #[test]

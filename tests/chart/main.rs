@@ -7,8 +7,9 @@
 
 mod agree;
 mod compose;
-mod dashboard;
+mod dashboards;
 mod deploy;
+mod examples;
 mod helm;
 mod host_network;
 mod install;
@@ -20,3 +21,8 @@ mod refuse;
 mod rules;
 mod secure;
 mod values;
+mod web;
+
+#[path = "../grafana/dashboard.rs"]
+#[allow(dead_code, reason = "the tests with a Prometheus use the rest")]
+mod dashboard;

@@ -1,9 +1,9 @@
 //! Manifests: the API server, or the Prometheus operator, knows every field.
 //!
 //! tests/chart/schemas makes the schemas from the API server's `OpenAPI` documents and the operator's
-//! CRDs, and they refuse unknown fields. Objects of azmonitoring.coreos.com are checked with the
-//! operator's schema of the same kind, which Azure copied. The API server checks more than a schema can
-//! (names, selectors, admission); the end-to-end tests cover that.
+//! CRDs, and they refuse unknown fields. What the grafana-operator knows is written down there. Objects of
+//! azmonitoring.coreos.com are checked with the operator's schema of the same kind, which Azure copied. The
+//! API server checks more than a schema can (names, selectors, admission); the end-to-end tests cover that.
 
 use std::path::PathBuf;
 
@@ -42,6 +42,7 @@ fn the_api_server_knows_every_field() {
     for (what, manifests) in [
         ("the least", rendered(MINIMAL)),
         ("everything", rendered(EVERYTHING)),
+        ("web", rendered(super::web::WEB)),
         (
             "the network of the nodes",
             rendered(&format!("{EVERYTHING}hostNetwork: {{enabled: true}}\n")),
@@ -65,6 +66,7 @@ fn an_unknown_field_is_noticed_at_every_depth() {
         ("targetLabel:", "targetLable:"),
         ("policyTypes:", "policyType:"),
         ("expr:", "expression:"),
+        ("instanceSelector:", "selector:"),
     ] {
         assert!(manifests.contains(known));
         let message = checked(&manifests.replace(known, unknown)).expect_err(unknown);

@@ -17,7 +17,8 @@ fn notes(name: &str, values: &str) -> String {
     let objects = documents(&String::from_utf8_lossy(&output.stdout));
     let notes = objects.iter().find(|object| object["kind"] == "Notes");
     let text = notes.expect("notes")["text"].as_str();
-    text.expect("a text").to_owned()
+    let text = text.expect("a text");
+    text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn complete_values_give_the_next_commands_and_no_warning() {
     let values = "clusterDns: 10.0.0.10\nserviceCidrs: [10.0.0.0/16]\npodMonitor: {enabled: true}\n\
          image: {registry: registry.example.com}\n";
     insta::assert_snapshot!(notes("all", &format!("{MINIMAL}{values}")), @r#"
-    privatelink-prober 0.1.0 probes 1 target, and those that the observer finds, from every Linux node.
+    privatelink-prober VERSION probes 1 target, and those that the observer finds, from every Linux node.
 
     Wait until it runs, then probe all targets once from one of the nodes:
 

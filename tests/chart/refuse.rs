@@ -23,7 +23,7 @@ fn a_configuration_without_targets() {
     insta::assert_snapshot!(refused(""), @r#"
     Error: execution error at (privatelink-prober/templates/configmap.yaml:1:4): these values cannot work:
 
-      - config.targets is empty and the observer finds none, so there is nothing to probe; write at least one `- host: …` there, or set observer.enabled
+      - config.targets is empty and nothing finds targets, so there is nothing to probe; write at least one `- host: …` there, or switch on the observer (observer.enabled) with a source (observer.discovery.sources) or the objects of teams (observer.crd.enabled)
     "#);
     assert_eq!(refused(""), refused("config: {targets: []}"));
     assert_eq!(refused(""), refused("config:\n#  targets:\n"));
@@ -35,6 +35,8 @@ fn the_templates_report_all_their_mistakes_at_once() {
 caBundle: ca.pem
 existingCaSecret: corp-roots
 podMonitor: {enabled: true, interval: 10s, scrapeTimeout: 30s}
+service: {enabled: false}
+serviceMonitor: {enabled: true}
 config:
   limits: {maxTargets: 3}
   resolvers:
@@ -51,6 +53,8 @@ config:
 
       - caBundle and existingCaSecret are given together; keep one of them
       - caBundle contains no certificate; write the PEM itself, which starts with -----BEGIN CERTIFICATE-----: --set-file caBundle=ca.pem
+      - serviceMonitor.enabled: a ServiceMonitor selects the Service, which is off; set service.enabled too, or enable podMonitor instead
+      - serviceMonitor.enabled, podMonitor.enabled: with both, Prometheus would scrape every agent twice; enable one of them
       - podMonitor.scrapeTimeout: 30s is longer than podMonitor.interval (10s), which Prometheus refuses; shorten it
       - config.targets has 4 targets, but config.limits.maxTargets is 3; raise the limit, or remove targets
       - config.resolvers[1] repeats config.resolvers[0] (vnet); remove it, or give it another name
@@ -175,7 +179,7 @@ fn a_removed_value_is_refused_in_words_or_not_needed() {
     let chart = format!("{ROOT}/charts/privatelink-prober/values.yaml");
     let values = yaml(&std::fs::read_to_string(chart).expect("values.yaml"));
     let on = "serviceMonitor: {enabled: true}\nprometheusRule: {enabled: true}\n\
-              grafana: {createDashboard: true}\n";
+              grafana: {createDashboard: true, operator: {enabled: true}}\n";
     for (name, value) in values.as_object().expect("values") {
         let below = value.as_object().into_iter().flatten();
         let below = below.map(|(below, _)| format!("{name}={{\"{below}\": null}}"));

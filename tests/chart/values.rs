@@ -38,6 +38,8 @@ fn same_fields(values: &Value, schema: &Value, root: &Value, at: &str) {
             ".dnsConfig",
             ".serviceMonitor.attachMetadata",
             ".podMonitor.attachMetadata",
+            ".web.config",
+            ".web.client",
         ];
         // What each alert may have, and the comment of `rules` explains.
         let left_out = !values.contains_key(name)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cluster::{LATE_NODE, NODES, node_address, pod_subnet};
+use super::cluster::{HUB, LATE_NODE, NODES, node_address, pod_subnet};
 use super::command::{SHORT, eventually, run, sleep};
 use super::release::INTERVAL;
 use super::services::{self, Authority};
@@ -23,8 +23,6 @@ use super::zones::{self, MANY_ADDRESS, SERVICES, STORAGE, VAULT};
 /// The namespace's name, and its address on the nodes' wire.
 const NAME: &str = "azure";
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 29, 0, 53);
-/// The hub of the wire, which knows the way to every pod.
-const HUB: &str = "172.29.0.1";
 
 /// The private zones that each node's network is linked to.
 type Links = BTreeMap<&'static str, BTreeSet<&'static str>>;
@@ -121,6 +119,11 @@ impl Azure {
     /// The root that the services' certificates end in.
     pub(crate) fn root_pem(&self) -> String {
         self.authority.pem()
+    }
+
+    /// A certificate of that root for `names`, and its key.
+    pub(crate) fn certificate(&self, names: &[&str]) -> (String, String) {
+        self.authority.certificate(names)
     }
 
     /// What the DNS wrote at last.

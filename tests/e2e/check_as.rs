@@ -157,6 +157,13 @@ fn refused(world: &mut World) {
     assert!(denied.err.contains(words), "{denied:?}");
     let after = kubectl_json(&["-n", SHOP, "get", "pod", "web"])["spec"].clone();
     assert_eq!(before, after);
+    remove();
+}
+
+/// Removes what [`prepare`] made, and with it the containers of the checks.
+pub(crate) fn remove() {
+    let delete = ["delete", "namespace", SHOP, "--ignore-not-found"];
+    kubectl(&[&delete[..], &["--wait=false"]].concat());
 }
 
 /// The caller's kubeconfig with the token of an account in place of its own credentials.
@@ -172,14 +179,14 @@ fn as_account(folder: &Path, token: &str) -> String {
 }
 
 #[derive(Debug)]
-struct Checked {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Checked {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs `check` as it runs on an engineer's machine.
-fn check(arguments: &[&str]) -> Checked {
+pub(crate) fn check(arguments: &[&str]) -> Checked {
     check_by(None, arguments)
 }
 
@@ -202,7 +209,7 @@ fn check_by(kubeconfig: Option<&str>, arguments: &[&str]) -> Checked {
 }
 
 /// The namespace, with a fresh pod to check as.
-fn prepare(world: &World) {
+pub(crate) fn prepare(world: &World) {
     let delete = ["delete", "namespace", SHOP, "--ignore-not-found"];
     kubectl(&delete);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP,

@@ -10,6 +10,9 @@ use super::release::NAMESPACE;
 
 /// The nodes that the cluster starts with.
 pub(crate) const NODES: [&str; 2] = ["node-a", "node-b"];
+/// The hub of the wire, which knows the way to every pod.
+pub(crate) const HUB: Ipv4Addr = Ipv4Addr::new(172, 29, 0, 1);
+
 /// A node that joins later.
 pub(crate) const LATE_NODE: &str = "node-c";
 

@@ -82,7 +82,7 @@ const BROKEN: &str = "node-b";
 const BILLING: &str = "billing";
 
 /// Runs `report` as the administrator of the cluster; its exit code and what it printed.
-fn reported(arguments: &[&str]) -> (i32, String) {
+pub(crate) fn reported(arguments: &[&str]) -> (i32, String) {
     let output = Command::new("timeout")
         .args(["--kill-after=5", &SHORT.as_secs().to_string()])
         .arg(env!("CARGO_BIN_EXE_privatelink-prober"))
@@ -95,7 +95,7 @@ fn reported(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), text + &told)
 }
 
-fn as_json(arguments: &[&str]) -> Result<(i32, Value), String> {
+pub(crate) fn as_json(arguments: &[&str]) -> Result<(i32, Value), String> {
     let (code, text) = reported(&[&["--output", "json"], arguments].concat());
     // The progress is before it where agents are asked.
     let json = text.find('{').map(|start| &text[start..]);
@@ -192,7 +192,7 @@ fn report(world: &mut World) {
     for replica in replicas() {
         let (status, page) = get(replica.address, "/").expect("a page");
         assert_eq!(status, 200);
-        assert!(page.contains("<h2>Nodes</h2>"), "{page}");
+        assert!(page.contains("<h2>Targets on nodes</h2>"), "{page}");
         // Whichever replica is asked, the one that leads answers.
         let fleet = get_json(replica.address, "/api/v1/fleet").expect("an answer");
         let alike = pattern(&fleet).unwrap_or_else(|told| panic!("{}: {told}", replica.pod));

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::world::World;
 use super::{
     check_as, faults, fleet, footprint, host_network, install, life, monitoring, observer, paths,
+    published, upgrade, web,
 };
 
 /// A test: its name, and what panics when it does not hold.
@@ -86,6 +87,9 @@ fn tests() -> impl Iterator<Item = Test> {
         check_as::TESTS,
         fleet::ALL_HEALTHY,
         faults::LATER,
+        web::TESTS,
+        upgrade::TESTS,
+        published::TESTS,
         // One is not again.
         paths::LAST,
         install::LAST,

@@ -20,10 +20,20 @@ mod monitor;
 mod monitoring;
 mod observer;
 mod paths;
+mod published;
 mod release;
 mod services;
+mod upgrade;
+mod web;
 mod world;
 mod zones;
+
+#[path = "../grafana/dashboard.rs"]
+#[allow(
+    dead_code,
+    reason = "the tests of the chart and the peers use the rest"
+)]
+mod dashboard;
 
 use std::process::ExitCode;
 

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::command::{eventually, kubectl_json};
+use super::dashboard::Answers;
 use super::http::{get, get_json};
 use super::release::{NAME, NAMESPACE};
 
@@ -21,15 +24,15 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one at `port` that scrapes by the chart's object of the kind `monitor`, which is
-    /// installed.
-    pub(crate) fn start(folder: &Path, monitor: &str, port: u16) -> Self {
+    /// Starts one at `port` that scrapes by `monitors`, which are installed: each a kind and a name.
+    pub(crate) fn start(folder: &Path, monitors: &[(&str, &str)], port: u16) -> Self {
         fs::create_dir_all(folder).expect("a folder of the run's own");
         let rules = folder.join("rules.json");
+        let jobs = monitors.iter().map(|(kind, name)| scrape_job(kind, name));
         let configuration = json!({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [rules],
-            "scrape_configs": [scrape_job(monitor)],
+            "scrape_configs": jobs.collect::<Vec<_>>(),
         });
         let file = folder.join("prometheus.json");
         fs::write(&file, configuration.to_string()).expect("a file of the run's own");
@@ -139,6 +142,21 @@ impl Prometheus {
     }
 }
 
+impl Answers for Prometheus {
+    fn label_values(&self, label: &str, selector: &str) -> Vec<String> {
+        let values = self.label_values(label, selector);
+        values.unwrap_or_else(|told| panic!("{told}"))
+    }
+
+    fn labels(&self, expression: &str) -> Vec<Value> {
+        let series = self
+            .query(expression)
+            .unwrap_or_else(|told| panic!("{told}"));
+        let labels = series.into_iter().map(|series| series.labels);
+        labels.map(Value::Object).collect()
+    }
+}
+
 impl Drop for Prometheus {
     fn drop(&mut self) {
         // Both fail only when it has ended already, which is what is wanted.
@@ -180,12 +198,12 @@ impl Series {
     }
 }
 
-/// What the operator makes of the chart's monitor: which pods to scrape, and how to label them.
+/// What the operator makes of a monitor of the chart: which pods to scrape, how, and how to label them.
 ///
 /// After the operator's documented behaviour: keep by the selector and the port's name, attach
 /// namespace, pod, container, endpoint and job, and only then the monitor's own relabelling.
-fn scrape_job(kind: &str) -> Value {
-    let monitor = kubectl_json(&["-n", NAMESPACE, "get", kind, NAME]);
+fn scrape_job(kind: &str, name: &str) -> Value {
+    let monitor = kubectl_json(&["-n", NAMESPACE, "get", kind, name]);
     let spec = &monitor["spec"];
     let (role, owner, endpoints, port) = match kind {
         "servicemonitor" => (
@@ -228,8 +246,8 @@ fn scrape_job(kind: &str) -> Value {
     }
     rules.extend(relabelling(&endpoint["relabelings"]));
     let namespaces = &spec["namespaceSelector"]["matchNames"];
-    json!({
-        "job_name": format!("{kind}/{NAMESPACE}/{NAME}/0"),
+    let mut job = json!({
+        "job_name": format!("{kind}/{NAMESPACE}/{name}/0"),
         "honor_labels": endpoint["honorLabels"].as_bool().unwrap_or_default(),
         "metrics_path": endpoint["path"].as_str().unwrap_or("/metrics"),
         "scrape_interval": endpoint["interval"],
@@ -244,7 +262,43 @@ fn scrape_job(kind: &str) -> Value {
         }],
         "relabel_configs": rules,
         "metric_relabel_configs": relabelling(&endpoint["metricRelabelings"]),
-    })
+    });
+    for (key, setting) in security(endpoint) {
+        job[key] = setting;
+    }
+    job
+}
+
+/// How an endpoint is read that not everybody may read. The operator reads the Secrets that are named.
+fn security(endpoint: &Value) -> Vec<(&'static str, Value)> {
+    let mut settings = Vec::new();
+    if let Some(scheme) = endpoint["scheme"].as_str() {
+        settings.push(("scheme", json!(scheme)));
+    }
+    if let Some(tls) = endpoint["tlsConfig"].as_object() {
+        let ca = secret(&tls["ca"]["secret"]);
+        let tls = json!({"server_name": tls["serverName"], "ca": ca});
+        settings.push(("tls_config", tls));
+    }
+    if let Some(basic) = endpoint["basicAuth"].as_object() {
+        let pair =
+            json!({"username": secret(&basic["username"]), "password": secret(&basic["password"])});
+        settings.push(("basic_auth", pair));
+    }
+    if let Some(token) = endpoint["authorization"].as_object() {
+        let token = secret(&token["credentials"]);
+        settings.push(("authorization", json!({"credentials": token})));
+    }
+    settings
+}
+
+/// The text under a key of a Secret.
+fn secret(key: &Value) -> String {
+    let name = key["name"].as_str().expect("the name of a Secret");
+    let data = &kubectl_json(&["-n", NAMESPACE, "get", "secret", name])["data"];
+    let key = key["key"].as_str().expect("a key");
+    let text = BASE64_STANDARD.decode(data[key].as_str().unwrap_or_default());
+    String::from_utf8(text.expect("base64")).expect("a text")
 }
 
 /// The chart's rules, as Prometheus reads them from a file.

@@ -165,7 +165,7 @@ pub(crate) fn leader_and_other() -> (Replica, Replica) {
 }
 
 /// The file that agents read, as it is published.
-fn published() -> String {
+pub(crate) fn published() -> String {
     let map = ["-n", NAMESPACE, "get", "configmap", TARGETS];
     let map = kubectl_json(&map);
     map["data"]["targets.yaml"]

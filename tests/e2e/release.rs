@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cluster::{Agent, NODES, agents};
-use super::command::{SHORT, attempt, eventually, kubectl, run};
+use super::command::{SHORT, attempt, eventually, kubectl, kubectl_json, run};
 use super::zones::{REGISTRY, STORAGE, VAULT};
 
 /// The release and its namespace.
@@ -53,13 +53,11 @@ impl Release {
         }
     }
 
-    /// Installs or upgrades, and waits until the agents run by these values.
-    pub(crate) fn upgrade(&mut self, values: Value) {
+    /// Installs or upgrades, and waits until the kubelet finds every pod ready.
+    pub(crate) fn roll_out(&mut self, values: &Value) {
         let file = self.folder.join("values.json");
         fs::write(&file, values.to_string()).expect("a file of the run's own");
         self.values = None;
-        let wanted = targets(&values);
-        let loaded = Loaded::now();
         let file = file.to_str().expect("a path of plain text");
         run(
             ROLLOUT,
@@ -86,6 +84,13 @@ impl Release {
             "daemonset",
             "--timeout=60s",
         ]);
+    }
+
+    /// Installs or upgrades, and waits until the agents run by these values.
+    pub(crate) fn upgrade(&mut self, values: Value) {
+        let wanted = targets(&values);
+        let loaded = Loaded::now();
+        self.roll_out(&values);
         // Without a rollout the agents read a changed ConfigMap, as soon as the kubelet brings it.
         let edited = configuration() != loaded.configuration;
         eventually(Duration::from_secs(RELOAD), || {
@@ -117,7 +122,7 @@ impl Release {
         self.values.is_some()
     }
 
-    /// Removes everything that the chart made.
+    /// Removes everything that the chart made, if it is installed.
     pub(crate) fn uninstall(&mut self) {
         self.values = None;
         run(
@@ -126,6 +131,7 @@ impl Release {
             &[
                 "uninstall",
                 NAME,
+                "--ignore-not-found",
                 "--namespace",
                 NAMESPACE,
                 "--wait",
@@ -162,6 +168,13 @@ impl Loaded {
 pub(crate) fn helm(arguments: &[&str]) -> Result<String, String> {
     let namespace = ["--namespace", NAMESPACE];
     attempt(ROLLOUT, "helm", &[arguments, &namespace].concat())
+}
+
+/// Every pod of the release: agents and observers.
+pub(crate) fn pods() -> Vec<Value> {
+    let label = format!("app.kubernetes.io/instance={NAME}");
+    let pods = kubectl_json(&["-n", NAMESPACE, "get", "pods", "-l", &label]);
+    pods["items"].as_array().expect("a list").clone()
 }
 
 /// The configuration in the chart's ConfigMap, if there is one.
@@ -222,6 +235,7 @@ pub(crate) fn values(cluster_dns: &str) -> Value {
         "nodeWithoutProber",
         "proberAbsent",
         "reloadFailed",
+        "webReloadFailed",
         "targetsRejected",
     ]
     .map(|rule| (rule.to_owned(), json!({"for": "1s", "keepFiringFor": "0s"})))

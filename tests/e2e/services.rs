@@ -51,18 +51,23 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// Gives the server at `address` a certificate for `names` from now on.
-    pub(crate) fn equip(&self, folder: &Path, address: Ipv4Addr, names: &[&str]) {
+    /// A certificate for `names`, and its key.
+    pub(crate) fn certificate(&self, names: &[&str]) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::new(names)
             .and_then(|params| params.signed_by(&key, &self.issuer))
             .expect("a certificate for proper names");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Gives the server at `address` a certificate for `names` from now on.
+    pub(crate) fn equip(&self, folder: &Path, address: Ipv4Addr, names: &[&str]) {
+        let (certificate, key) = self.certificate(names);
         let file = file(folder, address.into());
         // Whole or not at all: a server may be reading.
         let unfinished = file.with_extension("new");
-        fs::write(&unfinished, certificate.pem() + &key.serialize_pem())
-            .expect("a certificate's file");
+        fs::write(&unfinished, certificate + &key).expect("a certificate's file");
         fs::rename(&unfinished, file).expect("a file beside it");
     }
 }

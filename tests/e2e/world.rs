@@ -13,7 +13,7 @@ use super::cluster::{agents, open_network};
 use super::command::{SHORT, attempt, kubectl};
 use super::footprint::Meter;
 use super::monitor::Prometheus;
-use super::release::{self, LOCAL_DNS, NAMESPACE, Release};
+use super::release::{self, LOCAL_DNS, NAME, NAMESPACE, Release};
 
 pub(crate) struct World {
     pub(crate) azure: Azure,
@@ -72,11 +72,18 @@ impl World {
         self.release.ensure(release::values(LOCAL_DNS));
     }
 
+    /// Nothing installed, and every network linked.
+    pub(crate) fn uninstalled(&mut self) {
+        open_network();
+        self.azure.link_all();
+        self.release.uninstall();
+    }
+
     /// The Prometheus that scrapes by the chart's ServiceMonitor.
     pub(crate) fn prometheus(&mut self) -> &Prometheus {
         let folder = self.folder.join("prometheus");
         self.prometheus
-            .get_or_insert_with(|| Prometheus::start(&folder, "servicemonitor", 9090))
+            .get_or_insert_with(|| Prometheus::start(&folder, &[("servicemonitor", NAME)], 9090))
     }
 
     /// A folder for a test's own.

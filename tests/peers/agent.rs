@@ -87,6 +87,10 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start(folder: &Folder, node: &str, config: &Path) -> Self {
+        Self::start_with(folder, node, config, &[])
+    }
+
+    pub(crate) fn start_with(folder: &Folder, node: &str, config: &Path, more: &[&str]) -> Self {
         let address = loopback(free_port());
         let mut command = Command::new(PROGRAM);
         command
@@ -98,7 +102,8 @@ impl Agent {
                 &address.to_string(),
                 "--config",
             ])
-            .arg(config);
+            .arg(config)
+            .args(more);
         let mut child = Child::start(command, folder.path());
         child.wait_until(|| get(address, "/healthz").is_some_and(|reply| reply.status == 200));
         Self { child, address }

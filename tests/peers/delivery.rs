@@ -332,7 +332,7 @@ fn start_prometheus(folder: &Folder, fleet: &Fleet, alertmanager: SocketAddr) ->
 
 /// The chart's rules in a hurry: windows and waits of minutes would make the test wait. Those about the agents wait as
 /// ever, because at the start none was scraped.
-fn hurried_rules() -> Value {
+pub(crate) fn hurried_rules() -> Value {
     let rules = include_str!("../../deploy/prometheus-rules.yaml");
     let mut rules: Value = serde_saphyr::from_str(rules).expect("YAML");
     let groups = rules["groups"].as_array_mut().expect("groups");

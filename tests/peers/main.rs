@@ -7,6 +7,7 @@
 
 mod agent;
 mod child;
+mod dashboards;
 mod database;
 mod delivery;
 mod dns;
@@ -15,6 +16,7 @@ mod monitoring;
 mod openssl;
 mod oracle;
 mod prometheus;
+mod protected;
 mod rejections;
 mod rules;
 mod service;
@@ -23,3 +25,10 @@ mod truncation;
 mod upstreams;
 mod worlds;
 mod zones;
+
+#[path = "../grafana/dashboard.rs"]
+#[allow(
+    dead_code,
+    reason = "the tests of the chart and in a cluster use the rest"
+)]
+mod dashboard;

@@ -24,7 +24,7 @@ impl Prometheus {
     }
 
     /// With several jobs that scrape the same agent: the name of each, and its further settings.
-    fn start_with(folder: &Folder, agent: SocketAddr, jobs: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(folder: &Folder, agent: SocketAddr, jobs: &[(&str, &str)]) -> Self {
         let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus-rules.yaml");
         let mut config = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
@@ -40,7 +40,12 @@ impl Prometheus {
             )
             .expect("a string takes all");
         }
-        let config = folder.write("prometheus.yml", &config);
+        Self::start_by(folder, &config)
+    }
+
+    /// With this configuration.
+    pub(crate) fn start_by(folder: &Folder, config: &str) -> Self {
+        let config = folder.write("prometheus.yml", config);
         let address = loopback(free_port());
         let mut command = Command::new("prometheus");
         command
@@ -104,7 +109,8 @@ impl Prometheus {
         reply["data"][0]["unit"].as_str().map(str::to_owned)
     }
 
-    fn ask(&self, path: &str) -> Value {
+    /// What it answers at `path`.
+    pub(crate) fn ask(&self, path: &str) -> Value {
         let reply = get(self.address, path).expect("Prometheus answers");
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
         serde_json::from_str(&reply.body).expect("Prometheus answers in JSON")
@@ -169,7 +175,7 @@ pub(crate) fn lint(metrics: &str) -> String {
 }
 
 /// Percent-encoding of all but letters and digits (RFC 3986 section 2.1).
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() {
             encoded.push(char::from(byte));

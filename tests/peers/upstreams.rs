@@ -79,7 +79,7 @@ targets:
 
     assert_eq!(probed.verdict.reason, Reason::AddressFlapping);
     let detail = probed.prose().detail(&probed.verdict.findings[0]);
-    let servers = &probed.observation.resolution.servers;
+    let servers = &probed.observation.resolution.evidence.servers;
     assert!(servers.iter().all(|s| s.server == coredns.address()));
     assert_eq!(servers.iter().map(|s| s.times).sum::<u32>(), 4, "{detail}");
     // By chance it may pick the same upstream four times.
@@ -104,7 +104,7 @@ fn probe_until_servers_were_asked(configuration: &str) -> Arc<Probed> {
         for _ in 0..ROUNDS {
             agent.round(|_| {}).await;
             let probed = agent.latest().remove(0);
-            if !probed.observation.resolution.servers.is_empty() {
+            if !probed.observation.resolution.evidence.servers.is_empty() {
                 return probed;
             }
         }

@@ -48,7 +48,7 @@ pub fn public_fallback() -> Probed {
     let alias = "kv-prod.privatelink.vaultcore.azure.net";
     let chain = [host, alias, "data-prod-weu.vaultcore.azure.net"];
     let mut answer = resolution("pod", &chain, &["52.168.109.101"]);
-    answer.zone = Some(Arc::new(ZoneEvidence {
+    answer.evidence.zone = Some(Arc::new(ZoneEvidence {
         zone: "privatelink.vaultcore.azure.net".to_owned(),
         outcome: QueryOutcome::Nodata,
         soa: Some(Arc::new(Soa {

@@ -13,6 +13,7 @@ mod verdict_history;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -49,12 +50,15 @@ pub struct Board {
     pub started_at: SystemTime,
     /// Every target, in the plan's order.
     pub entries: Vec<Entry>,
-    /// The places of the entries, in the order of their names.
-    by_name: Box<[usize]>,
+    /// The hash of each name and the place of its entry, in the order of the hashes: numbers side by side are quicker
+    /// to search than names, each of which is elsewhere in memory.
+    by_name: Box<[(u32, u32)]>,
     /// How many series a target gets.
     pub detail: Detail,
     /// The state of the configuration.
     pub config: ConfigState,
+    /// Whether the latest attempt to load the web configuration succeeded; `None` where there is none.
+    pub web_reload_ok: Option<bool>,
     /// The state of the scheduler.
     pub scheduler: SchedulerState,
     /// What was counted of the clients of the HTTP server.
@@ -185,6 +189,8 @@ pub struct HttpCounters {
     pub refused: AtomicU64,
     /// Readers that were too slow, and whose connection was ended.
     pub slow_readers: AtomicU64,
+    /// Requests that were refused because who sent them may not read.
+    pub denied: AtomicU64,
 }
 
 /// The board as it is shared.
@@ -204,6 +210,14 @@ impl SharedBoard {
     }
 }
 
+/// The hash of a target's name.
+#[expect(clippy::cast_possible_truncation, reason = "any part of a hash is one")]
+fn hash(name: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish() as u32
+}
+
 impl Board {
     /// A board for `plan`, nothing probed yet.
     pub fn new(node: String, plan: &Plan, now: SystemTime) -> Self {
@@ -220,6 +234,7 @@ impl Board {
                 error: None,
                 rejected: plan.rejected,
             },
+            web_reload_ok: None,
             scheduler: SchedulerState::default(),
             http: Arc::default(),
             summaries: SummaryBudget::default(),
@@ -276,15 +291,19 @@ impl Board {
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        let name_at = |at: &usize| self.entries[*at].target.name.as_str();
-        let found = self.by_name.binary_search_by(|at| name_at(at).cmp(name));
-        found.ok().map(|found| self.by_name[found])
+        let hash = hash(name);
+        let first = self.by_name.partition_point(|(other, _)| *other < hash);
+        let same = self.by_name[first..].iter();
+        let same = same.take_while(|(other, _)| *other == hash);
+        let mut places = same.map(|(_, at)| *at as usize);
+        places.find(|at| self.entries[*at].target.name == name)
     }
 
     /// Finds out where each target is, and its companions.
     fn index(&mut self) {
-        let mut by_name: Vec<usize> = (0..self.entries.len()).collect();
-        by_name.sort_by_key(|at| self.entries[*at].target.name.as_str());
+        let hashes = self.entries.iter().map(|entry| hash(&entry.target.name));
+        let mut by_name: Vec<(u32, u32)> = hashes.zip(0..).collect();
+        by_name.sort_unstable();
         self.by_name = by_name.into();
         let mut companions = vec![BTreeSet::new(); self.entries.len()];
         for (at, entry) in self.entries.iter().enumerate() {

@@ -20,6 +20,7 @@ mod spanned;
 mod target_file;
 mod text;
 pub mod trust;
+pub mod web;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -55,9 +55,9 @@ impl ConfigError {
     pub fn plain(message: impl Into<String>, help: Option<String>) -> Self {
         Self {
             problems: vec![Problem {
-                message: message.into(),
+                message: shown(&message.into()),
                 snippet: None,
-                help,
+                help: help.map(|help| shown(&help)),
                 corrected: None,
             }],
         }
@@ -112,9 +112,9 @@ impl Problem {
             _ => message,
         };
         Self {
-            message,
+            message: shown(&message),
             snippet,
-            help,
+            help: help.as_deref().map(shown),
             corrected: None,
         }
     }
@@ -181,11 +181,15 @@ impl Snippet {
 
 /// A corrected text below its problem. It is the user's own, so nothing in it may act on the terminal.
 fn indented(text: &str) -> String {
-    let lines = text.lines().map(|line| {
-        let line: String = line.chars().map(printable).collect();
-        format!("    {line}").trim_end().to_owned()
-    });
+    let lines = text
+        .lines()
+        .map(|line| format!("    {}", shown(line)).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A text without characters that would act on a terminal. The libraries that read a file quote it as it is.
+fn shown(text: &str) -> String {
+    text.chars().map(printable).collect()
 }
 
 fn is_word(c: char) -> bool {

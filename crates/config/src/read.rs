@@ -68,6 +68,34 @@ pub(crate) fn document<T: DeserializeOwned>(source: &SourceText) -> Result<T, Bo
     })
 }
 
+/// Reads one YAML document that holds secrets; on error, where and why, without any of its values. The library
+/// quotes some: a password that begins with `!` is a tag to it.
+pub(crate) fn secret_document<T: DeserializeOwned>(
+    text: &str,
+) -> Result<T, (Location, Diagnostic)> {
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let (location, diagnostic) = explained(&error);
+        let quotes_no_value = matches!(
+            error.without_snippet(),
+            Error::SerdeUnknownField { .. }
+                | Error::SerdeMissingField { .. }
+                | Error::DuplicateMappingKey { .. }
+                | Error::InvalidBooleanStrict { .. }
+                | Error::NullIntoString { .. }
+                | Error::Unexpected { .. }
+                | Error::MultipleDocuments { .. }
+        );
+        if quotes_no_value {
+            return (location, diagnostic);
+        }
+        let diagnostic = Diagnostic::new("this cannot be read as YAML, or is of another type");
+        (
+            location,
+            diagnostic.help("put values with special characters in quotes"),
+        )
+    })
+}
+
 /// Reads a file of the operator, the one with this index among those that are read together, with at
 /// most `most` targets unless its own limits say otherwise; on error, everything that is wrong with its
 /// shape.

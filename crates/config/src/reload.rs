@@ -1,5 +1,6 @@
-//! Reload: reads the configuration again when the content of its files changes, and on SIGHUP.
+//! Reload: reads files again when the content of one changes, and on SIGHUP.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,30 +18,48 @@ use crate::target_file::LastGood;
 /// `ConfigMap`, so a shorter time would gain little; and the files are small.
 const POLL_EVERY: Duration = Duration::from_secs(5);
 
-/// What one attempt to read leaves for the next.
+/// What is read from files. It holds what one attempt to read them leaves for the next.
+pub trait Reload: Default + Send + 'static {
+    /// What the files say.
+    type Meaning: Debug + Send + 'static;
+
+    /// Reads all files, given what the attempt before left.
+    fn read(self, paths: &[PathBuf]) -> (Self, Result<Self::Meaning, ConfigError>);
+
+    /// Whether the content of a file is not what was read last.
+    fn has_changed(&self) -> bool;
+}
+
+/// The files of a configuration, CA files included.
 #[derive(Debug, Default)]
-struct ReadState {
+pub struct PlanFiles {
     seen: Files,
     last_good: LastGood,
 }
 
-/// Watches the files of a configuration, CA files included.
+/// What an attempt to read leaves, and what it read.
+type Attempt<R> = (R, Result<<R as Reload>::Meaning, ConfigError>);
+
+/// Watches the files of a configuration.
+pub type Watcher = FileWatcher<PlanFiles>;
+
+/// Watches files.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct FileWatcher<R: Reload> {
     paths: Vec<PathBuf>,
     /// What the last attempt left, good or bad; `None` while the next one runs.
-    state: Option<ReadState>,
+    state: Option<R>,
     /// The attempt that runs.
-    reading: Option<JoinHandle<(ReadState, Result<Plan, ConfigError>)>>,
+    reading: Option<JoinHandle<Attempt<R>>>,
     polls: Interval,
     /// `None` where the process cannot listen to SIGHUP; then the files are only polled.
     hangup: Option<Signal>,
 }
 
-impl Watcher {
-    /// Reads the configuration and begins to watch it. Must be called within a tokio runtime.
-    pub fn start(paths: &[PathBuf]) -> Result<(Plan, Self), ConfigError> {
-        let (state, plan) = ReadState::default().read(paths);
+impl<R: Reload> FileWatcher<R> {
+    /// Reads the files and begins to watch them. Must be called within a tokio runtime.
+    pub fn start(paths: &[PathBuf]) -> Result<(R::Meaning, Self), ConfigError> {
+        let (state, meaning) = R::default().read(paths);
         let mut polls = interval_at(Instant::now() + POLL_EVERY, POLL_EVERY);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let watcher = Self {
@@ -50,7 +69,7 @@ impl Watcher {
             polls,
             hangup: signal(SignalKind::hangup()).ok(),
         };
-        Ok((plan?, watcher))
+        Ok((meaning?, watcher))
     }
 
     /// Waits until the content of a file is not what was read last, or until SIGHUP arrives, and then
@@ -58,22 +77,22 @@ impl Watcher {
     ///
     /// Without SIGHUP the same content is reported once, whether good or bad. Cancel safe: an attempt
     /// that runs is kept.
-    pub async fn changed(&mut self) -> Result<Plan, ConfigError> {
+    pub async fn changed(&mut self) -> Result<R::Meaning, ConfigError> {
         loop {
             if let Some(reading) = &mut self.reading {
                 let read = reading.await;
                 self.reading = None;
-                let (state, plan) = read.map_err(|error| {
+                let (state, meaning) = read.map_err(|error| {
                     ConfigError::plain(
                         format!("the configuration could not be read: {error}"),
                         None,
                     )
                 })?;
                 self.state = Some(state);
-                return plan;
+                return meaning;
             }
             let is_hangup = self.poll_or_hangup().await;
-            let is_changed = |state: &ReadState| is_hangup || state.seen.changed();
+            let is_changed = |state: &R| is_hangup || state.has_changed();
             if self.state.as_ref().is_none_or(is_changed) {
                 let (state, paths) = (self.state.take().unwrap_or_default(), self.paths.clone());
                 self.reading = Some(spawn_blocking(move || state.read(&paths)));
@@ -99,12 +118,17 @@ impl Watcher {
     }
 }
 
-impl ReadState {
-    /// Reads all files, given what the attempt before left.
+impl Reload for PlanFiles {
+    type Meaning = Plan;
+
     fn read(mut self, paths: &[PathBuf]) -> (Self, Result<Plan, ConfigError>) {
         let mut seen = Files::default();
         let plan = read_files(paths, &mut seen, &mut self.last_good);
         self.seen = seen;
         (self, plan)
+    }
+
+    fn has_changed(&self) -> bool {
+        self.seen.changed()
     }
 }

@@ -224,7 +224,8 @@ impl Index {
                 host: target.host,
                 port: target.port,
             };
-            self.seen.entry(endpoint).or_insert(seen);
+            let known = self.seen.entry(endpoint).or_insert(seen);
+            known.first = known.first.min(target.first_seen);
         }
     }
 

@@ -16,13 +16,16 @@ use crate::{Cell, Coverage, FleetQuery, FleetTarget, Moment, Node};
 /// A target that does not pass: its number, and how it is judged; `None` where it was not lately.
 type Ill = (usize, Option<(Outcome, Reason)>, PathScope);
 
+/// What nodes of a group have in common: whether they are stale, their row, and which targets they have, a bit for
+/// each.
+type Key = (bool, Vec<u64>, Vec<u64>);
+
 /// The groups of the nodes that are added, and what each target is on them.
 #[derive(Default)]
 pub(crate) struct Groups<'a> {
     numbers: TargetNumbers<'a>,
     pub(crate) columns: Vec<Tally<'a>>,
-    /// By whether they are stale, and their rows.
-    by_row: HashMap<(bool, Vec<u64>), usize>,
+    by_row: HashMap<Key, usize>,
     drafts: Vec<Draft<'a>>,
 }
 
@@ -33,6 +36,8 @@ pub(crate) struct Tally<'a> {
     pub(crate) failing: u32,
     pub(crate) warning: u32,
     pub(crate) not_judged: u32,
+    /// Those of them whose latest probe is too old.
+    pub(crate) late: u32,
     pub(crate) recovered: u32,
     pub(crate) reasons: BTreeMap<(Outcome, Reason), u32>,
 }
@@ -43,6 +48,8 @@ struct Draft<'a> {
     is_stale: bool,
     row: Vec<Ill>,
     since: Vec<Moment>,
+    /// Which targets the nodes have.
+    has: Vec<u64>,
 }
 
 /// What a row of the matrix is at worst.
@@ -59,6 +66,7 @@ impl<'a> Groups<'a> {
         let view = seen.view?;
         let is_stale = matches!(seen.coverage, Coverage::Stale(_));
         let (mut row, mut since, mut passing) = (Vec::new(), Vec::new(), 0);
+        let mut has = vec![0; self.columns.len().div_ceil(64)];
         let mut worst = Worst::Well;
         for (position, cell) in view.cells.iter().enumerate() {
             let number = self.numbers.of(&cell.target, position);
@@ -68,9 +76,14 @@ impl<'a> Groups<'a> {
             if !query.takes_target(&cell.target.name, &cell.target.host) {
                 continue;
             }
-            if !is_stale {
-                self.columns[number].count(cell, view.agent_started, query.since);
+            if is_stale {
+                continue;
             }
+            self.columns[number].count(cell, view.agent_started, query.since);
+            if has.len() <= number / 64 {
+                has.resize(number / 64 + 1, 0);
+            }
+            has[number / 64] |= 1 << (number % 64);
             let judged = cell.judged.filter(|_| !cell.is_stale);
             if let Some((Outcome::Pass, _)) = judged {
                 passing += 1;
@@ -88,46 +101,54 @@ impl<'a> Groups<'a> {
             row.push((number, judged, path));
             since.push(cell.since);
         }
-        self.put(seen.node, is_stale, row, &since, passing);
-        Some(worst)
-    }
-
-    fn put(
-        &mut self,
-        node: &'a Node,
-        is_stale: bool,
-        row: Vec<Ill>,
-        since: &[Moment],
-        passing: u32,
-    ) {
-        let key = (
-            is_stale,
-            row.iter().map(|ill| in_one_number(*ill)).collect(),
-        );
-        let index = self.by_row.get(&key).copied().unwrap_or_else(|| {
-            self.drafts.push(Draft {
-                nodes: Vec::new(),
+        put(
+            &mut self.by_row,
+            &mut self.drafts,
+            Draft {
+                nodes: vec![seen.node],
                 passing: (passing, passing),
                 is_stale,
                 row,
-                since: since.to_vec(),
-            });
-            self.drafts.len() - 1
-        });
-        self.by_row.entry(key).or_insert(index);
-        let group = &mut self.drafts[index];
-        group.nodes.push(node);
-        group.passing.0 = group.passing.0.min(passing);
-        group.passing.1 = group.passing.1.max(passing);
-        for (first, since) in group.since.iter_mut().zip(since) {
-            *first = (*first).min(*since);
-        }
+                since,
+                has,
+            },
+        );
+        Some(worst)
     }
 
-    /// The groups, the worst first, and then those with the most nodes; what is shown as it was comes last.
+    /// Nodes that differ only in whether they have a target that passes wherever it is agree.
+    fn join(&mut self) {
+        let mut ill = vec![0; self.columns.len().div_ceil(64)];
+        for (number, _, _) in self.drafts.iter().flat_map(|draft| &draft.row) {
+            ill[number / 64] |= 1 << (number % 64);
+        }
+        self.by_row.clear();
+        let mut joined = Vec::new();
+        for mut draft in std::mem::take(&mut self.drafts) {
+            draft.has.resize(ill.len(), 0);
+            for (has, ill) in draft.has.iter_mut().zip(&ill) {
+                *has &= ill;
+            }
+            put(&mut self.by_row, &mut joined, draft);
+        }
+        for draft in &mut joined {
+            draft.nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        self.drafts = joined;
+    }
+
+    /// The groups, the worst first, and then those with the most nodes; silent nodes come last.
     /// `most` of them, and of the others how many they are, and how many nodes.
     pub(crate) fn finish(&mut self, all: &[&Node], most: usize) -> (Vec<NodeGroup>, u32, u32) {
+        self.join();
         let mut groups = std::mem::take(&mut self.drafts);
+        let mut ill: Vec<usize> = groups
+            .iter()
+            .flat_map(|group| &group.row)
+            .map(|ill| ill.0)
+            .collect();
+        ill.sort_unstable();
+        ill.dedup();
         groups.sort_by_cached_key(|group| {
             let outcomes = group
                 .row
@@ -143,11 +164,12 @@ impl<'a> Groups<'a> {
         let others = groups.split_off(most.min(groups.len()));
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let nodes_of_others: usize = others.iter().map(|group| group.nodes.len()).sum();
-        let shown = groups.iter().map(|group| self.finished(group, all));
+        let shown = groups.iter().map(|group| self.finished(group, &ill, all));
         (shown.collect(), count(others.len()), count(nodes_of_others))
     }
 
-    fn finished(&self, group: &Draft<'a>, all: &[&Node]) -> NodeGroup {
+    /// `ill`: the targets that do not pass on some node.
+    fn finished(&self, group: &Draft<'a>, ill: &[usize], all: &[&Node]) -> NodeGroup {
         let mut troubles: Vec<Trouble> = Vec::new();
         let mut same: HashMap<(Option<(Outcome, Reason)>, PathScope), usize> = HashMap::new();
         for ((number, judged, path), since) in group.row.iter().zip(&group.since) {
@@ -186,7 +208,31 @@ impl<'a> Groups<'a> {
             shared: shared(&group.nodes, all),
             passing: group.passing,
             troubles,
+            lacking: ill
+                .iter()
+                .filter(|number| {
+                    !group.is_stale && group.has[*number / 64] & (1 << (*number % 64)) == 0
+                })
+                .map(|number| self.columns[*number].target.name.clone())
+                .collect(),
         }
+    }
+}
+
+/// Puts nodes to those with which they agree.
+fn put<'a>(by_row: &mut HashMap<Key, usize>, drafts: &mut Vec<Draft<'a>>, new: Draft<'a>) {
+    let row = new.row.iter().map(|ill| in_one_number(*ill)).collect();
+    let key = (new.is_stale, row, new.has.clone());
+    let index = *by_row.entry(key).or_insert(drafts.len());
+    let Some(group) = drafts.get_mut(index) else {
+        drafts.push(new);
+        return;
+    };
+    group.nodes.extend(new.nodes);
+    group.passing.0 = group.passing.0.min(new.passing.0);
+    group.passing.1 = group.passing.1.max(new.passing.1);
+    for (first, since) in group.since.iter_mut().zip(new.since) {
+        *first = (*first).min(since);
     }
 }
 
@@ -230,6 +276,7 @@ impl<'a> Tally<'a> {
             failing: 0,
             warning: 0,
             not_judged: 0,
+            late: 0,
             recovered: 0,
             reasons: BTreeMap::new(),
         }
@@ -238,6 +285,7 @@ impl<'a> Tally<'a> {
     fn count(&mut self, cell: &Cell, agent_started: Moment, asked: Option<Moment>) {
         let Some((outcome, reason)) = cell.judged.filter(|_| !cell.is_stale) else {
             self.not_judged += 1;
+            self.late += u32::from(cell.is_stale);
             return;
         };
         self.nodes += 1;
@@ -258,14 +306,16 @@ impl<'a> Tally<'a> {
 
     /// The reason on most nodes that fail or, where none fails, that warn.
     pub(crate) fn reason(&self) -> Option<Reason> {
-        let worst = self.reasons.keys().map(|(outcome, _)| *outcome).max()?;
-        let of_worst = self
-            .reasons
-            .iter()
-            .filter(|((outcome, _), _)| *outcome == worst);
-        let ((_, reason), _) = of_worst.max_by_key(|(_, count)| **count)?;
-        Some(*reason)
+        commonest_of_worst(&self.reasons)
     }
+}
+
+/// Of reasons and how often each was seen with which outcome, the commonest with the worst outcome.
+pub(crate) fn commonest_of_worst(reasons: &BTreeMap<(Outcome, Reason), u32>) -> Option<Reason> {
+    let worst = reasons.keys().map(|(outcome, _)| *outcome).max()?;
+    let of_worst = reasons.iter().filter(|((outcome, _), _)| *outcome == worst);
+    let ((_, reason), _) = of_worst.max_by_key(|(_, count)| **count)?;
+    Some(*reason)
 }
 
 /// Within this time of its start an agent has judged every target once.

@@ -1,6 +1,7 @@
 //! Fleet: what the agents of all nodes say together: which nodes agree, what the failing ones have in
 //! common, and whether public access may be turned off. Pure: no I/O, no runtime, no clock.
 
+mod by_trait;
 pub mod cause;
 pub mod fleet;
 pub mod gate;
@@ -21,6 +22,7 @@ mod table;
 mod view;
 mod words;
 
+pub use self::by_trait::{Counted, NodesByTrait, NodesWith};
 pub use self::fleet::Fleet;
 pub use self::history::FleetHistory;
 pub use self::moment::Moment;

@@ -42,6 +42,10 @@ impl NodeSet {
         self.with(other, |mine, others| mine & others)
     }
 
+    pub(crate) fn intersects(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
+    }
+
     pub(crate) fn without(&self, other: &Self) -> Self {
         self.with(other, |mine, others| mine & !others)
     }
@@ -74,6 +78,7 @@ mod tests {
             [125, 127, 129]
         );
         assert!(even.without(&even).is_empty());
+        assert!(even.intersects(&high) && !even.intersects(&high.without(&even)));
         assert!(high.contains(125) && !high.contains(124));
     }
 }

@@ -1,8 +1,10 @@
 //! Pattern: nodes that share a symptom, what they have in common, and the likely cause.
 
 mod breadth;
+mod confidence;
 mod place;
 mod together;
+mod whom;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::{Confidence, Outcome};
 
+use self::place::LeftOut;
 use self::together::Draft;
 use crate::cause::{self, Cause, Circumstances};
 use crate::fleet::Seen;
@@ -68,6 +71,12 @@ pub struct Pattern {
     pub cause: Cause,
     /// How sure it is.
     pub confidence: Confidence,
+    /// Why it is not surer, in a few words; empty where it is sure.
+    pub doubt: &'static str,
+    /// The private DNS zones of the targets, where it is about them.
+    pub zones: Vec<String>,
+    /// At most five targets in the same zones that are well on these nodes, where that is part of the proof.
+    pub same_zone: Vec<String>,
     /// Whom it hurts.
     pub hurts: Vec<UsersOfTargets>,
 }
@@ -109,12 +118,21 @@ fn pattern(table: &Table<'_>, draft: &Draft, all: &[Draft]) -> Pattern {
     let resolvers: BTreeSet<&str> = illnesses()
         .flat_map(|i| i.resolvers.iter().copied())
         .collect();
-    let cause = cause::likely(Circumstances {
+    let case = Circumstances {
         symptom: draft.symptom,
         path: draft.path,
-        scope: place.scope,
-        breadth: breadth::of(table, &numbers, draft.symptom),
-    });
+        whom: whom::of(table, place),
+        breadth: breadth::of(table, &numbers, draft),
+        on_node: breadth::on_node(table, &numbers, place),
+    };
+    let cause = cause::likely(case);
+    let left_out = LeftOut::of(table, draft, &numbers);
+    let is_settled = table.now.since(until_all) >= SETTLED;
+    let (confidence, doubt) = if is_settled {
+        confidence::of(table, draft, all, cause, case, &left_out)
+    } else {
+        (Confidence::Low, "it has just begun, or still spreads")
+    };
     let hurting = illnesses()
         .filter(|illness| illness.hurts)
         .map(|illness| illness.target);
@@ -140,11 +158,11 @@ fn pattern(table: &Table<'_>, draft: &Draft, all: &[Draft]) -> Pattern {
             .collect(),
         of_nodes: place.of.len(),
         except: match place.scope {
-            Scope::SomeNodes => Vec::new(),
+            Scope::SomeNodes if place.values.is_empty() => Vec::new(),
             _ => table.names(&place.of.without(&place.nodes), SAMPLES),
         },
         also: place::also(table, place),
-        place: place::text(table, place, is_alone),
+        place: place::text(table, place, &left_out, numbers.len() == 1, is_alone),
         is_every_target: numbers.len() == table.targets.len(),
         targets: numbers
             .iter()
@@ -154,39 +172,11 @@ fn pattern(table: &Table<'_>, draft: &Draft, all: &[Draft]) -> Pattern {
         since,
         until_all,
         cause,
-        confidence: confidence(table, draft, all, cause, until_all),
+        confidence,
+        doubt,
+        zones: breadth::zones(table, &numbers, draft.symptom, cause),
+        same_zone: breadth::same_zone(table, &numbers, draft, case.breadth),
         hurts: hurt::summed(users),
-    }
-}
-
-/// How sure the cause is.
-fn confidence(
-    table: &Table<'_>,
-    draft: &Draft,
-    all: &[Draft],
-    cause: Cause,
-    until_all: Moment,
-) -> Confidence {
-    let place = &draft.place;
-    let is_same = |other: &&Draft| (other.symptom, other.path) == (draft.symptom, draft.path);
-    let of_one_node = |other: &&Draft| other.place.scope == Scope::OneNode;
-    let alike = all.iter().filter(is_same).filter(of_one_node).count();
-    let is_spreading = table.now.since(until_all) < SETTLED;
-    let most_are_heard = table.heard.len() * 2 > table.len();
-    if cause == Cause::Unknown
-        || place.scope == Scope::SomeNodes
-        || (place.scope == Scope::OneNode && alike > 1)
-        || is_spreading
-        || !most_are_heard
-    {
-        return Confidence::Low;
-    }
-    let is_whole = place.nodes.len() == place.of.len();
-    let is_many = place.nodes.len() > 2 || place.scope == Scope::AllNodes;
-    if is_whole && is_many {
-        Confidence::High
-    } else {
-        Confidence::Medium
     }
 }
 
@@ -201,7 +191,7 @@ impl Pattern {
             [one, ..] => format!("{one} and {} other targets", names.len() - 1),
             [] => "no target".to_owned(),
         };
-        let phrase = self.symptom.phrase(names.len() == 1);
+        let phrase = self.symptom.phrase_for(&self.reasons, names.len() == 1);
         let path = match self.path {
             PathScope::PodPathOnly => ", on the pod path only".to_owned(),
             PathScope::NodePathOnly => ", on the node path only".to_owned(),
@@ -245,6 +235,9 @@ impl From<&Pattern> for PatternReport {
             meaning: pattern.cause.meaning().to_owned(),
             remedy: pattern.cause.remedy().to_owned(),
             confidence: pattern.confidence.to_string(),
+            doubt: pattern.doubt.to_owned(),
+            zones: pattern.zones.clone(),
+            same_zone: pattern.same_zone.clone(),
             hurts: pattern.hurts.clone(),
         }
     }

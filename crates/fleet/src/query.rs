@@ -38,8 +38,10 @@ pub struct GateQuery {
     pub window_seconds: u64,
     /// Whether nodes that can have no agent are excused.
     pub allow_uncovered: bool,
-    /// How many services discovery saw that it could not name.
+    /// How many services discovery saw that it could not name, or that agents have no room for.
     pub unnamed_services: u32,
+    /// The sources of targets of which it is not known what they say.
+    pub sources_unknown: Vec<String>,
     /// Whether the nodes of the cluster cannot be listed, so that those without an agent are not known.
     pub nodes_not_listed: bool,
 }
@@ -57,6 +59,7 @@ impl Default for GateQuery {
             window_seconds: 24 * 3600,
             allow_uncovered: false,
             unnamed_services: 0,
+            sources_unknown: Vec::new(),
             nodes_not_listed: false,
         }
     }

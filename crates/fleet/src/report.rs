@@ -27,6 +27,9 @@ pub struct FleetReport {
     pub asked: FleetQuery,
     /// The nodes, counted.
     pub nodes: NodeCounts,
+    /// What patterns say nothing of, each in a sentence.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Every target, in the order of their names.
     pub targets: Vec<TargetOnNodes>,
     /// What failing nodes have in common, the worst first.
@@ -179,7 +182,8 @@ pub struct PatternReport {
     pub symptom: String,
     /// Where: the word of `Scope`.
     pub scope: String,
-    /// The values that the nodes share, such as names of pools; empty for `all_nodes` and `some_nodes`.
+    /// The values that the nodes share, such as names of pools; empty for `all_nodes`, and for `some_nodes` that are
+    /// not of one pool.
     pub values: Vec<String>,
     /// For `joined_later` and `joined_earlier`: the moment that parts the nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +222,15 @@ pub struct PatternReport {
     pub remedy: String,
     /// How sure the cause is: `high`, `medium`, `low`.
     pub confidence: String,
+    /// Why it is not surer, in a few words; empty where it is sure.
+    #[serde(default)]
+    pub doubt: String,
+    /// The private DNS zones of the targets, where it is about them.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// At most five targets in the same zones that are well on these nodes, where that is part of the proof.
+    #[serde(default)]
+    pub same_zone: Vec<String>,
     /// Whom it hurts, by what they do with the targets.
     pub hurts: Vec<UsersOfTargets>,
 }
@@ -230,7 +243,7 @@ pub struct NodeGroup {
     pub count: u32,
     /// All their names.
     pub nodes: Vec<String>,
-    /// Whether they are shown as they were, because their agents are silent.
+    /// Whether their agents are silent, so that nothing is known of them now.
     #[serde(default)]
     pub stale: bool,
     /// What all of them share: `pool a`, `zone 1`.
@@ -239,6 +252,9 @@ pub struct NodeGroup {
     pub passing: (u32, u32),
     /// What does not pass.
     pub troubles: Vec<Trouble>,
+    /// The targets that do not pass on other nodes, and that these nodes do not have.
+    #[serde(default)]
+    pub lacking: Vec<String>,
 }
 
 /// Targets that do not pass, in the same way, on all nodes of a group.

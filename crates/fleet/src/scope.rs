@@ -54,8 +54,8 @@ pub(crate) struct Place {
 /// As many traits explain a symptom together; what remains is listed.
 const ROUNDS: usize = 3;
 
-/// As many nodes with nothing in common are listed one by one.
-const ALONE: usize = 5;
+/// As many nodes with nothing in common are looked at one by one.
+pub(crate) const ALONE: usize = 5;
 
 /// As many nodes joined at least on either side of a moment that explains anything.
 const BESIDE: usize = 2;
@@ -110,6 +110,15 @@ pub(crate) fn places(table: &Table<'_>, ill: &NodeSet, judged: &NodeSet) -> Vec<
 }
 
 impl Place {
+    /// Whether each of its nodes, which are few, is a case of its own.
+    pub(crate) fn is_each_alone(&self) -> bool {
+        match self.scope {
+            Scope::OneNode => true,
+            Scope::SomeNodes => self.values.is_empty() && self.nodes.len() <= ALONE,
+            _ => false,
+        }
+    }
+
     fn exceptions(&self) -> usize {
         self.of.len() - self.nodes.len()
     }

@@ -136,8 +136,28 @@ impl Symptom {
         })
     }
 
-    /// What targets with it do, to follow their names in a sentence.
-    pub const fn phrase(self, one: bool) -> &'static str {
+    /// What targets with it do, for these reasons, to follow their names in a sentence.
+    pub fn phrase_for(self, reasons: &[Reason], one: bool) -> &'static str {
+        let (of_one, of_several) = match reasons {
+            [Reason::TlsCertificateExpired] => (
+                "presents an expired certificate",
+                "present expired certificates",
+            ),
+            [Reason::TlsCertificateExpiring] => (
+                "presents a certificate that expires soon",
+                "present certificates that expire soon",
+            ),
+            [Reason::TlsCertificateNotYetValid] => (
+                "presents a certificate that is not yet valid",
+                "present certificates that are not yet valid",
+            ),
+            _ => return self.phrase(one),
+        };
+        if one { of_one } else { of_several }
+    }
+
+    /// What targets with it do.
+    const fn phrase(self, one: bool) -> &'static str {
         let (of_one, of_several) = match self {
             Self::AgentTrouble => ("could not be probed", "could not be probed"),
             Self::DnsUnanswered => ("gets no answer from DNS", "get no answer from DNS"),
@@ -154,16 +174,22 @@ impl Symptom {
                 "is hidden by a private DNS zone",
                 "are hidden by a private DNS zone",
             ),
-            Self::NameUnknown => ("is unknown to DNS", "are unknown to DNS"),
-            Self::NoEndpoint => ("has no private endpoint", "have no private endpoints"),
+            Self::NameUnknown => ("leads nowhere in DNS", "lead nowhere in DNS"),
+            Self::NoEndpoint => (
+                "resolves without a private endpoint",
+                "resolve without private endpoints",
+            ),
             Self::WrongAddress => (
                 "resolves to an address that it should not have",
                 "resolve to addresses that they should not have",
             ),
-            Self::AnswersDiffer => ("gets answers that differ", "get answers that differ"),
+            Self::AnswersDiffer => (
+                "gets answers that contradict each other",
+                "get answers that contradict each other",
+            ),
             Self::SearchCapture => (
-                "is captured by the search list",
-                "are captured by the search list",
+                "resolves to something else without a trailing dot",
+                "resolve to something else without a trailing dot",
             ),
             Self::ProxyUsed => (
                 "would be reached through a proxy",
@@ -192,8 +218,8 @@ impl Symptom {
                 "present certificates of an issuer that is not trusted",
             ),
             Self::CertificateDates => (
-                "presents a certificate outside its dates, or close to their end",
-                "present certificates outside their dates, or close to their end",
+                "presents a certificate that is not valid now, or soon will not be",
+                "present certificates that are not valid now, or soon will not be",
             ),
             Self::TlsBroken => ("completes no TLS handshake", "complete no TLS handshake"),
             Self::DeniedPrivately => (
@@ -202,8 +228,8 @@ impl Symptom {
             ),
             Self::Denied => ("denies access", "deny access"),
             Self::PublicPath => (
-                "sees requests come from a public address",
-                "see requests come from public addresses",
+                "sees requests from a public address",
+                "see requests from public addresses",
             ),
             Self::ServiceTrouble => ("does not reply as it should", "do not reply as they should"),
         };
@@ -216,6 +242,18 @@ impl Symptom {
         let mut classes = path.classes.iter();
         let is_of_servers = matches!(self, Self::DnsUnanswered | Self::DnsFailure);
         !path.classes.is_empty() && (is_of_servers || classes.all(Class::is_private))
+    }
+
+    /// Whether it is about what a private DNS zone holds, or whether it is seen.
+    pub(crate) const fn is_of_zones(self) -> bool {
+        matches!(
+            self,
+            Self::ZoneNotSeen
+                | Self::RecordMissing
+                | Self::WrongAddress
+                | Self::AnswersDiffer
+                | Self::DeniedPrivately
+        )
     }
 
     /// Whether it is about names and addresses, so that it has a path.

@@ -40,8 +40,8 @@ pub(crate) struct Column<'a> {
     pub(crate) judged: NodeSet,
     /// Whether some node expects a private endpoint.
     pub(crate) is_private: bool,
-    /// The zone that its private names are in; its host, where the catalogue does not know one.
-    pub(crate) zone: String,
+    /// The zone that its private names are in, where the catalogue knows it.
+    pub(crate) private_zone: Option<String>,
 }
 
 impl<'a> Column<'a> {
@@ -51,8 +51,13 @@ impl<'a> Column<'a> {
             target,
             judged: NodeSet::none_of(nodes),
             is_private: false,
-            zone: known.unwrap_or_else(|| target.host.clone()),
+            private_zone: known,
         }
+    }
+
+    /// What it is in with others: their zone, or its host alone.
+    pub(crate) fn zone(&self) -> &str {
+        self.private_zone.as_deref().unwrap_or(&self.target.host)
     }
 }
 
@@ -93,7 +98,7 @@ impl Trait {
         }
     }
 
-    fn of(self, traits: &Traits) -> Option<&Arc<str>> {
+    pub(crate) fn of(self, traits: &Traits) -> Option<&Arc<str>> {
         match self {
             Self::Pool => traits.pool.as_ref(),
             Self::Subnet => traits.subnet.as_ref(),

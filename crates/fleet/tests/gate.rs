@@ -155,6 +155,7 @@ struct Asked {
     selector: Option<String>,
     allow_uncovered: bool,
     unnamed_services: u32,
+    sources_unknown: Vec<String>,
     nodes_not_listed: bool,
 }
 
@@ -300,6 +301,7 @@ impl<'a> Play<'a> {
                 window_seconds: window.map_or(usual.window_seconds, |window| window.as_secs()),
                 allow_uncovered: asked.allow_uncovered,
                 unnamed_services: asked.unnamed_services,
+                sources_unknown: asked.sources_unknown.clone(),
                 nodes_not_listed: asked.nodes_not_listed,
             }),
             ..FleetQuery::default()

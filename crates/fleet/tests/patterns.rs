@@ -59,6 +59,8 @@ struct Case {
     ill: Vec<Ill>,
     /// Every pattern that must be there, in order.
     patterns: Vec<Expected>,
+    /// What patterns say nothing of.
+    notes: Option<Vec<String>>,
     #[serde(default)]
     absent: Absent,
 }
@@ -135,6 +137,9 @@ struct Expected {
     also: Option<Vec<String>>,
     targets: Option<String>,
     confidence: Option<String>,
+    doubt: Option<String>,
+    zones: Option<String>,
+    same_zone: Option<String>,
     headline: Option<String>,
     hurts: Option<Vec<String>>,
 }
@@ -219,6 +224,12 @@ fn run(file: &Path) -> Result<(), Failed> {
             wrong.push(format!("must be absent: {} {}", seen.scope, seen.cause));
         }
     }
+    if let Some(notes) = case.notes.as_ref().filter(|notes| **notes != report.notes) {
+        wrong.push(format!(
+            "notes: expected {notes:?}, seen {:?}",
+            report.notes
+        ));
+    }
     if wrong.is_empty() {
         return Ok(());
     }
@@ -236,12 +247,13 @@ fn shown(seen: &PatternReport) -> String {
         symptom,
         cause,
         confidence,
+        doubt,
         also,
         ..
     } = seen;
     format!(
         "  {headline}\n    scope {scope} {values:?}, path {path}, symptom {symptom}, cause {cause}, \
-         confidence {confidence}, nodes {}, also {also:?}, targets {:?}, hurts {:?}",
+         confidence {confidence} ({doubt}), nodes {}, also {also:?}, targets {:?}, hurts {:?}",
         seen.nodes, seen.targets, seen.hurts
     )
 }
@@ -269,6 +281,9 @@ impl Expected {
         optional("place", &self.place, &seen.place);
         optional("targets", &self.targets, &seen.targets.join(" "));
         optional("confidence", &self.confidence, &seen.confidence);
+        optional("doubt", &self.doubt, &seen.doubt);
+        optional("zones", &self.zones, &seen.zones.join(" "));
+        optional("same zone", &self.same_zone, &seen.same_zone.join(" "));
         optional("headline", &self.headline, &seen.headline);
         if let Some(nodes) = self.nodes {
             compare("nodes", &nodes, &seen.nodes);

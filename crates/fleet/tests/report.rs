@@ -230,6 +230,32 @@ fn nodes_that_agree_are_one_group_and_the_well_ones_come_last() {
 }
 
 #[test]
+fn nodes_that_lack_a_target_do_not_count_as_nodes_on_which_it_passes() {
+    let with_st = |on_b_0: (Outcome, Reason)| {
+        let mut fleet = Fleet::default();
+        fleet.set_nodes(nodes(), NOW);
+        for node in nodes() {
+            let mut cells = vec![cell("kv", WELL, ago(5_000))];
+            if node.name.starts_with('b') {
+                let judged = if &*node.name == "b-0" { on_b_0 } else { WELL };
+                cells.push(cell("st", judged, ago(5_000)));
+            }
+            fleet.set_view(&node.name, view(cells), NOW);
+        }
+        let groups = report(&fleet, &FleetQuery::default()).groups.into_iter();
+        let lacking =
+            groups.map(|group| format!("{}: {}", group.nodes.join(" "), group.lacking.join(" ")));
+        lacking.collect::<Vec<String>>()
+    };
+    assert_eq!(
+        with_st(DROPPED),
+        ["b-0: ", "a-0 a-1 a-2 a-3: st", "b-1 b-2 b-3: "]
+    );
+    // Where it passes wherever it is, all nodes agree.
+    assert_eq!(with_st(WELL), ["a-0 a-1 a-2 a-3 b-0 b-1 b-2 b-3: "]);
+}
+
+#[test]
 fn since_leaves_what_began_and_what_is_well_again() {
     let query = FleetQuery {
         since: Some(ago(60)),
@@ -280,7 +306,7 @@ fn a_target_is_asked_for_by_its_name_or_its_host() {
 }
 
 #[test]
-fn silent_agents_are_shown_as_they_were_and_nodes_without_one_are_counted_by_why() {
+fn of_silent_agents_nothing_is_known_and_nodes_without_one_are_counted_by_why() {
     let mut fleet = fleet();
     let mut nodes = nodes();
     let without = [
@@ -303,7 +329,7 @@ fn silent_agents_are_shown_as_they_were_and_nodes_without_one_are_counted_by_why
     let report = fleet.report(&FleetQuery::default(), later);
     assert_eq!(
         groups(&report).last().map(String::as_str),
-        Some("b-3 (stale) [pool b, zone 1] public_fallback kv")
+        Some("b-3 (stale) [pool b, zone 1] ")
     );
     assert_eq!(report.nodes.stale_samples[0].answered_last, NOW);
     let why = report.nodes.why_uncovered.iter();

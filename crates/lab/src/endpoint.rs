@@ -10,6 +10,7 @@ mod serve;
 mod starttls;
 mod tls;
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -110,6 +111,12 @@ pub(crate) struct PreparedEndpoint {
     pub(crate) turns: Turns,
 }
 
+impl fmt::Debug for PreparedEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.endpoint.fmt(f)
+    }
+}
+
 impl Endpoint {
     /// The TLS service behind the endpoint, if it speaks TLS.
     pub(crate) fn tls(&self) -> Option<TlsService> {
@@ -126,13 +133,21 @@ impl Endpoint {
             _ => None,
         }
     }
+
+    fn delay(&self) -> Delays {
+        self.tls().map(|tls| tls.delay).unwrap_or_default()
+    }
+
+    /// Whether a connection to it is opened.
+    pub(crate) fn accepts(&self) -> bool {
+        !matches!(
+            self,
+            Self::Closed | Self::Blackhole | Self::Errno(_) | Self::Icmp(_) | Self::NoRoute
+        )
+    }
 }
 
 impl PreparedEndpoint {
-    fn delay(&self) -> Delays {
-        self.endpoint.tls().map(|tls| tls.delay).unwrap_or_default()
-    }
-
     /// Serves one connection.
     async fn handle(self, mut stream: AcceptedConnection) -> io::Result<()> {
         let tls = self.tls.as_ref();

@@ -14,6 +14,9 @@ pub enum Error {
     /// A line is no DNS record.
     #[error("cannot change the records of a DNS server: {0}")]
     Records(String),
+    /// What a running world should do from now on cannot be read, or cannot be done.
+    #[error("cannot change a running world: {0}")]
+    Change(String),
     /// A port could not be opened or kept.
     #[error("cannot open {what} for the lab")]
     Open {

@@ -1,18 +1,22 @@
 //! Running: a world whose DNS servers and endpoints are up. Dropping it takes everything down.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use privatelink_machine::Machine;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::configuration::{ConfigurationParts, configuration};
 use crate::directory::Directory;
-use crate::dns::{self, RecordLine, Recursor, Server};
-use crate::endpoint::{self, Authorities, Listener, Listeners, PreparedEndpoint};
+use crate::dns::{self, FaultRule, RecordLine, Recursor, Server};
+use crate::endpoint::{
+    self, Authorities, Endpoint, EndpointAddress, Listener, Listeners, PreparedEndpoint,
+};
 use crate::error::{Error, open_error};
 use crate::resolv_conf;
 use crate::tasks::Tasks;
@@ -28,10 +32,23 @@ pub struct RunningWorld {
     pub machine: Machine,
     /// The agent's configuration for this world, as JSON, which is YAML too.
     pub configuration: String,
-    recursors: Vec<Recursor>,
+    /// In the order of `dns`.
+    servers: Vec<RunningServer>,
+    /// The endpoints that accept connections, and how each is served.
+    endpoints: BTreeMap<SocketAddr, watch::Sender<PreparedEndpoint>>,
+    /// The port of every endpoint that names none.
+    port: u16,
     directory: Directory,
     tasks: Tasks,
     turns: Turns,
+}
+
+/// A DNS server that can be stopped and started.
+#[derive(Debug)]
+struct RunningServer {
+    described: Server,
+    recursor: Recursor,
+    tasks: Tasks,
 }
 
 impl RunningWorld {
@@ -45,18 +62,23 @@ impl RunningWorld {
             dns: Vec::new(),
             machine: Machine::real(),
             configuration: String::new(),
-            recursors: Vec::new(),
+            servers: Vec::new(),
+            endpoints: BTreeMap::new(),
+            port: listeners.port,
             directory: Directory::new()?,
             tasks: Tasks::default(),
             turns: Turns::default(),
         };
         let ca_file = running.directory.write("ca.pem", &authorities.pem())?;
         for server in &world.servers {
-            let recursor = Recursor::new(server);
-            let address = dns::serve(server, recursor.clone(), &running.turns, &running.tasks)
-                .await
-                .map_err(open_error("a DNS server on 127.0.0.1"))?;
-            running.recursors.push(recursor);
+            let server = RunningServer {
+                described: server.clone(),
+                recursor: Recursor::new(server),
+                tasks: Tasks::default(),
+            };
+            let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+            let address = server.serve(any_port, &running.turns).await?;
+            running.servers.push(server);
             running.dns.push(address);
         }
         let mut resolv_confs = BTreeMap::new();
@@ -87,29 +109,45 @@ impl RunningWorld {
             .all
             .into_iter()
             .map(|it| running.serve(authorities, it));
-        try_join_all(serving).await?;
+        let served = try_join_all(serving).await?;
+        running.endpoints = served.into_iter().flatten().collect();
         Ok(running)
     }
 
-    async fn serve(&self, authorities: &Authorities, listener: Listener) -> Result<(), Error> {
+    /// Serves an endpoint; returns how to change it, if it accepts connections.
+    async fn serve(
+        &self,
+        authorities: &Authorities,
+        listener: Listener,
+    ) -> Result<Option<(SocketAddr, watch::Sender<PreparedEndpoint>)>, Error> {
         let Listener {
             socket,
             address,
             endpoint,
         } = listener;
-        let what = format!("the endpoint {address}");
-        let config = endpoint.tls().map(|tls| authorities.server_config(&tls));
-        let config = config.transpose().map_err(certificate_error(&what))?;
-        let tls = config.map(|config| TlsAcceptor::from(Arc::new(config)));
-        let turns = self.turns.clone();
-        let prepared = PreparedEndpoint {
-            endpoint,
-            tls,
-            turns,
-        };
-        endpoint::serve(socket, prepared, &self.tasks)
+        let accepts = endpoint.accepts();
+        let prepared = self.prepare(authorities, endpoint, address)?;
+        let (served, service) = watch::channel(prepared);
+        endpoint::serve(socket, service, &self.tasks)
             .await
-            .map_err(open_error(what))
+            .map_err(open_error(format!("the endpoint {address}")))?;
+        Ok(accepts.then_some((address, served)))
+    }
+
+    fn prepare(
+        &self,
+        authorities: &Authorities,
+        endpoint: Endpoint,
+        address: SocketAddr,
+    ) -> Result<PreparedEndpoint, Error> {
+        let config = endpoint.tls().map(|tls| authorities.server_config(&tls));
+        let config = config.transpose();
+        let config = config.map_err(certificate_error(&format!("the endpoint {address}")))?;
+        Ok(PreparedEndpoint {
+            endpoint,
+            tls: config.map(|config| TlsAcceptor::from(Arc::new(config))),
+            turns: self.turns.clone(),
+        })
     }
 
     /// The addresses of a resolver's servers.
@@ -126,15 +164,16 @@ impl RunningWorld {
 
     /// How many questions all DNS servers were asked.
     pub fn questions(&self) -> u64 {
-        self.recursors.iter().map(Recursor::questions).sum()
+        let recursors = self.servers.iter().map(|it| &it.recursor);
+        recursors.map(Recursor::questions).sum()
     }
 
     /// How many of those asked for `name`, whatever the type.
     pub fn questions_for(&self, name: &str) -> u64 {
         let name = name.trim_end_matches('.').to_lowercase();
-        self.recursors
+        self.servers
             .iter()
-            .map(|it| it.questions_for(&name))
+            .map(|it| it.recursor.questions_for(&name))
             .sum()
     }
 
@@ -153,23 +192,92 @@ impl RunningWorld {
         let records = records
             .collect::<Result<Vec<_>, _>>()
             .map_err(Error::Records)?;
-        let server = self.recursors.get(index);
+        let server = self.servers.get(index);
         server
             .ok_or_else(|| Error::Records(format!("there is no server {index}")))?
+            .recursor
             .set_records(&records);
+        Ok(())
+    }
+
+    /// From now on the server at `index` of [`Self::dns`] has these faults, written as the list in the
+    /// data file, and no others.
+    pub fn set_faults(&self, index: usize, faults: &str) -> Result<(), Error> {
+        let faults: Vec<FaultRule> = read(faults)?;
+        self.server(index)?.recursor.set_faults(faults);
+        Ok(())
+    }
+
+    /// Ends the server at `index` of [`Self::dns`], as a kill does: its ports are closed, and what it has
+    /// not answered yet is never answered.
+    pub async fn stop_server(&self, index: usize) -> Result<(), Error> {
+        self.server(index)?.tasks.stopped().await;
+        Ok(())
+    }
+
+    /// Starts a server again that was ended, at the same port, with its records and faults.
+    pub async fn start_server(&mut self, index: usize) -> Result<(), Error> {
+        let address = self.dns.get(index).copied();
+        let turns = self.turns.clone();
+        let server = self.servers.get_mut(index).zip(address);
+        let (server, address) = server.ok_or_else(|| no_server(index))?;
+        server.tasks = Tasks::default();
+        server.serve(address, &turns).await?;
+        Ok(())
+    }
+
+    /// Serves connections to the endpoint at `address` from now on as `endpoint` says; both are written as
+    /// in the data file. Each time a certificate is new. Connections that are open stay as they are.
+    pub fn set_endpoint(&self, address: &str, endpoint: &str) -> Result<(), Error> {
+        let at = EndpointAddress::try_from(address.to_owned()).map_err(Error::Change)?;
+        let at = SocketAddr::new(at.ip, at.port.unwrap_or(self.port));
+        let endpoint: Endpoint = read(endpoint)?;
+        let served = self.endpoints.get(&at).filter(|_| endpoint.accepts());
+        let served = served.ok_or_else(|| {
+            let why = "only one that accepts connections can be changed, and into such a one";
+            Error::Change(format!("{address}: {why}"))
+        })?;
+        let authorities = Authorities::get().map_err(certificate_error("the authority"))?;
+        served.send_replace(self.prepare(authorities, endpoint, at)?);
         Ok(())
     }
 
     /// Takes everything down, and returns when every port is free again.
     pub async fn stop(self) {
+        for server in &self.servers {
+            server.tasks.stopped().await;
+        }
         self.tasks.stopped().await;
+    }
+
+    fn server(&self, index: usize) -> Result<&RunningServer, Error> {
+        self.servers.get(index).ok_or_else(|| no_server(index))
+    }
+}
+
+impl RunningServer {
+    async fn serve(&self, address: SocketAddr, turns: &Turns) -> Result<SocketAddr, Error> {
+        let recursor = self.recursor.clone();
+        dns::serve(&self.described, address, recursor, turns, &self.tasks)
+            .await
+            .map_err(open_error("a DNS server on 127.0.0.1"))
     }
 }
 
 impl Drop for RunningWorld {
     fn drop(&mut self) {
+        self.servers.iter().for_each(|server| server.tasks.stop());
         self.tasks.stop();
     }
+}
+
+/// A part of a data file.
+fn read<T: DeserializeOwned>(yaml: &str) -> Result<T, Error> {
+    serde_saphyr::from_str(yaml).map_err(|error| Error::Change(error.to_string()))
+}
+
+fn no_server(index: usize) -> Error {
+    Error::Change(format!("there is no DNS server {index}"))
 }
 
 fn certificate_error(what: &str) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -286,6 +394,51 @@ mod tests {
         assert!(std::net::TcpListener::bind(("127.0.1.1", port(&running))).is_err());
         let error = connect(&running, "127.0.1.1").await.expect_err("refused");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_changes_while_it_runs_and_presents_a_new_certificate() {
+        let running =
+            start("endpoints: {127.0.1.1: {tls: {names: [kv.test]}}, 127.0.1.2: closed}").await;
+        handshake(&running, "127.0.1.1").await.expect("a handshake");
+        for (endpoint, expected) in [
+            ("{tls: {names: [other.test]}}", "not valid for name"),
+            ("resetAfterHello", "reset"),
+        ] {
+            running
+                .set_endpoint("127.0.1.1", endpoint)
+                .expect("a change");
+            let error = handshake(&running, "127.0.1.1")
+                .await
+                .expect_err("no handshake");
+            assert!(error.to_string().contains(expected), "{endpoint}: {error}");
+        }
+        let good = "{tls: {names: [kv.test]}}";
+        running.set_endpoint("127.0.1.1", good).expect("a change");
+        handshake(&running, "127.0.1.1").await.expect("a handshake");
+        for (address, endpoint) in [
+            ("127.0.1.1", "closed"),
+            ("127.0.1.2", good),
+            ("127.0.1.1", "open"),
+        ] {
+            let refused = running.set_endpoint(address, endpoint);
+            assert!(refused.is_err(), "{address} {endpoint}");
+        }
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_dns_server_that_was_stopped_refuses_and_answers_again_at_the_same_port() {
+        let mut running = start("dns: {records: [kv.test A 127.0.1.1]}").await;
+        let at = running.dns[0];
+        TcpStream::connect(at).await.expect("a connection");
+        running.stop_server(0).await.expect("a server");
+        let error = TcpStream::connect(at).await.expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        running.start_server(0).await.expect("its port");
+        TcpStream::connect(at).await.expect("a connection");
+        assert!(running.stop_server(1).await.is_err());
         running.stop().await;
     }
 

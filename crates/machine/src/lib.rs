@@ -108,6 +108,9 @@ impl Machine {
         let Some(simulation) = &self.simulation else {
             return Route::To(address);
         };
+        if simulation.unroutable.contains(&address.ip().to_canonical()) {
+            return Route::Fails(ENETUNREACH, None);
+        }
         let elsewhere = if address.ip().is_loopback() {
             Route::To(address)
         } else {
@@ -123,6 +126,7 @@ impl Machine {
 
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
+const ENETUNREACH: i32 = 101;
 const ECONNREFUSED: i32 = 111;
 
 /// Whether the process, or the machine, can open no more files and sockets.

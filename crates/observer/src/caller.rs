@@ -6,6 +6,8 @@ use std::io;
 #[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -20,6 +22,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::Status;
 use kube::{Api, Client, Config};
 use privatelink_fleet::{Fleet, FleetReport, Interned, Moment, View, WhyUncovered};
+use privatelink_report::{NEEDS_PASSWORD, NEEDS_TOKEN, SPEAKS_HTTPS};
 use privatelink_verdict::sanitize::sentence;
 use tokio::time::timeout;
 use tower::service_fn;
@@ -49,6 +52,19 @@ pub struct Caller {
     pub context: String,
     /// The namespace of the release.
     pub namespace: String,
+    /// Whether the ports of the release speak TLS.
+    pub(crate) speaks_https: Arc<AtomicBool>,
+}
+
+/// What the agents say, without the observer.
+#[derive(Debug)]
+pub struct FromAgents {
+    /// The fleet.
+    pub fleet: Fleet,
+    /// Whether the caller may list the nodes: without, those that have no agent are not known.
+    pub may_list_nodes: bool,
+    /// Whether there is an observer, which was not asked.
+    pub has_observer: bool,
 }
 
 /// Why the cluster cannot be asked.
@@ -101,6 +117,23 @@ pub enum NotAnswered {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It speaks TLS, and was asked in plain HTTP.
+    #[error("{what} speaks HTTPS")]
+    SpeaksHttps {
+        /// Whom was asked.
+        what: String,
+    },
+    /// It asks for a password or a token.
+    #[error(
+        "{what} says that {said}, and the API server's proxy passes none on; forward its port with \
+         `kubectl port-forward`, and ask there, as docs/report.md shows"
+    )]
+    NeedsCredentials {
+        /// What is asked for.
+        said: &'static str,
+        /// Whom was asked.
+        what: String,
+    },
     /// The answer is none.
     #[error("what {what} answered cannot be read; is it of another version?")]
     Unreadable {
@@ -152,6 +185,7 @@ impl Caller {
             client,
             context,
             namespace,
+            speaks_https: Arc::default(),
         })
     }
 
@@ -184,12 +218,12 @@ impl Caller {
     }
 
     /// The fleet, straight from every agent through the API server's proxy. `progress` is told how many of how
-    /// many have been asked. With it, whether the caller may list the nodes.
+    /// many have been asked.
     pub async fn ask_agents(
         &self,
         selector: &str,
         mut progress: impl FnMut(usize, usize),
-    ) -> Result<(Fleet, bool), NotAnswered> {
+    ) -> Result<FromAgents, NotAnswered> {
         let members = self.members(selector).await?;
         let agents = members.agents();
         if agents.is_empty() {
@@ -232,7 +266,11 @@ impl Caller {
                 Err(why) => fleet.note_silent(&node, why),
             }
         }
-        Ok((fleet, members.is_known(true)))
+        Ok(FromAgents {
+            fleet,
+            may_list_nodes: members.is_known(true),
+            has_observer: members.has_observer(),
+        })
     }
 
     async fn summary(&self, pod: &AgentPod) -> Result<(String, Option<Moment>), NotAnswered> {
@@ -260,8 +298,27 @@ impl Caller {
         Ok(text)
     }
 
-    /// The same, and what the clock of who sent it said.
+    /// The same, and what the clock of who sent it said. Where a port speaks TLS, the API server is asked to do
+    /// so too, and from then on at once: all ports of a release are alike.
     async fn replied(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<(String, Option<Moment>), NotAnswered> {
+        let over_tls = || path.replacen("/http:", "/https:", 1);
+        if self.speaks_https.load(Ordering::Relaxed) {
+            return self.exchanged(what, &over_tls()).await;
+        }
+        match self.exchanged(what, path).await {
+            Err(NotAnswered::SpeaksHttps { .. }) => {
+                self.speaks_https.store(true, Ordering::Relaxed);
+                self.exchanged(what, &over_tls()).await
+            }
+            reply => reply,
+        }
+    }
+
+    async fn exchanged(
         &self,
         what: &str,
         path: &str,
@@ -331,6 +388,17 @@ where
 pub(crate) fn not_answered(what: &str, error: kube::Error) -> NotAnswered {
     let what = what.to_owned();
     match error {
+        kube::Error::Api(status) if status.code == 400 && status.message == SPEAKS_HTTPS => {
+            NotAnswered::SpeaksHttps { what }
+        }
+        kube::Error::Api(status) if status.code == 401 && status.message == NEEDS_PASSWORD => {
+            let said = NEEDS_PASSWORD;
+            NotAnswered::NeedsCredentials { said, what }
+        }
+        kube::Error::Api(status) if status.code == 401 && status.message == NEEDS_TOKEN => {
+            let said = NEEDS_TOKEN;
+            NotAnswered::NeedsCredentials { said, what }
+        }
         kube::Error::Api(status) if matches!(status.code, 401 | 403) => NotAnswered::Forbidden {
             what,
             said: status.message.clone(),
@@ -388,4 +456,77 @@ use crate::client::no_names as looked_up;
 
 fn now() -> Moment {
     std::time::SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Mutex;
+
+    use http::{Response, StatusCode};
+
+    use super::*;
+
+    /// A caller of a cluster whose API server answers so, and the paths that it was asked for.
+    fn caller(answer: fn(&str) -> (StatusCode, String)) -> (Caller, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let paths = Arc::clone(&asked);
+        let service = service_fn(move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            let (status, text) = answer(&path);
+            paths.lock().expect("no panic").push(path);
+            let mut response = Response::new(Body::from(text.into_bytes()));
+            *response.status_mut() = status;
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let caller = Caller {
+            client: Client::new(service, "default"),
+            context: "test".to_owned(),
+            namespace: "release".to_owned(),
+            speaks_https: Arc::default(),
+        };
+        (caller, asked)
+    }
+
+    #[tokio::test]
+    async fn a_port_that_speaks_https_is_asked_so_at_once_from_then_on() {
+        let (caller, asked) = caller(|path| {
+            if path.contains("/http:") {
+                (StatusCode::BAD_REQUEST, format!("{SPEAKS_HTTPS}\n"))
+            } else {
+                (StatusCode::OK, "well".to_owned())
+            }
+        });
+        for _ in 0..2 {
+            let path = "/api/v1/namespaces/release/pods/http:a:9797/proxy/";
+            assert_eq!(
+                caller.get("the agent a", path).await.expect("an answer"),
+                "well"
+            );
+        }
+        let asked = asked.lock().expect("no panic").clone();
+        let schemes = asked
+            .iter()
+            .map(|path| path.split('/').nth(6).unwrap_or_default());
+        let schemes: Vec<_> = schemes
+            .map(|name| name.trim_end_matches(":a:9797"))
+            .collect();
+        assert_eq!(schemes, ["http", "https", "https"]);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_asks_for_credentials_is_told_from_one_that_forbids() {
+        let password: fn(&str) -> _ = |_| (StatusCode::UNAUTHORIZED, NEEDS_PASSWORD.to_owned());
+        let token: fn(&str) -> _ = |_| (StatusCode::UNAUTHORIZED, format!("{NEEDS_TOKEN}\n"));
+        let other: fn(&str) -> _ = |_| (StatusCode::UNAUTHORIZED, "Unauthorized".to_owned());
+        for (answer, advice) in [
+            (password, "kubectl port-forward"),
+            (token, "kubectl port-forward"),
+            (other, "you may not ask the observer"),
+        ] {
+            let (caller, _) = caller(answer);
+            let error = caller.get("the observer", "/").await.expect_err("refused");
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
 }

@@ -33,6 +33,11 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Added to it at random, so that candidates do not stay in step.
 const JITTER: Duration = Duration::from_millis(400);
 
+/// A replica that has just started waits that much longer than one that has watched the lease, which sees its
+/// last change up to a pause later. So a leader whose container is killed does not lead again before its lists
+/// are complete.
+const NEWCOMER: Duration = Duration::from_secs(3);
+
 /// What is known of who leads. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Receiver<Term>);
@@ -53,6 +58,15 @@ impl Term {
 }
 
 impl Leadership {
+    /// Of a replica that leads for a day without an election.
+    pub(crate) fn of(pod: &str) -> Self {
+        let (_, known) = watch::channel(Term {
+            until: Some(Instant::now() + Duration::from_hours(24)),
+            holder: pod.into(),
+        });
+        Self(known)
+    }
+
     /// Whether this replica leads now. To be asked right before every write.
     pub fn is_leading(&self) -> bool {
         self.0.borrow().is_current()
@@ -80,6 +94,8 @@ pub struct Election {
     term: watch::Sender<Term>,
     /// The lease as it was read or written last, and when it was seen to have changed.
     observed: Option<(Lease, Instant)>,
+    /// Whether the lease was never read.
+    is_newcomer: bool,
     /// What was logged last.
     said_leading: bool,
     /// Whether the last attempt failed, so that a failure that lasts is logged once.
@@ -96,6 +112,7 @@ impl Election {
             identity: identity.to_owned(),
             term,
             observed: None,
+            is_newcomer: true,
             said_leading: false,
             is_failing: false,
         };
@@ -104,12 +121,15 @@ impl Election {
 
     /// Stands until `shutdown`; then gives the lease back, so that another replica need not wait.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        loop {
-            let pause = self.attempt().await + JITTER.mul_f64(fastrand::f64());
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = sleep(pause) => {}
+        let attempts = async {
+            loop {
+                let pause = self.attempt().await + JITTER.mul_f64(fastrand::f64());
+                sleep(pause).await;
             }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = attempts => {}
         }
         self.release().await;
     }
@@ -123,10 +143,10 @@ impl Election {
                 self.set(is_holder.then(|| started + RENEWED));
             }
             Ok(Err(error)) => {
-                // Somebody else wrote: what this replica knows is out of date, and it must not act on it.
+                // Somebody else wrote, or the answer to a renewal never came: the lease has to be read before the
+                // next write. A term goes on until its own end, before which no other replica takes the lease.
                 if is_conflict(&error) {
                     self.observed = None;
-                    self.set(None);
                     return Duration::ZERO;
                 }
                 self.failed(&error.to_string());
@@ -195,28 +215,37 @@ impl Election {
             known.metadata.resource_version == lease.metadata.resource_version
         });
         if !is_known {
-            self.observed = Some((lease, Instant::now()));
+            let mut seen = Instant::now();
+            if std::mem::take(&mut self.is_newcomer) {
+                seen += NEWCOMER;
+            }
+            self.observed = Some((lease, seen));
         }
     }
 
     async fn release(&mut self) {
         let was_leading = self.is_leading();
-        let held = self
-            .observed
-            .take()
-            .filter(|(lease, _)| holder(lease) == self.identity);
+        self.observed = None;
         self.set(None);
-        if let Some((mut lease, _)) = held.filter(|_| was_leading) {
+        if was_leading {
+            // Without an answer the lease expires by itself.
+            let _ = timeout(CALL, self.give_back()).await;
+        }
+    }
+
+    async fn give_back(&self) -> kube::Result<()> {
+        // Read again: the last renewal may have been under way.
+        let mut lease = self.leases.get(&self.name).await?;
+        if holder(&lease) == self.identity {
             lease.spec = Some(LeaseSpec {
                 holder_identity: Some(String::new()),
                 lease_duration_seconds: Some(1),
                 ..lease.spec.unwrap_or_default()
             });
             let no_options = PostParams::default();
-            let replaced = self.leases.replace(&self.name, &no_options, &lease);
-            // Without an answer the lease expires by itself.
-            let _ = timeout(CALL, replaced).await;
+            self.leases.replace(&self.name, &no_options, &lease).await?;
         }
+        Ok(())
     }
 
     fn is_leading(&self) -> bool {

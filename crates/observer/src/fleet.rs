@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use privatelink_fleet::history::FleetHistory;
 use privatelink_fleet::{Fleet, Interned, Moment, View, WhyUncovered};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use self::ask::{ASK, NoReply, OF_AN_AGENT, Replied, Reply, ask};
-use self::history_store::HistoryStore;
+use self::history_store::{HistoryStore, Shares};
 use self::members::{AgentPod, Nodes};
 use crate::Shared;
 use crate::election::Leadership;
@@ -135,17 +136,10 @@ impl FleetReader {
     }
 
     async fn save(&mut self) {
-        if !self.leadership.is_leading() {
-            return;
-        }
-        let due = {
-            let mut fleet = self.shared.fleet();
-            self.store.due(fleet.history_mut(), now())
-        };
-        if let Some(due) = due
-            && !self.store.save(due).await
-        {
-            self.shared.fleet().history_mut().note_unsaved();
+        let leadership = &self.leadership;
+        if leadership.is_leading() {
+            let history = self.shared.clone();
+            self.store.save(history, || leadership.is_leading()).await;
         }
     }
 
@@ -177,26 +171,34 @@ impl FleetReader {
         let new = pods.into_iter().map(|(node, pod)| (node, Agent::new(pod)));
         self.agents.extend(new);
         self.interned.forget_unused();
+        // Where no node has an agent, there is none to wait for.
+        self.note_whether_read();
     }
 
     fn ask_those_that_are_due(&mut self) {
         let now = Instant::now();
-        for (node, agent) in &mut self.agents {
-            if self.questions.len() >= AT_ONCE {
-                break;
-            }
-            if agent.due > now {
+        let free = AT_ONCE.saturating_sub(self.questions.len());
+        let agents = self.agents.iter().map(|(node, agent)| (agent.due, node));
+        let access = self.shared.rules.borrow().agents.clone();
+        for node in longest_due(agents, now, free) {
+            let Some(agent) = self.agents.get_mut(&node) else {
                 continue;
-            }
+            };
             agent.due = now + 2 * ASK;
             let (at, tag) = (agent.pod.at, agent.tag.clone());
-            let question = Question {
-                node: Arc::clone(node),
-                uid: agent.pod.uid.clone(),
-            };
+            let uid = agent.pod.uid.clone();
+            let question = Question { node, uid };
+            let access = access.clone();
             self.questions.spawn(async move {
-                (question, ask(at, SUMMARY, tag.as_ref(), OF_AN_AGENT).await)
+                let asked = ask(&access, at, SUMMARY, tag.as_ref(), OF_AN_AGENT);
+                (question, asked.await)
             });
+        }
+    }
+
+    fn note_whether_read(&self) {
+        if self.agents.values().all(|agent| agent.was_asked) {
+            self.shared.note_fleet_read(true);
         }
     }
 
@@ -258,10 +260,29 @@ impl FleetReader {
         agent.due = next(&node, pause);
         agent.was_asked = true;
         drop(fleet);
-        if self.agents.values().all(|agent| agent.was_asked) {
-            self.shared.note_fleet_read(true);
-        }
+        self.note_whether_read();
     }
+}
+
+impl Shares for Shared {
+    fn with<T>(&self, look: impl FnOnce(&mut FleetHistory) -> T) -> T {
+        look(self.fleet().history_mut())
+    }
+}
+
+/// At most `free` agents that are due, those first that have waited longest: hundreds that are silent must not
+/// keep the others from their turn.
+fn longest_due<'a>(
+    agents: impl Iterator<Item = (Instant, &'a Arc<str>)>,
+    now: Instant,
+    free: usize,
+) -> Vec<Arc<str>> {
+    let mut due: Vec<_> = agents.filter(|(due, _)| *due <= now).collect();
+    if due.len() > free {
+        due.select_nth_unstable(free);
+        due.truncate(free);
+    }
+    due.into_iter().map(|(_, node)| Arc::clone(node)).collect()
 }
 
 impl Agent {
@@ -299,4 +320,29 @@ fn next(node: &str, pause: Duration) -> Instant {
 
 fn now() -> Moment {
     SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_are_asked_first_that_have_waited_longest() {
+        let now = Instant::now() + Duration::from_secs(400);
+        let agents: Vec<(Instant, Arc<str>)> = (0..400)
+            .map(|number| {
+                let due = now + Duration::from_secs(200) - Duration::from_secs(number);
+                (due, Arc::from(format!("node-{number:03}")))
+            })
+            .collect();
+        let due = |free| {
+            let agents = agents.iter().map(|(due, node)| (*due, node));
+            let mut due = longest_due(agents, now, free);
+            due.sort();
+            due
+        };
+        assert_eq!(due(3), ["node-397", "node-398", "node-399"].map(Arc::from));
+        assert_eq!(due(500).len(), 200);
+        assert!(due(0).is_empty());
+    }
 }

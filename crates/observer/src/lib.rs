@@ -20,17 +20,20 @@ mod page;
 mod pod;
 pub mod private_link_target;
 mod publish;
+pub mod review;
 mod served;
 mod source_state;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use k8s_openapi::jiff::Timestamp;
+/// Whose client [`review::Reviewer::new`] takes.
+pub use kube;
 use kube::{Api, Client};
 use privatelink_discovery::{Discovered, DiscoveryRules, Index, Kind, Source, Visitor, each_kind};
 use privatelink_fleet::{Fleet, Moment, Standing, pattern};
@@ -52,12 +55,14 @@ use self::private_link_target::health::health;
 use self::private_link_target::objects::{Declarations, TargetObjects};
 use self::private_link_target::status::{Health, StatusWriter};
 use self::publish::Publisher;
+use self::review::Reviewer;
 use self::served::Served;
 use self::source_state::States;
 use self::watch::{Watch, Watched};
 
 pub use self::client::ClientError;
 pub use self::election::{Election, Leadership};
+pub use self::fleet::ask::AgentAccess;
 pub use self::publish::{CLUSTER_DNS, FILE};
 pub use self::source_state::{SourceState, StateSince};
 
@@ -69,6 +74,7 @@ const HEALTHS: u32 = 6;
 
 /// What does not change while the observer runs.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// The namespace of the ConfigMap and the lease.
     pub namespace: String,
@@ -95,10 +101,12 @@ pub struct Options {
     pub events: bool,
     /// The ConfigMap in which the history of the fleet outlives restarts.
     pub history: String,
+    /// Whether the API server says who may read.
+    pub authorize: bool,
 }
 
 /// What a new configuration may change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ObserverRules {
     /// What discovery goes by.
     pub discovery: DiscoveryRules,
@@ -107,6 +115,10 @@ pub struct ObserverRules {
     pub admission: AdmissionRules,
     /// How many targets of discovery one namespace may have.
     pub most_per_namespace: usize,
+    /// The owners of the operator's own targets, by their names.
+    pub owners: Arc<BTreeMap<String, String>>,
+    /// How agents are asked.
+    pub agents: AgentAccess,
 }
 
 /// An observer. Clones are the same.
@@ -115,6 +127,7 @@ pub struct Observer {
     options: Arc<Options>,
     shared: Shared,
     leadership: Leadership,
+    reviewer: Option<Reviewer>,
     requests: RequestCount,
     started: SystemTime,
 }
@@ -141,7 +154,7 @@ struct Inner {
     publishing: Mutex<String>,
     /// The address of the cluster's DNS server, once it is known.
     cluster_dns: Mutex<Option<IpAddr>>,
-    /// Whether every source was known once.
+    /// Whether the lists were made once of all that could be known.
     is_ready: AtomicBool,
     /// The labels of this release's pods.
     release: String,
@@ -151,6 +164,23 @@ struct Inner {
     is_fleet_read: AtomicBool,
     /// Events that were dropped because too many waited.
     events_dropped: AtomicU64,
+    web_reloads: Mutex<WebReloads>,
+}
+
+/// Whether the latest attempts to load these files succeeded; `None` where there is no such file.
+#[derive(Clone, Copy, Debug, Default)]
+struct WebReloads {
+    /// The web configuration.
+    server: Option<bool>,
+    /// How agents are read.
+    client: Option<bool>,
+}
+
+impl WebReloads {
+    fn are_ok(self) -> Option<bool> {
+        let all = self.server.into_iter().chain(self.client);
+        all.reduce(|one, other| one && other)
+    }
 }
 
 impl Shared {
@@ -170,6 +200,7 @@ impl Shared {
                 fleet: Mutex::default(),
                 is_fleet_read: AtomicBool::default(),
                 events_dropped: AtomicU64::default(),
+                web_reloads: Mutex::default(),
             }),
             changed: Arc::default(),
             rules,
@@ -205,11 +236,11 @@ impl Shared {
     }
 
     fn is_ready(&self) -> bool {
-        let is_ready = &self.inner.is_ready;
-        if !is_ready.load(Ordering::Relaxed) && self.states().is_settled() {
-            is_ready.store(true, Ordering::Relaxed);
-        }
-        is_ready.load(Ordering::Relaxed)
+        self.inner.is_ready.load(Ordering::Relaxed)
+    }
+
+    fn note_ready(&self) {
+        self.inner.is_ready.store(true, Ordering::Relaxed);
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
@@ -322,18 +353,64 @@ impl Observer {
                 Announcer::new(client, &options.pod, shared.clone(), leadership.clone());
             others.spawn(announcer.run());
         }
+        let reviewer = options
+            .authorize
+            .then(|| Reviewer::new(clients.calling.clone()));
         let observer = Self {
             options: Arc::new(options),
             shared,
             leadership,
+            reviewer,
             requests,
             started: SystemTime::now(),
         };
         (observer, ObserverTasks { election, others })
     }
 
-    /// Whether the observer answers questions about the cluster: every source was listed once, or it was
-    /// known why not. It stays so, whatever the API server does.
+    /// An observer that watches nothing and leads, with a fleet that was read already: for tests of its page.
+    pub fn of_fleet(fleet: Fleet, rules: ObserverRules) -> Self {
+        let options = Options {
+            pod: "observer-0".to_owned(),
+            release: Some(String::new()),
+            ..Options::default()
+        };
+        let (_, rules) = channel::channel(rules);
+        let shared = Shared::new(&options, rules);
+        shared.note_ready();
+        shared.note_fleet_read(true);
+        *shared.fleet() = fleet;
+        Self {
+            leadership: Leadership::of(&options.pod),
+            options: Arc::new(options),
+            shared,
+            reviewer: None,
+            requests: RequestCount::default(),
+            started: SystemTime::now(),
+        }
+    }
+
+    /// Changes the fleet of such an observer.
+    pub fn change_fleet(&self, change: impl FnOnce(&mut Fleet)) {
+        change(&mut self.shared.fleet());
+    }
+
+    /// What asks the API server who may read, if it shall be asked.
+    pub fn reviewer(&self) -> Option<Reviewer> {
+        self.reviewer.clone()
+    }
+
+    /// Notes whether the latest attempt to load the web configuration succeeded.
+    pub fn note_web_reload(&self, is_ok: bool) {
+        locked(&self.shared.inner.web_reloads).server = Some(is_ok);
+    }
+
+    /// Notes whether the latest attempt to load how agents are read succeeded.
+    pub fn note_client_reload(&self, is_ok: bool) {
+        locked(&self.shared.inner.web_reloads).client = Some(is_ok);
+    }
+
+    /// Whether the observer answers questions about the cluster: every source was listed once, or it was known why
+    /// not, or a minute has passed. It stays so, whatever the API server does.
     pub fn is_ready(&self) -> bool {
         self.shared.is_ready()
     }
@@ -341,13 +418,8 @@ impl Observer {
     /// The state of each source that is on, by its word: those of discovery, the declared targets, the address of
     /// the cluster's DNS, and the nodes and agents of the fleet.
     fn sources(&self) -> Vec<(&'static str, &'static str, StateSince)> {
+        let mut sources = self.sources_of_targets();
         let states = self.shared.states();
-        let sources = self.options.sources.iter();
-        let mut sources: Vec<_> = sources
-            .filter_map(|source| Some((source.as_str(), source.description(), states.of(*source)?)))
-            .collect();
-        let declared = states.of_kind(Declarations::RESOURCE.kind);
-        sources.extend(declared.map(|known| (target::Source::Crd.as_str(), DECLARED, known)));
         let learned = states.of_kind(cluster_dns::NAME);
         sources.extend(learned.map(|known| (cluster_dns::NAME, cluster_dns::ABOUT, known)));
         for (watch, word, about) in [
@@ -356,6 +428,18 @@ impl Observer {
         ] {
             sources.extend(states.of_kind(watch).map(|known| (word, about, known)));
         }
+        sources
+    }
+
+    /// The same of those that name targets.
+    fn sources_of_targets(&self) -> Vec<(&'static str, &'static str, StateSince)> {
+        let states = self.shared.states();
+        let sources = self.options.sources.iter();
+        let mut sources: Vec<_> = sources
+            .filter_map(|source| Some((source.as_str(), source.description(), states.of(*source)?)))
+            .collect();
+        let declared = states.of_kind(Declarations::RESOURCE.kind);
+        sources.extend(declared.map(|known| (target::Source::Crd.as_str(), DECLARED, known)));
         sources
     }
 }

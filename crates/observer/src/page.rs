@@ -1,111 +1,129 @@
-//! Page: the observer's page: what it knows of each source, the targets that it found with their users,
-//! and what it could not know. Without a script; every link is relative.
+//! Page: the observer's page: the picture of all nodes, what it knows of each source, the targets that it found
+//! with their users, and what it could not know. It is whole without scripts; every link is relative.
 
 use std::time::{Duration, SystemTime};
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use privatelink_discovery::{Discovered, DiscoveredTarget, Omitted, Source, Switch};
-use privatelink_fleet::FleetQuery;
 use privatelink_fleet::query::GateQuery;
-use privatelink_report::fleet::section;
-use privatelink_report::time::{long_duration, millis_utc};
+use privatelink_fleet::{FleetQuery, FleetReport, Moment, NodesByTrait};
+use privatelink_report::fleet::FleetPage;
+use privatelink_report::page::components::{age, age_with_time, label, table};
+use privatelink_report::page::{View, document, footer};
+use privatelink_report::time::long_duration;
 use privatelink_report::version::VERSION;
 
 use crate::Observer;
 use crate::fleet::answer::NoFleet;
-use crate::private_link_target::admission::Admission;
+use crate::private_link_target::admission::{Admission, Decision};
 use crate::source_state::{SourceState, StateSince};
 
+/// A source by its word, what it is, and its state.
+type Known = (&'static str, &'static str, StateSince);
+
 impl Observer {
-    /// The page, as of `now`.
-    pub fn page(&self, now: SystemTime) -> String {
+    /// The page as `view` asks for it, as of `now`.
+    pub fn page(&self, view: &View, now: SystemTime) -> String {
         let sources = self.sources();
         let discovered = self.shared.discovered().clone();
         let admission = self.shared.admission().clone();
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    title { (discovered.targets.len()) " targets found · privatelink-prober observer" }
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    meta http-equiv="refresh" content="10";
-                    link rel="stylesheet" href="style.css";
-                }
-                body {
-                    (self.header(&discovered, now))
-                    (self.trouble())
-                    main {
-                        (self.fleet_section(now))
-                        @if !admission.decisions.is_empty() {
-                            h2 { "Declared targets" }
-                            (declared(&admission))
-                        }
-                        h2 { "Targets found" }
-                        (targets(&discovered, self.options.linger, now))
-                        h2 { "Sources" }
-                        (self.source_table(&sources, now))
-                        @if !discovered.omitted.is_empty() {
-                            h2 { "Used, or perhaps used, and no target" }
-                            (omissions(&discovered.omitted))
-                        }
-                    }
-                    footer {
-                        "Updates every 10 s · " a href="metrics" { "metrics" } " · "
-                        a href="readyz" { "readiness" }
-                    }
-                }
-            }
+        let owners = self.shared.rules.borrow().owners.clone();
+        let fleet = self.fleet_of_page(view, now);
+        let fleet = fleet.as_ref().map(|(report, by_trait)| FleetPage {
+            report,
+            by_trait: by_trait.as_ref(),
+            owners: &owners,
+            view,
+        });
+        let found = discovered.targets.len();
+        let (state, title) = match &fleet {
+            Ok(fleet) => fleet.title(),
+            Err(_) => ("unknown", format!("{found} targets found")),
         };
-        page.into_string()
+        let body = html! {
+            (self.header(fleet.as_ref().ok(), &title, now))
+            main {
+                (self.trouble())
+                (troubled_sources(&sources))
+                @match &fleet {
+                    Ok(fleet) => (fleet.section()),
+                    Err(error) => (self.no_fleet(error)),
+                }
+                h2 { "Declared and found targets, and sources" }
+                @if !admission.decisions.is_empty() { (declared(&admission)) }
+                (targets(&discovered, self.options.linger, now))
+                (self.source_table(&sources, now))
+                @if !discovered.omitted.is_empty() { (omissions(&discovered.omitted)) }
+            }
+            (footer(&html! {
+                a href="metrics" { "metrics" } " · "
+                a href="api/v1/fleet" { "JSON" } " · "
+                a href="readyz" { "readiness" }
+            }))
+        };
+        document(
+            &format!("{title} · privatelink-prober observer"),
+            state,
+            &body,
+        )
+        .into_string()
     }
 
-    fn header(&self, discovered: &Discovered, now: SystemTime) -> Markup {
+    /// The picture of all nodes, where the agents are read, and the nodes as the page groups them.
+    fn fleet_of_page(
+        &self,
+        view: &View,
+        now: SystemTime,
+    ) -> Result<(FleetReport, Option<NodesByTrait>), NoFleet> {
+        let query = FleetQuery {
+            gate: Some(GateQuery::default()),
+            ..FleetQuery::default()
+        };
+        let report = self.own_fleet(&query, now)?;
+        let by_trait = self
+            .shared
+            .fleet()
+            .by_trait(view.by(), &query, Moment::from(now));
+        Ok((report, by_trait))
+    }
+
+    fn header(&self, fleet: Option<&FleetPage<'_>>, title: &str, now: SystemTime) -> Markup {
         let holder = self.leadership.holder();
-        let pod = holder.split('_').next().unwrap_or_default();
+        let pod = pod_of(&holder);
         html! {
             header {
                 div {
-                    h1 { "privatelink-prober observer" }
-                    p {
-                        "replica " strong { (self.options.pod) }
+                    p.quiet {
+                        "privatelink-prober observer · replica " strong { (self.options.pod) }
                         @if self.leadership.is_leading() { ", which leads" }
                         @else if pod.is_empty() { "; no replica leads" }
                         @else { "; " strong { (pod) } " leads" }
                         " · version " (VERSION) " · up " (age(self.started, now))
                     }
+                    h1 { (title) }
+                    @if let Some(fleet) = fleet { p { (fleet.summary()) } }
                 }
-                ul.counts {
-                    li.pass { strong { (discovered.targets.len()) } " found" }
-                    @if discovered.left_out > 0 {
-                        li.fail { strong { (discovered.left_out) } " without room" }
-                    }
-                }
+                @if let Some(fleet) = fleet { (fleet.counts()) }
             }
         }
     }
 
-    /// One picture of all nodes, where the agents are read.
-    fn fleet_section(&self, now: SystemTime) -> Markup {
-        let query = FleetQuery {
-            gate: Some(GateQuery::default()),
-            ..FleetQuery::default()
-        };
-        let report = match self.own_fleet(&query, now) {
-            Err(NoFleet::Off) => return html! {},
-            report => report,
-        };
+    fn no_fleet(&self, why: &NoFleet) -> Markup {
         let holder = self.leadership.holder();
-        let leader = holder.split('_').next().unwrap_or_default();
+        let leader = pod_of(&holder);
         html! {
-            h2 { "Nodes" }
-            @match report {
-                Ok(report) => (section(&report)),
-                Err(NoFleet::NoLeader) if !leader.is_empty() => p.quiet {
-                    "The replica " strong { (leader) } " leads and reads the agents: its page shows the nodes."
-                },
-                Err(error) => p.notice { (error) },
+            @match why {
+                NoFleet::Off => {}
+                NoFleet::NoLeader if !leader.is_empty() => {
+                    h2 { "Targets on nodes" }
+                    p.quiet {
+                        "The replica " strong { (leader) } " leads and reads the agents: its page shows the nodes."
+                    }
+                }
+                error => {
+                    h2 { "Targets on nodes" }
+                    p.notice { (error) }
+                }
             }
         }
     }
@@ -116,52 +134,67 @@ impl Observer {
         html! {
             @if !publishing.is_empty() {
                 p.notice.fail {
-                    "The ConfigMap " code { (self.options.config_map) } " cannot be read or written, so agents \
-                     go on with what they have: " (publishing)
+                    (label("fail", "Not published")) " The ConfigMap " code { (self.options.config_map) }
+                    " cannot be read or written, so agents go on with what they have: " (publishing)
                 }
             }
             @if self.leadership.holder().is_empty() {
                 p.notice.fail {
-                    "No replica holds the lease " code { (self.options.lease) } ", so nothing is written. The \
-                     log says why."
+                    (label("fail", "No leader")) " No replica holds the lease " code { (self.options.lease) }
+                    ", so nothing is written. The log says why."
                 }
             }
         }
     }
 
-    fn source_table(
-        &self,
-        sources: &[(&'static str, &'static str, StateSince)],
-        now: SystemTime,
-    ) -> Markup {
+    fn source_table(&self, sources: &[Known], now: SystemTime) -> Markup {
+        let known = sources.iter().map(|(source, about, known)| {
+            [
+                state(known.state),
+                html! {
+                    code { (source) } small { (about) }
+                    @if !known.error.is_empty() { small { (known.error) } }
+                },
+                age_with_time(known.since, now),
+            ]
+        });
+        let off = Source::ALL
+            .iter()
+            .filter(|source| !self.options.sources.contains(source));
+        let off = off.map(|source| {
+            [
+                label("unknown", "off"),
+                html! {
+                    code { (source) } small { (source.description()) }
+                    @if source.switch() == Switch::Off { small { "Off unless it is switched on." } }
+                },
+                html! { "—" },
+            ]
+        });
         html! {
-            table.targets {
-                thead { tr { th scope="col" { "State" } th scope="col" { "Source" } th scope="col" { "For" } } }
-                tbody {
-                    @for (source, about, known) in sources {
-                        tr {
-                            td { (state(known.state)) }
-                            th scope="row" {
-                                code { (source) }
-                                small { (about) }
-                                @if !known.error.is_empty() { small { (known.error) } }
-                            }
-                            td.since { (age_with_time(known.since, now)) }
-                        }
-                    }
-                    @for source in Source::ALL {
-                        @if !self.options.sources.contains(source) {
-                            tr {
-                                td { span.state.unknown { "off" } }
-                                th scope="row" {
-                                    code { (source) }
-                                    small { (source.description()) }
-                                    @if source.switch() == Switch::Off { small { "Off unless it is switched on." } }
-                                }
-                                td {}
-                            }
-                        }
-                    }
+            section #sources {
+                (table("Sources", ["State", "Source", "For"], known.chain(off), |row| row))
+            }
+        }
+    }
+}
+
+/// The pod of a holder of the lease.
+fn pod_of(holder: &str) -> &str {
+    holder.split('_').next().unwrap_or_default()
+}
+
+/// Sources of which something is not known, since then targets may be missing.
+fn troubled_sources(sources: &[Known]) -> Markup {
+    let is_troubled =
+        |known: &&Known| matches!(known.2.state, SourceState::Forbidden | SourceState::Stale);
+    html! {
+        @if sources.iter().any(|known| is_troubled(&known)) {
+            p.notice.warn {
+                (label("warn", "Sources")) " Targets may be missing: "
+                @for (index, (source, _, known)) in sources.iter().filter(is_troubled).enumerate() {
+                    @if index > 0 { ", " }
+                    a href="#sources" { (source) } " is " (known.state.as_str())
                 }
             }
         }
@@ -169,90 +202,79 @@ impl Observer {
 }
 
 fn targets(discovered: &Discovered, linger: Duration, now: SystemTime) -> Markup {
-    html! {
-        @if discovered.targets.is_empty() {
-            p.notice { "Nothing was found: no object of the cluster that may be read names a private service." }
-        } @else {
-            table.targets {
-                thead {
-                    tr {
-                        th scope="col" { "Target" } th scope="col" { "Named by" } th scope="col" { "Used by" }
-                        th scope="col" { "For" }
-                    }
+    let row = |target: &DiscoveredTarget| {
+        [
+            html! { (target.host) ":" (target.port) },
+            html! {
+                @for (index, source) in target.sources.iter().enumerate() {
+                    @if index > 0 { ", " }
+                    (source)
                 }
-                tbody { @for target in &discovered.targets { (row(target, linger, now)) } }
+            },
+            users(target, linger),
+            age_with_time(target.first_seen, now),
+        ]
+    };
+    html! {
+        section #found {
+            @if discovered.left_out > 0 {
+                p.notice.fail {
+                    (label("fail", "No room")) " " (discovered.left_out) " of the targets found have no room, \
+                     and are not probed. Raise limits.maxTargets."
+                }
+            }
+            @if discovered.targets.is_empty() {
+                h3 { "Targets found" }
+                p.notice { "Nothing was found: no object of the cluster that may be read names a private service." }
+            } @else {
+                (table("Targets found", ["Target", "Named by", "Used by", "For"], &discovered.targets, row))
             }
         }
     }
 }
 
-fn row(target: &DiscoveredTarget, linger: Duration, now: SystemTime) -> Markup {
+fn users(target: &DiscoveredTarget, linger: Duration) -> Markup {
     html! {
-        tr {
-            th scope="row" { (target.host) ":" (target.port) }
-            td {
-                @for (index, source) in target.sources.iter().enumerate() {
-                    @if index > 0 { ", " }
-                    (source)
-                }
-            }
-            td {
-                @match &target.users {
-                    None => small {
-                        "no object any more; the target goes " (long_duration(linger)) " after the last one"
-                    },
-                    Some(users) => {
-                        (users.workloads) @if users.workloads == 1 { " workload" } @else { " workloads" }
-                        " in " (users.namespaces)
-                        @if users.namespaces == 1 { " namespace" } @else { " namespaces" }
-                        small { (users.examples.join(", ")) }
-                    },
-                }
-            }
-            td.since { (age_with_time(target.first_seen, now)) }
+        @match &target.users {
+            None => small {
+                "no object any more; the target goes " (long_duration(linger)) " after the last one"
+            },
+            Some(users) => {
+                (users.workloads) @if users.workloads == 1 { " workload" } @else { " workloads" }
+                " in " (users.namespaces)
+                @if users.namespaces == 1 { " namespace" } @else { " namespaces" }
+                small { (users.examples.join(", ")) }
+            },
         }
     }
 }
 
 fn declared(admission: &Admission) -> Markup {
-    html! {
-        table.targets {
-            thead {
-                tr { th scope="col" { "State" } th scope="col" { "Object" } th scope="col" { "What is said of it" } }
-            }
-            tbody {
-                @for decision in &admission.decisions {
-                    tr {
-                        td {
-                            @if decision.reason.is_accepted() { span.state.pass { "accepted" } }
-                            @else { span.state.warn { "refused" } }
-                        }
-                        th scope="row" { (decision.key.namespace) "/" (decision.key.name) }
-                        td { (decision.message) }
-                    }
-                }
-            }
-        }
-    }
+    let row = |decision: &Decision| {
+        [
+            if decision.reason.is_accepted() {
+                label("pass", "accepted")
+            } else {
+                label("warn", "refused")
+            },
+            html! { (decision.key.namespace) "/" (decision.key.name) },
+            html! { (decision.message) },
+        ]
+    };
+    let columns = ["State", "Object", "What is said of it"];
+    table("Declared targets", columns, &admission.decisions, row)
 }
 
 fn omissions(omitted: &[Omitted]) -> Markup {
-    html! {
-        table.targets {
-            thead {
-                tr { th scope="col" { "Objects" } th scope="col" { "Source" } th scope="col" { "Why" } }
-            }
-            tbody {
-                @for omitted in omitted {
-                    tr {
-                        td { (omitted.objects) }
-                        th scope="row" { code { (omitted.source) } small { (omitted.examples.join(", ")) } }
-                        td { (omitted.omission.description()) }
-                    }
-                }
-            }
-        }
-    }
+    let row = |omitted: &Omitted| {
+        [
+            html! { (omitted.objects) },
+            html! { code { (omitted.source) } small { (omitted.examples.join(", ")) } },
+            html! { (omitted.omission.description()) },
+        ]
+    };
+    let title = "Used, or perhaps used, and no target";
+    table(title, ["Objects", "Source", "Why"], omitted, row)
 }
 
 fn state(state: SourceState) -> Markup {
@@ -262,14 +284,5 @@ fn state(state: SourceState) -> Markup {
         SourceState::Stale => "warn",
         SourceState::Forbidden => "fail",
     };
-    html! { span class={"state " (class)} { (state.as_str()) } }
-}
-
-fn age(time: SystemTime, now: SystemTime) -> String {
-    long_duration(now.duration_since(time).unwrap_or(Duration::ZERO))
-}
-
-fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
-    let utc = millis_utc(time).unwrap_or_default();
-    html! { time datetime=(utc) title=(utc) { (age(time, now)) } }
+    label(class, state.as_str())
 }

@@ -32,13 +32,17 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(30);
 /// Between two looks at the list without news: targets go when their time is over.
 const LOOK: Duration = Duration::from_mins(1);
 
+/// Until the next attempt after one that failed.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// The present content is read again after this, in case that a person has changed it.
 const READ_AGAIN: Duration = Duration::from_mins(10);
 
 /// How the line of a declared target begins, and no other line.
 const DECLARED: &str = "{\"source\":\"crd\",";
 
-/// How long is waited for lists before a list is published that may lack something.
+/// How long is waited for lists before a list is published that may lack something, and the replica is ready:
+/// objects of a kind whose conversion fails, for example, are never listed.
 const SETTLE: Duration = Duration::from_mins(1);
 
 /// The largest file, in bytes. A ConfigMap holds 1 MiB, keys and metadata included.
@@ -52,8 +56,8 @@ pub(crate) struct Publisher {
     leadership: Leadership,
     /// What the ConfigMap holds, as far as this replica knows.
     present: Option<Present>,
-    /// The lines of declared targets that were published when this replica started.
-    remembered: Vec<String>,
+    /// The lines of declared targets that were published when this replica started; `None` until they were read.
+    remembered: Option<Vec<String>>,
     /// Whether the last attempt failed, so that a failure that lasts is logged once.
     is_failing: bool,
 }
@@ -79,21 +83,25 @@ impl Publisher {
             shared,
             leadership,
             present: None,
-            remembered: Vec::new(),
+            remembered: None,
             is_failing: false,
         }
     }
 
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
-        self.remember().await;
         let started = Instant::now();
         loop {
-            let (text, published) = self.look();
+            self.remember().await;
             let is_complete = self.shared.states().is_settled() || started.elapsed() > SETTLE;
+            let (text, published) = self.look();
+            if is_complete {
+                self.shared.note_ready();
+            }
             let is_leading = self.leadership.is_leading();
             let mut pause = MOMENT;
-            if is_leading && is_complete {
+            // Nothing that is published goes before it is known whether it is used.
+            if is_leading && is_complete && self.remembered.is_some() {
                 match self.write(&text).await {
                     Ok(false) => self.succeeded(),
                     Ok(true) => {
@@ -111,16 +119,19 @@ impl Publisher {
             tokio::select! {
                 () = self.shared.changed.notified() => {}
                 () = self.leadership.gained(), if !is_leading => {}
-                () = sleep(LOOK) => {}
+                () = sleep(if self.is_failing { RETRY } else { LOOK }) => {}
             }
         }
     }
 
     /// After a restart of all replicas what is published goes on until it is known whether it is used.
     async fn remember(&mut self) {
-        while let Err(error) = self.read().await {
+        if self.remembered.is_some() {
+            return;
+        }
+        if let Err(error) = self.read().await {
             self.failed(&error);
-            sleep(CALL).await;
+            return;
         }
         self.succeeded();
         let present = self
@@ -131,7 +142,7 @@ impl Publisher {
         let text = present.unwrap_or_default();
         let targets = target_file::read(text, now);
         let lines = text.lines().filter(|line| line.contains(DECLARED));
-        self.remembered = lines.map(|line| format!("{line}\n")).collect();
+        self.remembered = Some(lines.map(|line| format!("{line}\n")).collect());
         self.shared.index().remember(targets, now);
     }
 
@@ -148,7 +159,7 @@ impl Publisher {
         others.extend(endpoints.clone().cloned());
         let mut declared = endpoints.count();
         if !self.is_declared_known() {
-            lines.clone_from(&self.remembered);
+            lines = self.remembered.clone().unwrap_or_default();
             declared = lines.len();
         }
         let room = Room {
@@ -156,12 +167,13 @@ impl Publisher {
             most_per_namespace: rules.most_per_namespace,
             others,
         };
-        let discovered = self.shared.index().discovered(SystemTime::now(), &room);
+        let mut discovered = self.shared.index().discovered(SystemTime::now(), &room);
         lines.extend(discovered.targets.iter().map(target_file::line));
         let (text, no_room) = target_file::render(&lines, ROOM);
+        discovered.left_out += no_room;
         let published = Published {
             targets: lines.len() - no_room,
-            left_out: discovered.left_out + no_room,
+            left_out: discovered.left_out,
         };
         *self.shared.admission() = admission;
         *self.shared.discovered() = discovered;

@@ -15,6 +15,9 @@ use crate::client::CALL;
 /// Between two looks.
 const EVERY: Duration = Duration::from_mins(1);
 
+/// Until the next look after one without an answer.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// The groups that the API server has, each with a version; `None` until it has said so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Served(Option<BTreeSet<(String, String)>>);
@@ -42,8 +45,10 @@ impl Served {
 /// Looks again and again, until it is dropped. Without an answer, what was known stays.
 pub(crate) async fn follow(client: Client, served: Sender<Served>) {
     loop {
+        let mut pause = RETRY;
         match timeout(CALL, client.list_api_groups()).await {
             Ok(Ok(list)) => {
+                pause = EVERY;
                 let groups = list.groups.into_iter().flat_map(|group| {
                     let name = group.name;
                     group
@@ -61,6 +66,6 @@ pub(crate) async fn follow(client: Client, served: Sender<Served>) {
             Ok(Err(error)) => debug!(%error, "cannot list the API server's groups"),
             Err(_) => debug!("no answer to the question for the API server's groups"),
         }
-        sleep(EVERY).await;
+        sleep(pause).await;
     }
 }

@@ -1,5 +1,6 @@
 //! Source state: whether what a source says is known, as far as the API server lets it be.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -44,6 +45,15 @@ pub struct StateSince {
     pub since: SystemTime,
     /// Why, where it is not `ok`.
     pub error: String,
+    /// Whether it was ever known what it says.
+    pub was_known: bool,
+}
+
+impl StateSince {
+    /// The greater, the worse: of stale ones that which was never known, then that which is stale for longest.
+    fn severity(&self) -> impl Ord + use<> {
+        (self.state, !self.was_known, Reverse(self.since))
+    }
 }
 
 /// The states of all watches.
@@ -71,6 +81,7 @@ impl States {
             state: SourceState::Stale,
             since: started,
             error: "not listed yet".to_owned(),
+            was_known: false,
         });
     }
 
@@ -99,6 +110,8 @@ impl States {
                 state,
                 since: now,
                 error: error.to_owned(),
+                was_known: known.was_known
+                    || matches!(state, SourceState::Ok | SourceState::Absent),
             };
         } else if known.error != error {
             error.clone_into(&mut known.error);
@@ -114,7 +127,7 @@ impl States {
     /// The state of the watches of `kind`: the worst of them. `None` without one.
     pub(crate) fn of_kind(&self, kind: &str) -> Option<StateSince> {
         let watches = self.watches.iter().filter(|((known, _), _)| *known == kind);
-        let (_, worst) = watches.max_by_key(|(_, known)| known.state)?;
+        let (_, worst) = watches.max_by_key(|(_, known)| known.severity())?;
         Some(worst.clone())
     }
 
@@ -136,7 +149,7 @@ impl States {
         let worst = |kinds: &[&Resource]| {
             let reads = |kind: &str| kinds.iter().any(|resource| resource.kind == kind);
             let watches = self.watches.iter().filter(|((kind, _), _)| reads(kind));
-            watches.max_by_key(|(_, known)| known.state)
+            watches.max_by_key(|(_, known)| known.severity())
         };
         let (custom, built_in) = (worst(&custom), worst(&built_in));
         let is_absent = |(_, known): &(_, &StateSince)| known.state == SourceState::Absent;
@@ -145,7 +158,7 @@ impl States {
             (custom, built_in) => custom
                 .into_iter()
                 .chain(built_in)
-                .max_by_key(|(_, known)| known.state)?,
+                .max_by_key(|(_, known)| known.severity())?,
         };
         let mut known = known.clone();
         if !known.error.is_empty() {

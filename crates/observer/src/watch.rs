@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use privatelink_discovery::Resource;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch::Receiver;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::Shared;
 use crate::served::Served;
@@ -32,6 +32,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// How long a kind that the API server does not have is believed to stay so, unless its group changes.
 const ABSENT: Duration = Duration::from_mins(5);
+
+/// Between two lists of objects for which there was no room.
+const LIST_AGAIN: Duration = Duration::from_mins(5);
 
 /// What is watched, and who keeps what the objects say.
 pub(crate) trait Watched: Send + Sync + 'static {
@@ -52,6 +55,12 @@ pub(crate) trait Watched: Send + Sync + 'static {
         config
     }
 
+    /// Whether there was room for every object. Where there was not, all are listed again from time to time: others
+    /// may have gone since.
+    fn has_room(_: &Shared) -> bool {
+        true
+    }
+
     /// Takes what the API server says about `scope`: a namespace, or empty for the whole cluster.
     fn take(shared: &Shared, scope: &str, event: Event<Self::Object>);
 }
@@ -68,8 +77,8 @@ pub(crate) struct Watch {
 
 /// Why a list or a watch ended.
 enum End {
-    /// The rules changed, so everything has to be read again.
-    NewRules,
+    /// The rules changed, or there was no room for all objects: everything has to be read again.
+    Anew,
     /// The API server does not have the kind in this version.
     Absent,
     /// It cannot send a list as a stream.
@@ -94,12 +103,13 @@ impl Watch {
                 let _ = self.served.changed().await;
                 continue;
             };
-            let (end, was_listed) = self.follow::<W>(&name, version, is_streaming).await;
-            if was_listed {
+            let (end, listed) = self.follow::<W>(&name, version, is_streaming).await;
+            // A watch that ends soon after each list must not make the API server list all the time.
+            if listed.is_some_and(|at| at.elapsed() > PAUSE.1) {
                 pause = PAUSE.0;
             }
             match end {
-                End::NewRules => {}
+                End::Anew => {}
                 End::NoStreaming => is_streaming = false,
                 End::Absent => {
                     self.absent::<W>(&name, "the API server does not have the kind");
@@ -117,13 +127,13 @@ impl Watch {
         }
     }
 
-    /// Lists and watches until something ends it; whether the list was complete.
+    /// Lists and watches until something ends it; and when the list was complete, if it was.
     async fn follow<W: Watched>(
         &self,
         name: &WatchName,
         version: &str,
         is_streaming: bool,
-    ) -> (End, bool) {
+    ) -> (End, Option<Instant>) {
         let mut rules = self.shared.rules.clone();
         rules.mark_unchanged();
         let mut config = Config::default().timeout(SECONDS);
@@ -135,26 +145,34 @@ impl Watch {
         config = W::config(&self.shared, config);
         let api = W::api(self.client.clone(), &self.namespace, version);
         let mut events = pin!(watcher(api, config));
-        let mut is_listed = false;
+        let mut listed = None;
+        let mut list_again = pin!(sleep(LIST_AGAIN));
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                Ok(()) = rules.changed() => return (End::NewRules, is_listed),
+                Ok(()) = rules.changed() => return (End::Anew, listed),
+                () = &mut list_again => {
+                    if !W::has_room(&self.shared) {
+                        return (End::Anew, listed);
+                    }
+                    list_again.as_mut().reset(Instant::now() + LIST_AGAIN);
+                    continue;
+                }
             };
             let event = match event {
                 Some(Ok(event)) => event,
-                Some(Err(error)) => return (ended(&error, is_streaming), is_listed),
+                Some(Err(error)) => return (ended(&error, is_streaming), listed),
                 None => {
                     let ended = "the watch ended".to_owned();
-                    return (End::Failed(SourceState::Stale, ended), is_listed);
+                    return (End::Failed(SourceState::Stale, ended), listed);
                 }
             };
             let is_complete = matches!(event, Event::InitDone);
             W::take(&self.shared, &self.namespace, event);
             if is_complete {
-                is_listed = true;
+                listed = Some(Instant::now());
                 self.set(name, SourceState::Ok, "");
-            } else if is_listed {
+            } else if listed.is_some() {
                 self.shared.changed.notify_one();
             }
         }

@@ -37,8 +37,9 @@ use tower::service_fn;
 const RACES: usize = 200;
 const IN_A_ROW: usize = 10;
 
-/// How long a race lasts: the lease expires after a second, the winner renews it every two.
-const RACE: Duration = Duration::from_millis(4_500);
+/// How long a race lasts: the lease expires after a second, candidates that have just started wait three more, and
+/// the winner renews it every two.
+const RACE: Duration = Duration::from_millis(7_500);
 
 /// Between two writes of a leader.
 const BETWEEN_WRITES: Duration = Duration::from_millis(50);

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use privatelink_machine::Machine;
 use privatelink_verdict::address::Family;
 use privatelink_verdict::observation::{
-    Address, Connection, Handshake, ServiceReply, Skip, TcpOutcome,
+    Address, Connection, ConnectionTrouble, Handshake, Rare, RareFacts as _, ServiceReply, Skip,
+    TcpOutcome,
 };
 use privatelink_verdict::service_evidence::ServiceEvidence;
 use privatelink_verdict::target::{Protocol, Target};
@@ -22,6 +23,7 @@ use super::connection_budget::{ConnectionBudget, ProbeConnections};
 use super::dial::dial;
 use super::handshake::{Stream, TlsDialer, close};
 use super::service;
+use super::starttls::Channel;
 
 /// Addresses of one family that are dialled in one probe.
 const MAX_PER_FAMILY: usize = 16;
@@ -51,12 +53,7 @@ pub(super) struct Connector<'a> {
 impl Connector<'_> {
     /// Connects to every address that may be dialled.
     pub(super) async fn connect_all(self, addresses: &[Address]) -> Vec<Connection> {
-        let candidates = candidates(self.machine, self.target, addresses);
-        let has_no_route = !self.target.dns_only
-            && !candidates.is_empty()
-            && candidates
-                .iter()
-                .all(|c| matches!(c.skip, Some(Skip::NoRoute | Skip::Reserved)));
+        let candidates = candidates(self.target, addresses);
         let free = self.budget.probe();
         // An answer may hold many more addresses than are dialled: only these take the memory of a dial.
         let dialled = candidates
@@ -69,17 +66,44 @@ impl Connector<'_> {
             .into_iter()
             .map(|candidate| match candidate.skip {
                 None => untouched(self.target, candidate),
-                Some(Skip::NoRoute) if has_no_route => Connection {
-                    tcp: TcpOutcome::Unreachable,
-                    ..self.not_dialled(candidate)
-                },
                 Some(_) => self.not_dialled(candidate),
             })
             .collect();
         for (index, connection) in dialled {
             connections[index] = connection;
         }
+        self.forgive_missing_routes(&mut connections);
         connections
+    }
+
+    /// Addresses of a family for which there is no route count as not dialled, unless there are no others.
+    /// The kernel refuses to dial them at once, so it is asked about routes only then.
+    fn forgive_missing_routes(self, connections: &mut [Connection]) {
+        let may_be_dialled = |one: &Connection| one.skip != Some(Skip::Reserved);
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let is_of_it = |one: &Connection| may_be_dialled(one) && Family::of(one.ip) == family;
+            let has_route = |one: &Connection| {
+                let failed_at_once = matches!(one.tcp, TcpOutcome::Unreachable | TcpOutcome::Error);
+                one.skip.is_none() && !failed_at_once || self.machine.has_route(one.ip)
+            };
+            if connections
+                .iter()
+                .any(|one| is_of_it(one) && has_route(one))
+            {
+                continue;
+            }
+            for connection in connections.iter_mut().filter(|one| is_of_it(one)) {
+                let (ip, skip) = (connection.ip, Some(Skip::NoRoute));
+                *connection = self.not_dialled(Candidate { ip, skip });
+            }
+        }
+        let is_routeless = |one: &Connection| one.skip == Some(Skip::NoRoute);
+        let mut dialable = connections.iter().filter(|one| may_be_dialled(one));
+        if !self.target.dns_only && dialable.all(is_routeless) {
+            for connection in connections.iter_mut().filter(|one| is_routeless(one)) {
+                connection.tcp = TcpOutcome::Unreachable;
+            }
+        }
     }
 
     /// Connects to `ip` as soon as another connection may be opened, and gives it up where that takes half
@@ -115,12 +139,16 @@ impl Connector<'_> {
             obstacle = dialled.obstacle.map(debug_value),
             "tcp connect"
         );
-        let mut connection = Connection {
+        let connection = Connection {
             tcp: dialled.outcome,
             tcp_elapsed: Some(dialled.elapsed),
-            tcp_detail: dialled.detail.map(String::into_boxed_str),
-            obstacle: dialled.obstacle,
-            other_port: dialled.other_port,
+            trouble: ConnectionTrouble {
+                tcp_detail: dialled.detail.map(String::into_boxed_str),
+                obstacle: dialled.obstacle,
+                other_port: dialled.other_port,
+                ..ConnectionTrouble::NONE.clone()
+            }
+            .into(),
             ..untouched(target, Candidate { ip, skip: None })
         };
         let Some(stream) = dialled.stream else {
@@ -129,6 +157,16 @@ impl Connector<'_> {
         if target.protocol == Protocol::Tcp {
             return connection;
         }
+        self.talk(stream, connection).await
+    }
+
+    /// Makes the handshake on the open `stream`, asks the service, and adds to `connection` what came of it.
+    pub(super) async fn talk<C: Channel + 'static>(
+        self,
+        stream: C,
+        mut connection: Connection,
+    ) -> Connection {
+        let (target, ip) = (self.target, connection.ip);
         let deadline = self.handshake_deadline;
         let attempt = self
             .tls_dialer
@@ -137,7 +175,7 @@ impl Connector<'_> {
         debug!(
             %ip,
             protocol = target.protocol.as_str(),
-            server_name = target.server_name,
+            server_name = target.server_name(),
             outcome = attempt.outcome.as_str(),
             elapsed = ?attempt.elapsed,
             version = attempt.stream.as_ref().and_then(version).map(debug_value),
@@ -149,10 +187,14 @@ impl Connector<'_> {
         connection.skip = attempt.gave_up.then_some(Skip::Busy);
         connection.handshake = attempt.outcome;
         connection.handshake_elapsed = Some(attempt.elapsed);
-        connection.handshake_detail = attempt.detail.map(String::into_boxed_str);
-        connection.client_certificate_required = attempt.client_certificate_required;
-        connection.no_handshake = attempt.no_handshake;
-        connection.refused = attempt.refused;
+        connection.trouble = ConnectionTrouble {
+            handshake_detail: attempt.detail.map(String::into_boxed_str),
+            client_certificate_required: attempt.client_certificate_required,
+            no_handshake: attempt.no_handshake,
+            refused: attempt.refused,
+            ..(*connection.trouble).clone()
+        }
+        .into();
         connection.certificate = attempt.certificate;
         if let Some(mut stream) = attempt.stream {
             if let Some(evidence) = target.evidence().filter(|_| self.asks_service) {
@@ -173,7 +215,7 @@ impl Connector<'_> {
     ) -> (ServiceReply, Duration) {
         let started = Instant::now();
         let deadline = started + (self.target.timeout / 2).min(MAX_SERVICE_TIME);
-        let host = &self.target.server_name;
+        let host = self.target.server_name();
         let reply = service::ask(stream, host, evidence.request, deadline).await;
         let elapsed = started.elapsed();
         debug!(
@@ -199,35 +241,20 @@ impl Connector<'_> {
 
 /// One address, and why it is not dialled, if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Candidate {
-    ip: IpAddr,
-    skip: Option<Skip>,
+pub(super) struct Candidate {
+    pub(super) ip: IpAddr,
+    pub(super) skip: Option<Skip>,
 }
 
-/// Decides which addresses are dialled: none that is reserved, none of a family for which there is
-/// no route, at most [`MAX_PER_FAMILY`].
-fn candidates(machine: &Machine, target: &Target, addresses: &[Address]) -> Vec<Candidate> {
-    let dialable = |ip| target.rules.may_dial(ip);
-    let unroutable: Vec<Family> = [Family::Ipv4, Family::Ipv6]
-        .into_iter()
-        .filter(|family| {
-            let mut of_family = addresses
-                .iter()
-                .filter(|address| Family::of(address.ip) == *family && dialable(address.ip))
-                .peekable();
-            of_family.peek().is_some() && !of_family.any(|address| machine.has_route(address.ip))
-        })
-        .collect();
+/// Decides which addresses are dialled: none that is reserved, at most [`MAX_PER_FAMILY`] of a family.
+fn candidates(target: &Target, addresses: &[Address]) -> Vec<Candidate> {
     let mut dialled = [0; 2];
     addresses
         .iter()
         .map(|Address { ip, .. }| {
-            let family = Family::of(*ip);
-            let count = &mut dialled[family as usize];
-            let skip = if !dialable(*ip) {
+            let count = &mut dialled[Family::of(*ip) as usize];
+            let skip = if !target.rules.may_dial(*ip) {
                 Some(Skip::Reserved)
-            } else if unroutable.contains(&family) {
-                Some(Skip::NoRoute)
             } else if target.dns_only {
                 Some(Skip::DnsOnly)
             } else if *count == MAX_PER_FAMILY {
@@ -246,28 +273,22 @@ fn version(stream: &Stream) -> Option<ProtocolVersion> {
 }
 
 /// An address that nothing has been done with.
-fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
+pub(super) fn untouched(target: &Target, Candidate { ip, skip }: Candidate) -> Connection {
     Connection {
         ip,
         port: target.port,
         skip,
         tcp: TcpOutcome::Skipped,
         tcp_elapsed: None,
-        tcp_detail: None,
-        obstacle: None,
-        other_port: None,
         handshake: match target.protocol {
             Protocol::Tcp => Handshake::NotApplicable,
             _ => Handshake::Skipped,
         },
         handshake_elapsed: None,
-        handshake_detail: None,
-        client_certificate_required: false,
-        no_handshake: None,
-        refused: None,
         certificate: None,
         service: None,
         service_elapsed: None,
+        trouble: Rare::default(),
     }
 }
 

@@ -6,15 +6,15 @@
 
 mod trouble;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{OptionFuture, join_all};
+use privatelink_machine::Machine;
 use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
-    AgentFault, Comparison, NameEvidence, QueryOutcome, Resolution, SrvEvidence, ZoneEvidence,
+    self, Comparison, NameEvidence, QueryOutcome, Rare, Resolution, SrvEvidence, ZoneEvidence,
 };
 use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::target::Target;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use self::trouble::{Questions, is_trouble};
-use super::evidence_cache::{EvidenceCache, recent, recent_srv};
+use super::evidence_cache::{EvidenceCache, TroubleEvidence, recent, recent_srv};
 use super::nameserver::Nameservers;
 use super::rate_limit::DnsBudget;
 use super::resolve::{ResolverClient, share_chain};
@@ -31,46 +31,52 @@ use super::zone_cache::ZoneCache;
 /// The most that gathering evidence may add to a probe.
 const MAX_BUDGET: Duration = Duration::from_secs(3);
 
-/// The servers of every resolver, by the resolver's name.
-pub(super) type LoadedNameservers<'a> = BTreeMap<&'a str, Result<Nameservers, AgentFault>>;
-
 /// What evidence about one target is gathered with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Evidence<'a> {
+pub(super) struct Gatherer<'a> {
     pub(super) target: &'a Target,
     pub(super) resolvers: &'a [Resolver],
-    pub(super) nameservers: &'a LoadedNameservers<'a>,
+    pub(super) machine: &'a Machine,
+    /// Those of the target's own resolver.
+    pub(super) nameservers: &'a Nameservers,
     pub(super) budget: DnsBudget<'a>,
     pub(super) zones: &'a ZoneCache,
 }
 
-impl Evidence<'_> {
-    /// Adds its evidence to the path's resolution, and what the other resolvers say.
+/// What was asked beside a probe's own question, as last asked.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) evidence: Rare<observation::Evidence>,
+    pub(super) search: Option<Arc<NameEvidence>>,
+    /// What the other resolvers say.
+    pub(super) comparisons: Arc<[Comparison]>,
+}
+
+impl Gatherer<'_> {
+    /// What is asked beside `resolution`, the path's.
     pub(super) async fn gather(
         self,
-        mut resolution: Resolution,
+        resolution: &Resolution,
         cache: &mut EvidenceCache,
-    ) -> (Resolution, Arc<[Comparison]>) {
+    ) -> Gathered {
         let target = self.target;
         let deadline = Instant::now() + (target.timeout / 2).min(MAX_BUDGET);
-        let Some(Ok(own)) = self.nameservers.get(&*target.resolver) else {
-            return (resolution, Arc::default());
-        };
         let client = ResolverClient {
             resolver: &target.resolver,
-            nameservers: own,
+            nameservers: self.nameservers,
             budget: self.budget,
         };
-        let due = cache.due(&resolution, is_trouble(target, &resolution));
-        let known: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
+        let due = cache.due(resolution, is_trouble(target, resolution));
+        let addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
         let times = cache
             .servers
-            .times(&own.servers, &resolution, due.comparisons);
+            .times(&self.nameservers.servers, resolution, due.comparisons);
 
-        let questions = Questions::of(target, &resolution);
+        let questions = Questions::of(target, resolution);
         let srv = questions.srv.clone();
-        let srv = self.ask_for_srv(client, srv, cache.srv.as_ref(), deadline);
-        let trouble = self.ask_on_trouble(client, questions, &cache.names, deadline);
+        let known = cache.trouble.take().unwrap_or_default();
+        let srv = self.ask_for_srv(client, srv, known.srv.as_ref(), deadline);
+        let trouble = self.ask_on_trouble(client, questions, &known.names, deadline);
         let path = resolution.chain().clone();
         let comparisons = when(due.comparisons, || self.compare(&path, deadline));
         let errors = when(due.comparisons, || {
@@ -78,34 +84,43 @@ impl Evidence<'_> {
         });
         let search = when(due.search, || {
             let (host, rules) = (&target.host, &target.rules);
-            client.search(host, target.families, &known, rules, deadline)
+            client.search(host, target.families, &addresses, rules, deadline)
         });
         let servers = when(times > 0, || client.each_server(target, times, deadline));
         let (answers, srv, comparisons, errors, search, servers) =
             tokio::join!(trouble, srv, comparisons, errors, search, servers);
 
-        cache.srv.clone_from(&srv);
-        resolution.srv = srv;
-        cache.names = answers.names().cloned().collect();
-        resolution.zone = answers.zone;
-        resolution.mistaken = answers.mistaken;
-        resolution.unchased = answers.unchased;
-        resolution.alias = answers.alias;
+        let trouble = TroubleEvidence {
+            extended_errors: errors.flatten().unwrap_or(known.extended_errors),
+            names: answers.names().cloned().collect(),
+            srv,
+        };
         if let Some(comparisons) = comparisons {
-            cache.comparisons = comparisons.into();
-        }
-        if let Some(Some(errors)) = errors {
-            cache.extended_errors = errors;
+            // Made of nothing, each would take an allocation.
+            cache.comparisons = if comparisons.is_empty() {
+                Arc::default()
+            } else {
+                comparisons.into()
+            };
         }
         if let Some(Some(search)) = search {
             cache.search = search.map(Arc::new);
         }
-        resolution
-            .extended_errors
-            .clone_from(&cache.extended_errors);
-        resolution.search.clone_from(&cache.search);
-        resolution.servers = cache.servers.answers(&resolution, servers);
-        (resolution, Arc::clone(&cache.comparisons))
+        let evidence = observation::Evidence {
+            zone: answers.zone,
+            mistaken: answers.mistaken,
+            unchased: answers.unchased,
+            alias: answers.alias,
+            srv: trouble.srv.clone(),
+            extended_errors: trouble.extended_errors.clone(),
+            servers: cache.servers.answers(resolution, servers),
+        };
+        cache.trouble = (trouble != TroubleEvidence::default()).then(|| Box::new(trouble));
+        Gathered {
+            evidence: evidence.into(),
+            search: cache.search.clone(),
+            comparisons: Arc::clone(&cache.comparisons),
+        }
     }
 
     /// Step 6: asks what trouble leads to. `known` is what the names said in earlier probes.
@@ -173,8 +188,8 @@ impl Evidence<'_> {
             .filter(|resolver| resolver.name != self.target.resolver);
         let comparisons = others.map(|resolver| async move {
             debug!(resolver = %resolver.name, "evidence: ask another resolver");
-            let resolution = match self.nameservers.get(&*resolver.name) {
-                Some(Ok(nameservers)) => {
+            let resolution = match &Nameservers::of(resolver, self.machine) {
+                Ok(nameservers) => {
                     let client = ResolverClient {
                         resolver: &resolver.name,
                         nameservers,
@@ -191,7 +206,7 @@ impl Evidence<'_> {
                         .await
                         .ok()
                 }
-                _ => None,
+                Err(_) => None,
             };
             let mut resolution = resolution.unwrap_or_else(|| Resolution {
                 resolver: Arc::clone(&resolver.name),
@@ -257,7 +272,11 @@ async fn extended_errors(
         .outcome()
         .is_some_and(|outcome| outcome != QueryOutcome::Timeout);
     let queries = resolved.queries.into_iter();
-    answered.then(|| queries.flat_map(|query| query.extended_errors).collect())
+    answered.then(|| {
+        queries
+            .flat_map(|query| query.trouble.extended_errors.clone())
+            .collect()
+    })
 }
 
 #[cfg(test)]

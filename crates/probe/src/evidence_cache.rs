@@ -1,7 +1,6 @@
 //! Evidence cache: what was asked about a target beside its probes, kept from one probe to the next,
 //! and when it is due again.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +9,7 @@ use privatelink_verdict::observation::{
 };
 
 use super::per_server::PerServer;
-use super::resolve::sorted_addresses;
+use super::resolve::hash_of_addresses;
 use super::service_cache::ServiceCache;
 
 /// One probe in this number also asks the other resolvers, and with EDNS for extended errors.
@@ -27,17 +26,24 @@ pub struct EvidenceCache {
     turn: u64,
     /// Whether the next probe has no turn.
     is_put_off: bool,
-    /// Those of the latest probe.
-    addresses: Option<Box<[IpAddr]>>,
+    /// The hash of those of the latest probe.
+    addresses: Option<u64>,
     pub(super) comparisons: Arc<[Comparison]>,
-    pub(super) extended_errors: Vec<u16>,
     pub(super) search: Option<Arc<NameEvidence>>,
+    /// `None` where there was none.
+    pub(super) trouble: Option<Box<TroubleEvidence>>,
+    pub(super) servers: PerServer,
+    pub(super) service: ServiceCache,
+}
+
+/// What was asked because an answer was trouble.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct TroubleEvidence {
+    pub(super) extended_errors: Vec<u16>,
     /// The answers for the names that trouble led to.
     pub(super) names: Vec<Arc<NameEvidence>>,
     /// The SRV records that trouble led to.
     pub(super) srv: Option<Arc<SrvEvidence>>,
-    pub(super) servers: PerServer,
-    pub(super) service: ServiceCache,
 }
 
 /// What is asked in a probe beside its own questions.
@@ -89,9 +95,9 @@ impl EvidenceCache {
     /// the comparisons where the addresses are others than last time, or where the first answer is
     /// trouble. Evidence about other addresses than these is dropped.
     pub(super) fn due(&mut self, resolution: &Resolution, is_trouble: bool) -> Due {
-        let addresses = sorted_addresses(resolution);
-        let known = self.addresses.as_ref();
-        let changed = known.map_or(is_trouble, |known| **known != *addresses);
+        let addresses = hash_of_addresses(resolution);
+        let known = self.addresses.replace(addresses);
+        let changed = known.map_or(is_trouble, |known| known != addresses);
         let mut due = Due::default();
         if !std::mem::take(&mut self.is_put_off) {
             due = Due::at(self.turn);
@@ -100,10 +106,11 @@ impl EvidenceCache {
         due.comparisons |= changed;
         if changed {
             self.search = None;
-            self.names.clear();
-            self.srv = None;
+            if let Some(trouble) = &mut self.trouble {
+                trouble.names.clear();
+                trouble.srv = None;
+            }
         }
-        self.addresses = Some(addresses.into());
         due
     }
 }

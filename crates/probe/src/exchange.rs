@@ -118,6 +118,9 @@ impl Exchange<'_> {
                     failure = attempt.failure().map(|text| display_value(sentence(&text).into_owned())),
                     "dns try failed"
                 );
+                if attempt.had_no_socket() && pending.is_empty() {
+                    break;
+                }
             }
         }
         // A truncated answer that came late is still being fetched over TCP.
@@ -168,6 +171,29 @@ fn answered(attempt: Attempt, tries: u32, failed: &[Attempt], started: Instant) 
         }),
         fault: None,
         reply,
+    }
+}
+
+/// What an exchange comes to whose only server sends `message`, and nothing else.
+#[cfg(fuzzing)]
+pub(super) fn of_message(question: &super::message::Question, message: &[u8]) -> ExchangeResult {
+    use super::message::Received;
+
+    let (started, server) = (Instant::now(), SocketAddr::from(([10, 0, 0, 10], 53)));
+    let mut attempt = Attempt::silent(1, server);
+    let mut noisy = None;
+    match question.receive(message) {
+        Received::Foreign => {}
+        Received::Noise => noisy = Some(server),
+        Received::Malformed(error) => {
+            attempt.result = Err(TryFailure::unreadable(&error.to_string()));
+        }
+        Received::Reply(reply) => attempt.result = attempt::usable(*reply),
+    }
+    if attempt.result.is_ok() {
+        answered(attempt, 1, &[], started)
+    } else {
+        unanswered(vec![attempt], noisy, 1, started)
     }
 }
 

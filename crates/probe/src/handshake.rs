@@ -19,7 +19,6 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::{SupportedProtocolVersion, version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -96,9 +95,9 @@ impl TlsDialer {
 
     /// Makes one handshake over `stream` as a client of `target`, with what its protocol says before
     /// TLS, until `deadline`.
-    pub(super) async fn attempt(
+    pub(super) async fn attempt<C: Channel + 'static>(
         &self,
-        stream: TcpStream,
+        stream: C,
         target: &Target,
         budget: &ConnectionBudget,
         deadline: Instant,
@@ -110,7 +109,7 @@ impl TlsDialer {
             .await;
         let elapsed = started.elapsed();
         let chain = recorder.take_chain();
-        let certificate = examine(&chain, &target.server_name, &self.roots, SystemTime::now());
+        let certificate = examine(&chain, target.server_name(), &self.roots, SystemTime::now());
         let mut attempt = TlsAttempt {
             stream: None,
             outcome: Handshake::Ok,
@@ -156,9 +155,9 @@ impl TlsDialer {
         attempt
     }
 
-    async fn handshake(
+    async fn handshake<C: Channel + 'static>(
         &self,
-        stream: TcpStream,
+        stream: C,
         target: &Target,
         recorder: &Arc<ChainRecorder>,
         budget: &ConnectionBudget,
@@ -225,7 +224,7 @@ impl TlsDialer {
         recorder: &Arc<ChainRecorder>,
         target: &Target,
     ) -> Result<(TlsConnector, ServerName<'static>), ClientError> {
-        let name = ServerName::try_from(target.server_name.clone())?;
+        let name = ServerName::try_from(target.server_name().to_owned())?;
         // Inside TDS packets SQL Server speaks no TLS 1.3: Microsoft, "TDS 8.0".
         let versions = match target.protocol {
             Protocol::Tds => TLS12,

@@ -31,6 +31,9 @@ mod zone_cache;
 
 mod prober;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use self::evidence_cache::{Due, EvidenceCache};
 pub use self::prober::{Prober, Settings};
 pub use self::rate_limit::SLOW;

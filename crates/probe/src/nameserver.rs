@@ -4,10 +4,13 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::time::Duration;
 
+use privatelink_machine::Machine;
 use privatelink_machine::file::read_bounded;
 use privatelink_verdict::name::normalised;
 use privatelink_verdict::observation::AgentFault;
-use privatelink_verdict::resolver::{DNS_PORT, LOCAL_DNS_OF_NODE, LOCAL_DNS_OF_PODS, Servers};
+use privatelink_verdict::resolver::{
+    DNS_PORT, LOCAL_DNS_OF_NODE, LOCAL_DNS_OF_PODS, Resolver, Servers,
+};
 use resolv_conf::{Config, ScopedIp};
 
 /// The largest resolv.conf that is read, in bytes: many times what resolv.conf(5) can put to use.
@@ -44,6 +47,16 @@ pub(super) struct Nameservers {
 }
 
 impl Nameservers {
+    /// Those of `resolver`, as `machine` reaches them. A resolv.conf is read now: the node's may change under a
+    /// running agent.
+    pub(super) fn of(resolver: &Resolver, machine: &Machine) -> Result<Self, AgentFault> {
+        let mut nameservers = Self::load(&resolver.servers)?;
+        for server in &mut nameservers.servers {
+            *server = machine.destination(*server);
+        }
+        Ok(nameservers)
+    }
+
     /// Those of `servers`; a resolv.conf is read now.
     pub(super) fn load(servers: &Servers) -> Result<Self, AgentFault> {
         match servers {

@@ -29,7 +29,14 @@ const TIMES_ALONE: u32 = 4;
 pub(super) struct PerServer {
     /// Whether the target's answers flap.
     pub(super) is_flapping: bool,
-    asked_at: Option<Instant>,
+    /// `None` before they are asked: the servers of most targets never are.
+    asked: Option<Box<Asked>>,
+}
+
+/// The latest round of questions.
+#[derive(Debug)]
+struct Asked {
+    at: Instant,
     answers: Vec<ServerAnswer>,
 }
 
@@ -45,23 +52,20 @@ impl PerServer {
         compares: bool,
     ) -> u32 {
         let known = |answer: &ServerAnswer| servers.contains(&answer.server);
-        if !self.answers.iter().all(known) {
-            // The node's resolv.conf has changed: other servers answer now.
-            *self = Self {
-                is_flapping: self.is_flapping,
-                ..Self::default()
-            };
-        }
+        // Where the node's resolv.conf has changed, other servers answer now.
+        self.asked.take_if(|asked| !asked.answers.iter().all(known));
+        let asked = self.asked.as_deref();
         let usable = resolution.outcome().is_some_and(|o| !o.is_failure());
         // No server answered: there is nothing to compare.
-        if !usable || self.asked_at.is_some_and(|at| at.elapsed() < PAUSE) {
+        if !usable || asked.is_some_and(|asked| asked.at.elapsed() < PAUSE) {
             return 0;
         }
         let alone = servers.len() < 2;
-        if self.is_flapping || (compares && ServerAnswer::differ(self.answers.iter())) {
+        let differ = asked.is_some_and(|asked| ServerAnswer::differ(asked.answers.iter()));
+        if self.is_flapping || (compares && differ) {
             if alone { TIMES_ALONE } else { TIMES_EACH }
         } else {
-            u32::from(compares && self.asked_at.is_none() && !alone)
+            u32::from(compares && asked.is_none() && !alone)
         }
     }
 
@@ -72,15 +76,24 @@ impl PerServer {
         resolution: &Resolution,
         asked: Option<Vec<ServerAnswer>>,
     ) -> Vec<ServerAnswer> {
-        if let Some(asked) = asked {
-            self.asked_at = Some(Instant::now());
-            self.answers = asked;
-        } else if !self.is_flapping && !self.contains_all(resolution) {
-            self.answers.clear();
+        if let Some(answers) = asked {
+            self.asked = Some(Box::new(Asked {
+                at: Instant::now(),
+                answers: answers.clone(),
+            }));
+            return answers;
         }
-        self.answers.clone()
+        let Some(known) = &mut self.asked else {
+            return Vec::new();
+        };
+        if !self.is_flapping && !known.contains_all(resolution) {
+            known.answers.clear();
+        }
+        known.answers.clone()
     }
+}
 
+impl Asked {
     fn contains_all(&self, resolution: &Resolution) -> bool {
         let known = |ip| {
             let mut known = self.answers.iter().flat_map(|answer| &answer.addresses);

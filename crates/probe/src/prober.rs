@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, debug_span};
 
 use super::connect::Connector;
 use super::connection_budget::ConnectionBudget;
-use super::evidence::{Evidence, LoadedNameservers};
+use super::evidence::{Gathered, Gatherer};
 use super::evidence_cache::EvidenceCache;
 use super::handshake::TlsDialer;
 use super::nameserver::Nameservers;
@@ -111,14 +111,18 @@ impl Prober {
         budget: DnsBudget<'_>,
     ) -> Observation {
         debug!(host = target.host, port = target.port, "probe begins");
-        let nameservers = self.load_nameservers();
+        let nameservers = self.nameservers(&target.resolver);
         let started = Instant::now();
         let deadline = started + target.timeout;
-        let found = self
-            .resolve(target, &nameservers, budget, started + target.timeout / 2)
-            .await;
+        let found = match &nameservers {
+            Ok(nameservers) => {
+                let deadline = started + target.timeout / 2;
+                self.resolve(target, nameservers, budget, deadline).await
+            }
+            Err(fault) => Err(fault.clone()),
+        };
         let dns_elapsed = started.elapsed();
-        let (resolution, fault) = match found {
+        let (mut resolution, fault) = match found {
             Ok(mut resolution) => {
                 self.zones.share(&mut resolution);
                 (resolution, None)
@@ -140,14 +144,24 @@ impl Prober {
         let asks_service = cache
             .service
             .is_due(target, &resolution, self.http_interval);
-        let evidence = Evidence {
-            target,
-            resolvers: &self.resolvers,
-            nameservers: &nameservers,
-            budget,
-            zones: &self.zones,
+        let evidence = async {
+            match (&nameservers, &fault) {
+                (Ok(nameservers), None) => {
+                    let gatherer = Gatherer {
+                        target,
+                        resolvers: &self.resolvers,
+                        machine: &self.machine,
+                        nameservers,
+                        budget,
+                        zones: &self.zones,
+                    };
+                    gatherer.gather(&resolution, cache).await
+                }
+                // It would fail in the same way, and each try to get a port where none is left takes the
+                // kernel milliseconds.
+                _ => Gathered::default(),
+            }
         };
-        let evidence = evidence.gather(resolution.clone(), cache);
         // Connecting gets half of what is left of the time, handshaking the rest; what one does not use
         // the other may.
         let now = Instant::now();
@@ -161,7 +175,9 @@ impl Prober {
             budget: &self.budget,
         };
         let connections = connector.connect_all(&resolution.addresses);
-        let ((resolution, comparisons), mut connections) = tokio::join!(evidence, connections);
+        let (gathered, mut connections) = tokio::join!(evidence, connections);
+        resolution.evidence = gathered.evidence;
+        resolution.search = gathered.search;
         cache.service.keep(asks_service, &mut connections);
         let total = started.elapsed();
         debug!(elapsed = ?total, "probe ends");
@@ -174,52 +190,37 @@ impl Prober {
             },
             fault: fault.map(Box::new),
             resolution,
-            comparisons,
+            comparisons: gathered.comparisons,
             connections,
             proxy: self.proxy.diverts(target),
         }
     }
 
-    /// The servers of every resolver, by name: a resolv.conf is read anew for each probe, since the
-    /// node's may change under a running agent.
-    fn load_nameservers(&self) -> LoadedNameservers<'_> {
-        let load = |resolver: &Resolver| {
-            let mut nameservers = Nameservers::load(&resolver.servers)?;
-            for server in &mut nameservers.servers {
-                *server = self.machine.destination(*server);
-            }
-            Ok(nameservers)
-        };
-        self.resolvers
-            .iter()
-            .map(|resolver| (&*resolver.name, load(resolver)))
-            .collect()
-    }
-
     async fn resolve(
         &self,
         target: &Target,
-        nameservers: &LoadedNameservers<'_>,
+        nameservers: &Nameservers,
         budget: DnsBudget<'_>,
         deadline: Instant,
     ) -> Result<Resolution, AgentFault> {
-        let resolver = &target.resolver;
-        let nameservers = nameservers
-            .get(&**resolver)
-            .ok_or_else(|| AgentFault {
-                operation: format!("ask the resolver {resolver}"),
-                cause: "the configuration has none of that name".to_owned(),
-            })?
-            .as_ref()
-            .map_err(Clone::clone)?;
         let client = ResolverClient {
-            resolver,
+            resolver: &target.resolver,
             nameservers,
             budget,
         };
         client
             .find(&target.host, target.families, &target.rules, deadline)
             .await
+    }
+
+    /// The servers of the resolver called `name`.
+    fn nameservers(&self, name: &str) -> Result<Nameservers, AgentFault> {
+        let resolver = self.resolvers.iter().find(|it| *it.name == *name);
+        let resolver = resolver.ok_or_else(|| AgentFault {
+            operation: format!("ask the resolver {name}"),
+            cause: "the configuration has none of that name".to_owned(),
+        })?;
+        Nameservers::of(resolver, &self.machine)
     }
 }
 

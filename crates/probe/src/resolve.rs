@@ -2,6 +2,7 @@
 
 mod kept;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,8 +12,8 @@ use hickory_proto::rr::{Name, RecordType};
 use privatelink_verdict::address::{Family, Rules};
 use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
-    Address, AgentFault, NameEvidence, Query, QueryOutcome, Rcode, Resolution, SrvEvidence,
-    ZoneEvidence,
+    Address, AgentFault, NameEvidence, Query, QueryOutcome, QueryTrouble, Rcode, Resolution,
+    SrvEvidence, ZoneEvidence,
 };
 use privatelink_verdict::sanitize::sentence;
 use tokio::time::Instant;
@@ -73,53 +74,10 @@ impl ResolverClient<'_> {
         let name = absolute(host)?;
         let name = &name;
         let exchanges = families.iter().map(|family| async move {
-            let mut exchanged = self.ask(name, record_type(*family), edns, deadline).await;
-            let left_out = kept::leave_out(&mut exchanged, rules);
-            (exchanged, left_out)
+            self.ask(name, record_type(*family), edns, deadline).await
         });
-        let (exchanged, left_out): (Vec<_>, Vec<_>) = join_all(exchanges).await.into_iter().unzip();
-        // A family that could not be asked for want of a descriptor says nothing about its server.
-        if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
-            return Err(AgentFault {
-                operation: format!("ask for {host}"),
-                cause,
-            });
-        }
-        let mut queries: Vec<Query> = families
-            .iter()
-            .zip(exchanged)
-            .map(|(family, exchanged)| query(host, *family, exchanged))
-            .collect();
-        if let [first, others @ ..] = &mut queries[..] {
-            for query in others {
-                share_chain(query, &first.chain);
-            }
-        }
-        let addresses: Vec<Address> = queries
-            .iter()
-            .flat_map(|query| &query.addresses)
-            .map(|(ip, ttl)| Address {
-                ip: *ip,
-                class: rules.classify(*ip),
-                ttl: *ttl,
-            })
-            .collect();
-        for Address { ip, class, ttl } in &addresses {
-            debug!(
-                resolver = &**self.resolver,
-                %ip,
-                class = class.as_str(),
-                ttl,
-                "address classified"
-            );
-        }
-        Ok(Resolution {
-            resolver: Arc::clone(self.resolver),
-            queries,
-            addresses,
-            left_out: kept::total(&left_out),
-            ..Resolution::default()
-        })
+        let exchanged = join_all(exchanges).await;
+        resolution(self.resolver, host, families, rules, exchanged)
     }
 
     /// Asks for the SOA of `zone`.
@@ -128,12 +86,7 @@ impl ResolverClient<'_> {
         let exchanged = self
             .ask(&name, RecordType::SOA, self.nameservers.edns, deadline)
             .await;
-        Some(ZoneEvidence {
-            zone: zone.to_owned(),
-            outcome: exchanged.outcome,
-            soa: exchanged.reply.and_then(|reply| reply.soa).map(Arc::new),
-            checked_at: SystemTime::now(),
-        })
+        Some(zone_evidence(zone, exchanged))
     }
 
     /// Asks for the IPv4 addresses of another name than the host, as evidence.
@@ -155,12 +108,7 @@ impl ResolverClient<'_> {
         let asked = absolute(name).ok()?;
         let edns = self.nameservers.edns;
         let exchanged = self.ask(&asked, RecordType::SRV, edns, deadline).await;
-        Some(SrvEvidence {
-            name: name.to_owned(),
-            outcome: exchanged.outcome,
-            hosts: exchanged.reply.map(|reply| reply.srv).unwrap_or_default(),
-            checked_at: SystemTime::now(),
-        })
+        Some(srv_evidence(name, exchanged))
     }
 
     /// What the relative name `host` leads to through the search list, where it leads elsewhere
@@ -250,21 +198,101 @@ impl ResolverClient<'_> {
     }
 }
 
-/// The addresses of `resolution`, in an order that does not depend on the answer's.
-pub(super) fn sorted_addresses(resolution: &Resolution) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
-    addresses.sort_unstable();
-    addresses
+/// What the exchanges for the addresses of `host` come to, one for each of `families`.
+pub(super) fn resolution(
+    resolver: &Arc<str>,
+    host: &str,
+    families: &[Family],
+    rules: &Rules,
+    mut exchanged: Vec<ExchangeResult>,
+) -> Result<Resolution, AgentFault> {
+    let left_out: Vec<_> = exchanged
+        .iter_mut()
+        .map(|exchanged| kept::leave_out(exchanged, rules))
+        .collect();
+    // A family that could not be asked for want of a descriptor says nothing about its server.
+    if let Some(cause) = exchanged.iter().find_map(|e| e.fault.clone()) {
+        return Err(AgentFault {
+            operation: format!("ask for {host}"),
+            cause,
+        });
+    }
+    let mut queries: Vec<Query> = families
+        .iter()
+        .zip(exchanged)
+        .map(|(family, exchanged)| query(host, *family, exchanged))
+        .collect();
+    if let [first, others @ ..] = &mut queries[..] {
+        for query in others {
+            share_chain(query, &first.chain);
+        }
+    }
+    // They are kept, so that room for more would be, too.
+    let mut addresses = Vec::with_capacity(queries.iter().map(|query| query.addresses.len()).sum());
+    let answered = queries.iter().flat_map(|query| &query.addresses);
+    addresses.extend(answered.map(|(ip, ttl)| Address {
+        ip: *ip,
+        class: rules.classify(*ip),
+        ttl: *ttl,
+    }));
+    for Address { ip, class, ttl } in &addresses {
+        debug!(
+            resolver = &**resolver,
+            %ip,
+            class = class.as_str(),
+            ttl,
+            "address classified"
+        );
+    }
+    Ok(Resolution {
+        resolver: Arc::clone(resolver),
+        queries,
+        addresses,
+        left_out: kept::total(&left_out),
+        ..Resolution::default()
+    })
 }
 
-const fn record_type(family: Family) -> RecordType {
+/// The hash of the addresses of `resolution`, which does not depend on their order: it is kept of every target, and all
+/// that is asked is whether they are the same.
+pub(super) fn hash_of_addresses(resolution: &Resolution) -> u64 {
+    let mut addresses: Vec<IpAddr> = resolution.addresses.iter().map(|a| a.ip).collect();
+    addresses.sort_unstable();
+    let mut hash = DefaultHasher::new();
+    addresses.hash(&mut hash);
+    hash.finish()
+}
+
+pub(super) const fn record_type(family: Family) -> RecordType {
     match family {
         Family::Ipv4 => RecordType::A,
         Family::Ipv6 => RecordType::AAAA,
     }
 }
 
-fn name_evidence(name: &str, mut exchanged: ExchangeResult, rules: &Rules) -> NameEvidence {
+pub(super) fn zone_evidence(zone: &str, exchanged: ExchangeResult) -> ZoneEvidence {
+    ZoneEvidence {
+        zone: zone.to_owned(),
+        outcome: exchanged.outcome,
+        soa: exchanged.reply.and_then(|reply| reply.soa).map(Arc::new),
+        checked_at: SystemTime::now(),
+    }
+}
+
+pub(super) fn srv_evidence(name: &str, exchanged: ExchangeResult) -> SrvEvidence {
+    SrvEvidence {
+        name: name.to_owned(),
+        outcome: exchanged.outcome,
+        hosts: exchanged.reply.map(|reply| reply.srv).unwrap_or_default(),
+        checked_at: SystemTime::now(),
+    }
+}
+
+pub(super) fn name_evidence(
+    name: &str,
+    mut exchanged: ExchangeResult,
+    rules: &Rules,
+) -> NameEvidence {
     kept::leave_out(&mut exchanged, rules);
     let addresses = exchanged
         .reply
@@ -279,7 +307,7 @@ fn name_evidence(name: &str, mut exchanged: ExchangeResult, rules: &Rules) -> Na
 }
 
 /// `host` as an absolute name: never subject to the search list.
-fn absolute(host: &str) -> Result<Name, AgentFault> {
+pub(super) fn absolute(host: &str) -> Result<Name, AgentFault> {
     let mut name = Name::from_ascii(host).map_err(|error| AgentFault {
         operation: format!("read the name {host}"),
         cause: error.to_string(),
@@ -297,6 +325,17 @@ pub(super) fn share_chain(query: &mut Query, chain: &Names) {
 
 fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
     let reply = exchanged.reply;
+    let trouble = QueryTrouble {
+        lost_at: exchanged.lost_at,
+        ignored_owner: reply
+            .as_ref()
+            .and_then(|reply| reply.ignored_owner.as_deref().map(Box::from)),
+        extended_errors: reply
+            .as_ref()
+            .map(|r| r.extended_errors.clone())
+            .unwrap_or_default(),
+        detail: exchanged.detail.map(String::into_boxed_str),
+    };
     Query {
         family,
         server: exchanged.server,
@@ -307,7 +346,6 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
         elapsed: exchanged.elapsed,
         tries: exchanged.tries,
         degraded: exchanged.degraded,
-        lost_at: exchanged.lost_at.map(Box::new),
         chain: reply
             .as_ref()
             .map_or_else(|| [host].as_slice().into(), |reply| reply.chain.clone()),
@@ -315,17 +353,10 @@ fn query(host: &str, family: Family, exchanged: ExchangeResult) -> Query {
             .as_ref()
             .map(|reply| reply.addresses.clone())
             .unwrap_or_default(),
-        ignored_owner: reply
-            .as_ref()
-            .and_then(|reply| reply.ignored_owner.as_deref().map(Box::from)),
         ttl: reply.as_ref().and_then(|reply| reply.ttl),
         longest_ttl: reply.as_ref().and_then(|reply| reply.longest_ttl),
-        extended_errors: reply
-            .as_ref()
-            .map(|r| r.extended_errors.clone())
-            .unwrap_or_default(),
+        trouble: trouble.into(),
         soa: reply.and_then(|reply| reply.soa).map(Arc::new),
-        detail: exchanged.detail.map(String::into_boxed_str),
     }
 }
 
@@ -479,7 +510,7 @@ mod tests {
         assert_eq!(found.left_out(|class| class == Class::Public), 0);
         // Another order, the same addresses: nothing has changed.
         let reversed = resolved([public].into_iter().chain((0..1000).rev().map(private))).await;
-        assert_eq!(sorted_addresses(&reversed), sorted_addresses(&found));
+        assert_eq!(hash_of_addresses(&reversed), hash_of_addresses(&found));
         // No more than are kept: all of them.
         let few = resolved((0..64).map(private)).await;
         assert_eq!((few.addresses.len(), few.left_out(|_| true)), (64, 0));

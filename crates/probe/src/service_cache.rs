@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{Connection, Resolution, ServiceReply};
 use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 
-use super::resolve::sorted_addresses;
+use super::resolve::hash_of_addresses;
 
 /// The shortest time between two requests to a service, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -17,10 +17,18 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// What a target's service replied.
 #[derive(Debug, Default)]
 pub(super) struct ServiceCache {
-    asked_at: Option<Instant>,
-    addresses: Box<[IpAddr]>,
-    replies: Vec<(IpAddr, Arc<ServiceReply>)>,
     changed: bool,
+    /// `None` where the target's service is never asked.
+    asked: Option<Box<Asked>>,
+}
+
+/// What was asked last.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Instant>,
+    /// The hash of the addresses.
+    addresses: Option<u64>,
+    replies: Vec<(IpAddr, Arc<ServiceReply>)>,
 }
 
 impl ServiceCache {
@@ -40,33 +48,36 @@ impl ServiceCache {
         if !target.http {
             return false;
         }
-        let addresses = sorted_addresses(resolution);
-        if *addresses != *self.addresses {
-            self.addresses = addresses.into();
-            self.replies.clear();
+        let asked = self.asked.get_or_insert_default();
+        let addresses = hash_of_addresses(resolution);
+        if asked.addresses.replace(addresses) != Some(addresses) {
+            asked.replies.clear();
             self.changed = true;
         }
         let wait = if self.changed { PAUSE } else { interval };
-        let due = self.asked_at.is_none_or(|at| at.elapsed() >= wait);
+        let due = asked.at.is_none_or(|at| at.elapsed() >= wait);
         due && resolution.answered()
     }
 
     /// Keeps the replies that came, and gives the connections on which nothing was asked the reply of
     /// last time.
-    pub(super) fn keep(&mut self, asked: bool, connections: &mut [Connection]) {
-        if asked
-            && connections
-                .iter()
-                .any(|connection| connection.service.is_some())
-        {
-            self.asked_at = Some(Instant::now());
+    pub(super) fn keep(&mut self, is_asked: bool, connections: &mut [Connection]) {
+        let Some(asked) = &mut self.asked else {
+            return;
+        };
+        let mut replies = connections.iter().map(|connection| &connection.service);
+        if is_asked && replies.any(Option::is_some) {
+            asked.at = Some(Instant::now());
             self.changed = false;
         }
         for connection in connections {
-            let known = self.replies.iter_mut().find(|(ip, _)| *ip == connection.ip);
+            let known = asked
+                .replies
+                .iter_mut()
+                .find(|(ip, _)| *ip == connection.ip);
             match (&connection.service, known) {
                 (Some(reply), Some(known)) => known.1 = Arc::clone(reply),
-                (Some(reply), None) => self.replies.push((connection.ip, Arc::clone(reply))),
+                (Some(reply), None) => asked.replies.push((connection.ip, Arc::clone(reply))),
                 (None, Some((_, reply))) => connection.service = Some(Arc::clone(reply)),
                 (None, None) => {}
             }

@@ -200,6 +200,52 @@ impl SlowReaderEnded {
     }
 }
 
+/// A request was refused, because who sent it may not read.
+#[derive(Debug)]
+pub struct AccessDenied;
+
+impl AccessDenied {
+    /// Counts the request and writes the line, at debug: clients decide how many there are.
+    pub fn emit(&self, http: &HttpCounters) {
+        http.denied.fetch_add(1, Ordering::Relaxed);
+        debug!("a request was refused: who sent it may not read");
+    }
+}
+
+/// A web configuration was loaded, with the certificate that it names.
+#[derive(Debug)]
+pub struct WebConfigLoaded {
+    /// Whether the port speaks TLS.
+    pub tls: bool,
+    /// How many users there are.
+    pub users: usize,
+}
+
+impl WebConfigLoaded {
+    /// Writes the line.
+    pub fn emit(&self) {
+        let Self { tls, users } = self;
+        info!(tls, users, "web configuration loaded");
+    }
+}
+
+/// A web configuration was refused, and the previous one stays in use.
+#[derive(Debug)]
+pub struct WebConfigRefused<'a> {
+    /// What is wrong with it.
+    pub error: &'a str,
+}
+
+impl WebConfigRefused<'_> {
+    /// Writes the line.
+    pub fn emit(&self) {
+        error!(
+            error = self.error,
+            "web configuration refused; the previous one stays in use"
+        );
+    }
+}
+
 /// A configuration was loaded.
 #[derive(Debug)]
 pub struct ConfigLoaded<'a> {

@@ -5,9 +5,11 @@ mod markdown;
 mod matrix;
 mod terminal;
 
+use privatelink_fleet::report::PatternReport;
+use privatelink_verdict::sanitize::sentence;
 use privatelink_verdict::verdict::Outcome;
 
-pub use self::html::{document, section};
+pub use self::html::{FleetPage, document};
 pub use self::markdown::markdown;
 pub use self::terminal::terminal;
 
@@ -18,6 +20,16 @@ const fn mark(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Warn) => "!",
         Some(Outcome::Fail) => "✗",
         None => "?",
+    }
+}
+
+/// `low confidence: one target on one node`.
+fn sure(pattern: &PatternReport) -> String {
+    let (confidence, doubt) = (sentence(&pattern.confidence), sentence(&pattern.doubt));
+    if doubt.is_empty() {
+        format!("{confidence} confidence")
+    } else {
+        format!("{confidence} confidence: {doubt}")
     }
 }
 

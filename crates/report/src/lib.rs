@@ -8,6 +8,7 @@ pub mod events;
 pub mod fleet;
 pub mod json;
 pub mod log_setup;
+mod log_writer;
 pub mod metrics;
 pub mod page;
 pub mod pieces;
@@ -17,3 +18,12 @@ pub mod time;
 pub mod tree;
 pub mod version;
 mod walk;
+
+/// What the HTTP server says to a request in plain HTTP where it speaks TLS; `report` then asks again.
+pub const SPEAKS_HTTPS: &str = "this port speaks HTTPS";
+
+/// What it says to a request without a user and his password.
+pub const NEEDS_PASSWORD: &str = "a user and a password are needed";
+
+/// What the observer says to a request without a token that the API server knows.
+pub const NEEDS_TOKEN: &str = "a bearer token that the API server knows is needed";

@@ -1,11 +1,14 @@
 //! Log set-up: the format of log lines, and which of them are written. What they say is in [`crate::events`].
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Mutex;
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::log_writer::LogWriter;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +39,8 @@ pub enum InitError {
 pub fn init(format: LineFormat, filter: &str) -> Result<(), InitError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = io::stderr().is_terminal() && !no_color;
-    let subscriber = subscriber(format, filter, colour, io::stderr)?;
+    let writer = Mutex::new(LogWriter::new(io::stderr(), format));
+    let subscriber = subscriber(format, filter, colour, writer)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| InitError::Twice)
 }
 
@@ -54,6 +58,8 @@ where
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE) // `filter` is what decides
         .with_writer(writer)
+        // Those would be printed to stderr, and printing panics where stderr cannot be written.
+        .log_internal_errors(false)
         .with_target(false);
     Ok(match format {
         LineFormat::Json => Box::new(builder.json().flatten_event(true).finish().with(filter)),

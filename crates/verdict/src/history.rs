@@ -2,8 +2,6 @@
 
 mod aging;
 
-use std::collections::VecDeque;
-
 use self::aging::Aging;
 pub(crate) use self::aging::Trend;
 use crate::address::{Class, ClassSet, Family, judged_as};
@@ -15,14 +13,16 @@ const WINDOW: usize = 10;
 /// What the judge remembers of a target's earlier probes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    answered: VecDeque<Answered>,
+    /// The latest answered probes, oldest first; only the first `kept` were made.
+    answered: [Answered; WINDOW],
+    kept: u8,
     private_seen: bool,
     aging: Option<Aging>,
 }
 
 /// The classes of one answer, by the family its addresses are judged as: `expectedCidrs` binds
 /// families.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Answered {
     ipv4: ClassSet,
     ipv6: ClassSet,
@@ -61,10 +61,12 @@ impl History {
         let Some(answered) = Answered::of(&observation.resolution) else {
             return;
         };
-        if self.answered.len() == WINDOW {
-            self.answered.pop_front();
+        if self.answered().len() == WINDOW {
+            self.answered.rotate_left(1);
+            self.kept -= 1;
         }
-        self.answered.push_back(answered);
+        self.answered[usize::from(self.kept)] = answered;
+        self.kept += 1;
         self.private_seen |= answered.classes().iter().any(Class::is_private);
         self.aging = Aging::after(self.aging.as_ref(), observation);
     }
@@ -72,7 +74,8 @@ impl History {
     /// Forgets the answers: they came by other rules, families or another resolver, and their
     /// difference from the next ones is not the target's. What `auto` latched stays.
     pub fn forget_answers(&mut self) {
-        self.answered.clear();
+        self.answered = Default::default();
+        self.kept = 0;
         self.aging = None;
     }
 
@@ -102,7 +105,12 @@ impl History {
     pub(crate) fn window(&self, current: &Resolution) -> impl Iterator<Item = Answered> + '_ {
         let current = Answered::of(current);
         let kept = WINDOW - usize::from(current.is_some());
-        let skipped = self.answered.len().saturating_sub(kept);
-        self.answered.iter().copied().skip(skipped).chain(current)
+        let answered = self.answered();
+        let skipped = answered.len().saturating_sub(kept);
+        answered[skipped..].iter().copied().chain(current)
+    }
+
+    fn answered(&self) -> &[Answered] {
+        &self.answered[..usize::from(self.kept)]
     }
 }

@@ -38,7 +38,7 @@ pub fn judge(
     let expect = expect_effective(target, observation, history);
     let case = Case::new(target, observation, expect);
     let mut findings = Findings::default();
-    dns::find(&case, &mut findings);
+    dns::find(&case, surroundings, &mut findings);
     address::find(&case, history, &mut findings);
     resolver::find(&case, history, &mut findings);
     connect::find(&case, surroundings, &mut findings);

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod connection;
+mod rare;
 mod resolution;
 mod server;
 
@@ -11,12 +12,13 @@ use std::time::{Duration, SystemTime};
 
 pub use self::certificate::{Certificate, Leaf, Trust};
 pub use self::connection::{
-    Connection, Handshake, IcmpError, NoHandshake, NoReply, Obstacle, Refusal, Refused,
-    ServiceReply, Skip, TcpOutcome, TlsOutcome,
+    Connection, ConnectionTrouble, Handshake, IcmpError, NoHandshake, NoReply, Obstacle, Refusal,
+    Refused, ServiceReply, Skip, TcpOutcome, TlsOutcome,
 };
+pub use self::rare::{Rare, RareFacts};
 pub use self::resolution::{
-    Address, Comparison, Flags, LeftOut, NameEvidence, Query, QueryOutcome, Rcode, Resolution, Soa,
-    SrvEvidence, Transport, ZoneEvidence,
+    Address, Comparison, Evidence, Flags, LeftOut, NameEvidence, Query, QueryOutcome, QueryTrouble,
+    Rcode, Resolution, Soa, SrvEvidence, Transport, ZoneEvidence,
 };
 pub use self::server::ServerAnswer;
 use crate::address::{ClassSet, Family};

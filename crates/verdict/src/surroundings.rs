@@ -1,11 +1,11 @@
 //! Surroundings: what the latest probes of other targets say that bears on this one: the companions
-//! it needs to be of use, and its neighbours in the same subnet.
+//! it needs to be of use, its neighbours in the same subnet, and the names that the same resolver was asked for.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::observation::{Connection, Observation, TcpOutcome};
+use crate::observation::{Connection, Observation, QueryOutcome, TcpOutcome};
 use crate::reason::Reason;
 use crate::target::Target;
 use crate::verdict::{Outcome, Verdict};
@@ -20,6 +20,27 @@ pub struct Surroundings {
     pub companions: Vec<Companion>,
     /// Other endpoints in the subnets of this target's addresses.
     pub neighbours: Vec<Neighbour>,
+    /// What became of other names, where the resolver gave no message for this one.
+    pub other_names: OtherNames,
+}
+
+/// Other targets whose names the same resolver was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OtherNames {
+    /// How many.
+    pub asked: usize,
+    /// How many of them got an answer, were it an error.
+    pub answered: usize,
+}
+
+impl OtherNames {
+    fn add(&mut self, target: &Target, other: &Target, seen: &Observation) {
+        // An agent that could not probe asked for nothing.
+        if other.host != target.host && !seen.resolution.queries.is_empty() {
+            self.asked += 1;
+            self.answered += usize::from(!is_unanswered(seen));
+        }
+    }
 }
 
 /// A target of the same service: a registry's data endpoint, blob beside dfs.
@@ -54,7 +75,8 @@ impl Surroundings {
         let own: Vec<IpAddr> = dialled
             .filter(|ip| target.rules.classify(*ip).is_private())
             .collect();
-        let takes_neighbours = Self::takes_neighbours(observation);
+        let takes_neighbours = has_silent_address(observation);
+        let takes_names = is_unanswered(observation);
         let mut surroundings = Self::default();
         for (other, seen, verdict) in others {
             if other.name == target.name {
@@ -70,15 +92,18 @@ impl Surroundings {
             if takes_neighbours {
                 surroundings.add_neighbours(&own, other, seen);
             }
+            if takes_names && seen.resolution.resolver == observation.resolution.resolver {
+                surroundings.other_names.add(target, other, seen);
+            }
         }
         surroundings
     }
 
-    /// Whether `observation` leaves a question that other endpoints of the subnet answer: they tell a dead
-    /// endpoint from a blocked subnet, and nothing else. Without it, companions are all that counts.
-    pub fn takes_neighbours(observation: &Observation) -> bool {
-        let mut connections = observation.connections.iter();
-        connections.any(|connection| connection.tcp == TcpOutcome::Timeout)
+    /// Whether `observation` leaves a question that targets other than its companions answer: a dead endpoint or a
+    /// blocked subnet, a dead DNS server or one name that it has trouble with. Without it, companions are all that
+    /// counts.
+    pub fn takes_all(observation: &Observation) -> bool {
+        has_silent_address(observation) || is_unanswered(observation)
     }
 
     fn add_neighbours(&mut self, own: &[IpAddr], other: &Target, seen: &Observation) {
@@ -113,9 +138,28 @@ impl Surroundings {
     }
 }
 
+fn has_silent_address(observation: &Observation) -> bool {
+    let mut connections = observation.connections.iter();
+    connections.any(|connection| connection.tcp == TcpOutcome::Timeout)
+}
+
+/// Whether there is no address, for want of a message.
+fn is_unanswered(observation: &Observation) -> bool {
+    let resolution = &observation.resolution;
+    !resolution.answered() && resolution.outcome().is_some_and(is_silence)
+}
+
+/// Whether no message came.
+pub(crate) const fn is_silence(outcome: QueryOutcome) -> bool {
+    matches!(outcome, QueryOutcome::Timeout | QueryOutcome::Unreachable)
+}
+
 /// Whether a packet came back, from any port.
 fn came_back(connection: &Connection) -> bool {
-    let other_port = connection.other_port.is_some_and(|(_, opened)| opened);
+    let other_port = connection
+        .trouble
+        .other_port
+        .is_some_and(|(_, opened)| opened);
     let outcome = connection.tcp;
     other_port
         || matches!(

@@ -39,8 +39,8 @@ pub struct Target {
     pub interval: Duration,
     /// Budget of one probe.
     pub timeout: Duration,
-    /// The name the certificate must cover and SNI carries: the host, unless configured.
-    pub server_name: String,
+    /// The name the certificate must cover and SNI carries, where it is not the host.
+    pub server_name: Option<Box<str>>,
     /// Whether the service itself is asked (section 2, step 5).
     pub http: bool,
     /// The private DNS zone of a service outside the catalogue.
@@ -69,6 +69,11 @@ impl Target {
 
     /// The longest owner in bytes. It becomes a metric label.
     pub const LONGEST_OWNER: usize = 128;
+
+    /// The name the certificate must cover and SNI carries: the host, unless configured.
+    pub fn server_name(&self) -> &str {
+        self.server_name.as_deref().unwrap_or(&self.host)
+    }
 
     /// The catalogue's slug, `custom` outside the catalogue.
     pub fn service_slug(&self) -> &'static str {

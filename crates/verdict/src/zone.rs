@@ -40,7 +40,7 @@ pub fn zone_authority(target: &Target, observation: &Observation) -> ZoneAuthori
     };
     match zone_soa(target, resolution) {
         Some(soa) => authority_of(soa, name, zone),
-        None if resolution.zone.is_some() => ZoneAuthority::Unknown,
+        None if resolution.evidence.zone.is_some() => ZoneAuthority::Unknown,
         None => ZoneAuthority::NotAsked,
     }
 }
@@ -62,6 +62,7 @@ pub(crate) fn zone_soa<'a>(target: &Target, resolution: &'a Resolution) -> Optio
             .is_some_and(|(name, zone)| authority_of(soa, name, zone) == ZoneAuthority::Private)
     };
     let asked = resolution
+        .evidence
         .zone
         .as_ref()
         .and_then(|zone| zone.soa.as_deref());

@@ -12,6 +12,7 @@ use super::{
     OBSERVER, SHOP, apply, deployment, install, leader_and_other, namespace, pod_spec, published,
 };
 use crate::command::{SHORT, eventually, kubectl, kubectl_json, run, same};
+use crate::fleet::as_json;
 use crate::release::{CHART, NAMESPACE};
 use crate::world::World;
 
@@ -29,6 +30,15 @@ const INSTALLATIONS: &[(&str, &[&str])] = &[
     (
         "to find out the address of the cluster's DNS",
         &["clusterDns=", NO_DISCOVERY, NO_CRD, NO_FLEET],
+    ),
+    (
+        "to ask who may read",
+        &[
+            "observer.authorization.enabled=true",
+            NO_DISCOVERY,
+            NO_CRD,
+            NO_FLEET,
+        ],
     ),
 ];
 
@@ -205,6 +215,18 @@ pub(super) fn right_withdrawn(world: &mut World) {
             &true,
         )
     });
+    let (_, report) =
+        as_json(&["--gate", "--window", "1m"]).unwrap_or_else(|told| panic!("{told}"));
+    let unknown = report["gate"]["unknown"].as_array().into_iter().flatten();
+    let sentences: Vec<&str> = unknown
+        .filter(|unknown| unknown["why"] == "sources_unknown")
+        .filter_map(|unknown| unknown["sentence"].as_str())
+        .collect();
+    assert!(
+        sentences.concat().contains("(volumes)"),
+        "the gate does not know what volumes say: {}",
+        report["gate"]
+    );
     replace(&world.folder("rights"), &whole);
     let ((), recovered) = eventually(Duration::from_mins(3), || {
         same("volumes", &leader.state("volumes")?, &"ok".to_owned())

@@ -99,8 +99,8 @@ pub(super) fn read(
         interval,
         timeout,
         server_name: name_like(raw.server_name.as_ref(), "serverName", problems)
-            .or_else(|| host.clone())
-            .unwrap_or_default(),
+            .filter(|name| Some(name) != host.as_ref())
+            .map(String::into_boxed_str),
         http: raw.http.as_ref().map_or_else(
             || {
                 port == 443
@@ -340,7 +340,7 @@ fn data_endpoint(
     };
     Some(Target {
         service: catalogue::lookup(&host).map(|known| known.service),
-        server_name: host.clone(),
+        server_name: None,
         host,
         http: false,
         ..login.clone()

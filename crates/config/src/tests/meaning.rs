@@ -62,7 +62,7 @@ targets:
 
     let data = target(&plan, "contoso-acr:data:northeurope");
     assert_eq!(data.host, "contoso.northeurope.data.azurecr.io");
-    assert_eq!(data.server_name, data.host);
+    assert_eq!(data.server_name(), data.host);
     assert_eq!((data.http, &*data.resolver), (false, "node"));
 
     let vault = target(&plan, "kv-prod.vault.azure.net");
@@ -90,7 +90,7 @@ targets:
 
     let orders = target(&plan, "orders.internal.example.com");
     assert_eq!((orders.port, orders.service_slug()), (8443, "custom"));
-    assert_eq!(orders.server_name, "orders.example.com");
+    assert_eq!(orders.server_name(), "orders.example.com");
     assert_eq!(
         orders.private_zone.as_deref(),
         Some("privatelink.example.com")

@@ -134,6 +134,17 @@ targets:
 }
 
 #[test]
+fn what_is_quoted_of_a_bad_target_acts_on_no_terminal() {
+    let plan = merged(
+        "merging-quoted",
+        "targets:\n  - {source: crd, name: 'a:b', host: b.vault.azure.net, \"\\e[2Jcolour\": red}\n",
+    );
+    let warning = plan.warnings.join("\n");
+    assert!(warning.contains("[2Jcolour"), "{warning}");
+    assert!(!warning.contains('\u{1b}'), "{warning:?}");
+}
+
+#[test]
 fn only_the_operator_shortens_intervals_or_ties_targets_together() {
     let plan = merged(
         "merging-pace",

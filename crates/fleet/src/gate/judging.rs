@@ -192,6 +192,9 @@ impl<'a> Case<'a> {
         if self.asked.unnamed_services > 0 {
             evidence.unclear_in_all(WhyUnknown::UnnamedServices, self.asked.unnamed_services);
         }
+        if !self.asked.sources_unknown.is_empty() {
+            evidence.unclear_in_all(WhyUnknown::SourcesUnknown, 0);
+        }
         if self.asked.nodes_not_listed {
             evidence.unclear_in_all(WhyUnknown::NodesNotListed, 0);
         }

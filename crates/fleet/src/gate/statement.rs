@@ -89,11 +89,11 @@ fn statement(
     excused: &[Unknown],
 ) -> String {
     let mut sentences = vec![headline(case, answer, breaks)];
-    let shown = breaks.iter().take(SAMPLES).map(|one| one.sentence.clone());
-    sentences.extend(shown);
-    if breaks.len() > SAMPLES {
-        let more = count(breaks.len() - SAMPLES);
-        sentences.push(format!("{} more would break.", counted(more, "path")));
+    let alike: Vec<&[Break]> = breaks.chunk_by(is_alike).collect();
+    sentences.extend(alike.iter().take(SAMPLES).map(|paths| sentence(paths)));
+    if let Some(more) = alike.get(SAMPLES..).filter(|more| !more.is_empty()) {
+        let paths = count(more.iter().map(|paths| paths.len()).sum());
+        sentences.push(format!("{} more would break.", counted(paths, "path")));
     }
     sentences.extend(unknown.iter().map(|one| one.sentence.clone()));
     for one in excused {
@@ -121,36 +121,7 @@ fn breaks_of(case: &Case<'_>, path: PathNumber, broken: &Broken<'_>) -> Break {
         .and_then(|target| target.users.as_ref())
         .map(UsersOfTargets::from);
     let host = target.map_or(&**name, |target| &*target.host);
-    let host_too = if host == &**name {
-        String::new()
-    } else {
-        format!(" ({host})")
-    };
-    let whom = users
-        .as_ref()
-        .map_or(String::new(), |users| match users.examples.first() {
-            Some(example) if users.workloads > 0 => {
-                format!("; it is used by {}, such as {example}", users.text)
-            }
-            _ if users.workloads > 0 => format!("; it is used by {}", users.text),
-            _ => format!("; it is {}", users.text),
-        });
-    let nodes = counted(broken.nodes, "node");
-    let left = match broken.departed {
-        0 => String::new(),
-        departed if departed == broken.nodes => ", which left since".to_owned(),
-        departed => format!(", of which {departed} left since"),
-    };
-    let when = match broken.now {
-        0 => format!("last at {}", broken.last.to_the_minute()),
-        now if now == broken.nodes => "and still is".to_owned(),
-        now => format!("and still is on {now}"),
-    };
-    let samples = such_as(broken.nodes, &broken.samples);
-    Break {
-        sentence: format!(
-            "{name}{host_too} was not private on the path {resolver} on {nodes}{samples}{left}, {when}{whom}."
-        ),
+    let mut one = Break {
         target: name.to_string(),
         host: host.to_owned(),
         path: resolver.to_string(),
@@ -160,12 +131,65 @@ fn breaks_of(case: &Case<'_>, path: PathNumber, broken: &Broken<'_>) -> Break {
         last_non_private: broken.last,
         now: broken.now,
         users,
-    }
+        sentence: String::new(),
+    };
+    one.sentence = sentence(std::slice::from_ref(&one));
+    one
+}
+
+/// Whether two paths of a target can be told in one sentence.
+fn is_alike(a: &Break, b: &Break) -> bool {
+    let nodes = |one: &Break| (one.nodes, one.departed, one.now);
+    a.target == b.target && nodes(a) == nodes(b) && a.samples == b.samples
+}
+
+/// What is said of paths that are alike.
+fn sentence(paths: &[Break]) -> String {
+    let Some(one) = paths.first() else {
+        return String::new();
+    };
+    let host = if one.host == one.target {
+        String::new()
+    } else {
+        format!(" ({})", one.host)
+    };
+    let names: Vec<&str> = paths.iter().map(|one| &*one.path).collect();
+    let last = paths.iter().map(|one| one.last_non_private).max();
+    let when = match one.now {
+        0 => format!("last at {}", last.unwrap_or_default().to_the_minute()),
+        now if now == one.nodes => "and still is".to_owned(),
+        now => format!("and still is on {now}"),
+    };
+    let left = match one.departed {
+        0 => String::new(),
+        departed if departed == one.nodes => ", which left since".to_owned(),
+        departed => format!(", of which {departed} left since"),
+    };
+    let samples: Vec<&str> = one.samples.iter().map(String::as_str).collect();
+    let path = if names.len() == 1 { "path" } else { "paths" };
+    let whom = one
+        .users
+        .as_ref()
+        .map_or(String::new(), |users| match users.examples.first() {
+            Some(example) if users.workloads > 0 => {
+                format!("; it is used by {}, such as {example}", users.text)
+            }
+            _ if users.workloads > 0 => format!("; it is used by {}", users.text),
+            _ => format!("; it is {}", users.text),
+        });
+    format!(
+        "{}{host} was not private on the {path} {} on {}{}{left}, {when}{whom}.",
+        one.target,
+        names.join(" and "),
+        counted(one.nodes, "node"),
+        such_as(one.nodes, &samples),
+    )
 }
 
 fn unknown_of(case: &Case<'_>, why: WhyUnknown, unclear: &Unclear<'_>) -> Unknown {
     let about = match why {
         WhyUnknown::UnnamedServices => format!(" ({})", counted(unclear.count, "service")),
+        WhyUnknown::SourcesUnknown => format!(" ({})", case.asked.sources_unknown.join(", ")),
         _ if unclear.count == 0 => String::new(),
         _ => {
             let samples = such_as(unclear.count, &unclear.samples);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::Moment;
 use crate::node_set::NodeSet;
-use crate::scope::{self, Place, Scope};
+use crate::scope::{self, ALONE, Place, Scope};
 use crate::symptom::{PathScope, Symptom};
 use crate::table::{Illness, Table};
 
@@ -53,7 +53,7 @@ pub(super) fn drafts(table: &Table<'_>) -> Vec<Draft> {
             }
         }
     }
-    join_on_one_node(table, drafts)
+    join_equal_nodes(join_on_one_node(table, drafts))
 }
 
 impl Draft {
@@ -141,6 +141,31 @@ fn join_on_one_node(table: &Table<'_>, drafts: Vec<Draft>) -> Vec<Draft> {
                 if first.path != draft.path && draft.path != PathScope::AnyPath {
                     first.path = PathScope::EveryPath;
                 }
+            }
+            None => joined.push(draft),
+        }
+    }
+    joined
+}
+
+/// Single nodes that have the same of the same targets are told together.
+fn join_equal_nodes(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut joined: Vec<Draft> = Vec::new();
+    for draft in drafts {
+        let is_alone = draft.place.scope == Scope::OneNode;
+        let is_equal = |other: &&mut Draft| {
+            is_alone
+                && other.place.is_each_alone()
+                && other.place.nodes.len() < ALONE
+                && (other.symptom, other.path) == (draft.symptom, draft.path)
+                && other.illnesses == draft.illnesses
+        };
+        match joined.iter_mut().find(is_equal) {
+            Some(first) => {
+                first.place.scope = Scope::SomeNodes;
+                first.place.values.clear();
+                first.place.nodes.add(&draft.place.nodes);
+                first.place.of.add(&draft.place.of);
             }
             None => joined.push(draft),
         }

@@ -81,14 +81,15 @@ impl FleetQuery {
             window_seconds,
             allow_uncovered,
             unnamed_services: _,
+            sources_unknown: _,
             nodes_not_listed: _,
-        }) = self.gate
+        }) = &self.gate
         {
             url.append_pair("gate", "true");
             url.append_pair("window", &format!("{window_seconds}s"));
             url.append_pair(
                 "allowUncovered",
-                if allow_uncovered { "true" } else { "false" },
+                if *allow_uncovered { "true" } else { "false" },
             );
         }
         url.finish()

@@ -122,6 +122,11 @@ impl Recursor {
         self.state().records = records.iter().collect();
     }
 
+    /// From now on has these faults and no others.
+    pub(crate) fn set_faults(&self, faults: Vec<FaultRule>) {
+        self.state().faults = faults.into_iter().map(|rule| (rule, 0)).collect();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

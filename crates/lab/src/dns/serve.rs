@@ -23,14 +23,16 @@ const TRIES: usize = 64;
 /// How long a TCP client may take for its next question.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Opens the ports of `server` on 127.0.0.1, the same for UDP and TCP, and answers there.
+/// Opens the ports of `server` at `address`, the same for UDP and TCP, and answers there. Port 0: one that is
+/// free.
 pub(crate) async fn serve(
     server: &Server,
+    address: SocketAddr,
     recursor: Recursor,
     turns: &Turns,
     tasks: &Tasks,
 ) -> io::Result<SocketAddr> {
-    let (udp, tcp) = same_port().await?;
+    let (udp, tcp) = same_port(address).await?;
     let address = udp.local_addr()?;
     match server.udp {
         Port::Open => {
@@ -63,11 +65,13 @@ pub(crate) async fn serve(
     Ok(address)
 }
 
-async fn same_port() -> io::Result<(UdpSocket, TcpSocket)> {
+async fn same_port(address: SocketAddr) -> io::Result<(UdpSocket, TcpSocket)> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..TRIES {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let udp = UdpSocket::bind(address).await?;
         let tcp = TcpSocket::new_v4()?;
+        // A server that starts again takes its port although the kernel still waits for old connections.
+        tcp.set_reuseaddr(address.port() != 0)?;
         match tcp.bind(udp.local_addr()?) {
             Ok(()) => return Ok((udp, tcp)),
             Err(error) => last = error,
@@ -186,7 +190,8 @@ mod tests {
     async fn start(yaml: &str, tasks: &Tasks) -> SocketAddr {
         let server: Server = serde_saphyr::from_str(yaml).expect("a server");
         let recursor = Recursor::new(&server);
-        serve(&server, recursor, &Turns::default(), tasks)
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        serve(&server, any_port, recursor, &Turns::default(), tasks)
             .await
             .expect("ports")
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{AcceptedConnection, Endpoint, PreparedEndpoint};
@@ -19,19 +20,21 @@ const LOST: Duration = Duration::from_millis(250);
 /// Connections made at most to fill a backlog.
 const FILLERS: usize = 16;
 
-/// Serves `service` at `socket`, until `tasks` stop.
+/// Serves at `socket` what `service` is when a connection comes, until `tasks` stop.
 pub(crate) async fn serve(
     socket: TcpSocket,
-    service: PreparedEndpoint,
+    service: watch::Receiver<PreparedEndpoint>,
     tasks: &Tasks,
 ) -> io::Result<()> {
-    match service.endpoint {
+    let PreparedEndpoint { endpoint, .. } = service.borrow().clone();
+    let opens_after = endpoint.delay().connect;
+    match endpoint {
         // The simulated machine fails to dial the last two: no connection gets here.
         Endpoint::Closed | Endpoint::Errno(_) | Endpoint::NoRoute => tasks.hold(socket),
         Endpoint::Blackhole => tasks.hold(black_hole(socket).await?),
-        _ if !service.delay().connect.is_zero() => {
+        _ if !opens_after.is_zero() => {
             let (listener, fillers) = black_hole(socket).await?;
-            let opening = sleep(service.delay().connect);
+            let opening = sleep(opens_after);
             let accepting = accept(listener, service, tasks.clone());
             tasks.spawn(async move {
                 opening.await;
@@ -61,17 +64,17 @@ async fn black_hole(socket: TcpSocket) -> io::Result<(TcpListener, Vec<TcpStream
     ))
 }
 
-async fn accept(listener: TcpListener, service: PreparedEndpoint, tasks: Tasks) {
+async fn accept(listener: TcpListener, service: watch::Receiver<PreparedEndpoint>, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Most likely there are no descriptors left: give other tasks time to close theirs.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let service = service.clone();
+        let service = service.borrow().clone();
         tasks.spawn(async move {
             // How the connection ends is for the client to judge.
-            let delay = service.delay().handshake;
+            let delay = service.endpoint.delay().handshake;
             if let Ok(connection) = AcceptedConnection::new(stream, service.turns.clone(), delay) {
                 _ = timeout(HOLD, service.handle(connection)).await;
             }

@@ -208,9 +208,10 @@ impl PodComparison {
                 format!("{agent_on} has no such target, so there is nothing to compare with")
             }
             Self::NotProbedYet => format!("{agent_on} has not probed it yet"),
-            Self::NotAsked => {
-                format!("{agent_on} did not answer, so there is nothing to compare with")
-            }
+            Self::NotAsked => format!(
+                "{agent_on} did not answer, you may not ask it, or it asks for a password: so there is nothing to \
+                 compare with"
+            ),
         }
     }
 }

@@ -58,6 +58,7 @@ impl Cluster {
             client: Client::new(service, "default"),
             context: "test".to_owned(),
             namespace: "release".to_owned(),
+            speaks_https: Arc::default(),
         }
     }
 

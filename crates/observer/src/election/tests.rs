@@ -86,6 +86,54 @@ async fn another_replica_leads_within_20_seconds_after_the_leader_is_killed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_kill_the_replica_leads_that_has_watched_and_not_the_one_that_starts_again() {
+    for moment in 0..30 {
+        let api = lease();
+        let a = Replica::start(&api, "a");
+        pass(1, &[&a]).await;
+        let b = Replica::start(&api, "b");
+        pass(7, &[&a, &b]).await;
+        sleep(Duration::from_millis(100 * moment)).await;
+        a.task.abort();
+        let again = Replica::start(&api, "a-again");
+        pass(20, &[&b, &again]).await;
+        assert!(b.leads(), "killed {moment} tenths of a second later");
+        again.task.abort();
+        b.task.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_whose_answer_is_lost_does_not_end_the_term() {
+    let api = lease();
+    let a = Replica::start(&api, "a");
+    pass(7, &[&a]).await;
+    for _ in 0..5 {
+        // The lease has another version than the one that was answered last.
+        api.edit(|lease| lease["spec"]["renewTime"] = json!("2026-01-01T00:00:00.000000Z"));
+        for _ in 0..50 {
+            sleep(Duration::from_millis(100)).await;
+            assert!(a.leads());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_stopped_during_a_renewal_gives_the_lease_back_at_once() {
+    let api = lease();
+    let a = Replica::start(&api, "a");
+    pass(7, &[&a]).await;
+    api.is_away(true);
+    pass(3, &[&a]).await;
+    // The renewal that is under way gets no answer.
+    api.is_away(false);
+    a.shutdown.cancel();
+    let stopped = timeout(Duration::from_secs(1), a.task).await;
+    stopped.expect("it stops at once").expect("it ends");
+    assert_eq!(held_by(&api), "");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_stops_in_order_gives_the_lease_back() {
     let api = lease();
     let a = Replica::start(&api, "a");

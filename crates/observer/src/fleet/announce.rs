@@ -342,7 +342,7 @@ impl Announcer {
             objects.insert(decision.uid.clone(), is_failing);
         }
         self.objects = objects;
-        self.push(news);
+        self.push_first(news);
     }
 
     fn object_event(&self, decision: &Decision, standing: &Standing, is_over: bool) -> Event {
@@ -412,6 +412,25 @@ impl Announcer {
             } else {
                 self.waiting.push_back(event);
             }
+        }
+    }
+
+    /// Those of declared targets go before those of nodes: when thousands of nodes fail at once, teams would
+    /// hear of it an hour later.
+    fn push_first(&mut self, news: Vec<Event>) {
+        let is_of_object = |event: &&Event| {
+            let about = event.regarding.as_ref();
+            about.is_some_and(|about| about.namespace.is_some())
+        };
+        let mut at = self.waiting.iter().take_while(is_of_object).count();
+        for event in news {
+            if self.waiting.len() == MOST_WAITING {
+                self.waiting.pop_back();
+                self.shared.drop_event();
+            }
+            at = at.min(self.waiting.len());
+            self.waiting.insert(at, event);
+            at += 1;
         }
     }
 

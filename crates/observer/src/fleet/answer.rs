@@ -1,19 +1,23 @@
 //! Answer: what `/api/v1/fleet` says, by whichever replica it is asked: the one that leads reads the agents,
 //! and the others pass the question on to it, one hop and no further.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use privatelink_discovery::Omission;
 use privatelink_fleet::query::BadQuery;
 use privatelink_fleet::report::AnsweredBy;
-use privatelink_fleet::{FleetQuery, FleetReport, Moment};
+use privatelink_fleet::{FleetQuery, FleetReport};
 use privatelink_report::version::VERSION;
 
 use super::ask::{NoReply, OF_THE_LEADER, Replied, Reply, ask};
 use super::members::Nodes;
 use crate::Observer;
-use crate::source_state::SourceState;
+use crate::source_state::{SourceState, StateSince};
 use crate::watch::Watched as _;
+
+/// How long a source may be stale that was listed before: as long as the gate bears the silence of an agent.
+const BORNE: Duration = Duration::from_mins(5);
 
 /// Where a replica answers by itself alone.
 pub const OWN: &str = "/api/v1/fleet/own";
@@ -33,7 +37,9 @@ pub enum NoFleet {
     )]
     NoLeader,
     /// This replica has just begun to lead.
-    #[error("the agents are being read for the first time; try again in some seconds")]
+    #[error(
+        "the agents, or what the cluster uses, are being read for the first time; try again in some seconds"
+    )]
     NotReadYet,
     /// The replica that leads does not answer.
     #[error("the replica that leads, {0}, does not answer: {1}")]
@@ -52,15 +58,18 @@ impl Observer {
         if !self.leadership.is_leading() {
             return Err(NoFleet::NoLeader);
         }
-        let now = Moment::from(now);
         let mut query = query.clone();
         if let Some(gate) = &mut query.gate {
             gate.unnamed_services = self.unnamed_services();
+            gate.sources_unknown = self.sources_unknown(now);
             let nodes = self.shared.states().of_kind(Nodes::NAME);
             gate.nodes_not_listed = nodes.is_none_or(|nodes| nodes.state != SourceState::Ok);
         }
-        let mut report = self.shared.fleet().report(&query, now);
-        if report.nodes.all == 0 || !self.shared.is_fleet_read() {
+        if !self.is_ready() || !self.shared.is_fleet_read() {
+            return Err(NoFleet::NotReadYet);
+        }
+        let mut report = self.shared.fleet().report(&query, now.into());
+        if report.nodes.all == 0 {
             return Err(NoFleet::NotReadYet);
         }
         report.answered_by = AnsweredBy {
@@ -79,8 +88,13 @@ impl Observer {
         serde_json::to_vec(&report).map_err(NoFleet::Unwritten)
     }
 
-    /// The same of the replica that leads, whichever that is.
-    pub async fn fleet_json(&self, query: &str) -> Result<Vec<u8>, NoFleet> {
+    /// The same of the replica that leads, whichever that is. `authorization` is the header of who asks: the
+    /// replica that leads judges by it too.
+    pub async fn fleet_json(
+        &self,
+        query: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Vec<u8>, NoFleet> {
         match self.own_fleet_json(query) {
             Err(NoFleet::NoLeader) => {}
             answer => return answer,
@@ -91,7 +105,12 @@ impl Observer {
         let Some(at) = leader.filter(|_| pod != self.options.pod) else {
             return Err(NoFleet::NoLeader);
         };
-        match ask(at, &format!("{OWN}?{query}"), None, OF_THE_LEADER).await {
+        let mut access = self.shared.rules.borrow().agents.clone();
+        if let Some(authorization) = authorization {
+            access.authorization = Some(authorization.clone());
+        }
+        let path = format!("{OWN}?{query}");
+        match ask(&access, at, &path, None, OF_THE_LEADER).await {
             Ok(Replied { reply, .. }) => match reply {
                 Reply::Whole { body, .. } => Ok(body),
                 Reply::Unchanged => Err(NoFleet::NoLeader),
@@ -100,8 +119,26 @@ impl Observer {
         }
     }
 
-    /// Objects that use, or may use, a service that no agent watches because discovery cannot name it, or has no
-    /// room for it.
+    /// The sources of targets of which it is not known what they say.
+    fn sources_unknown(&self, now: SystemTime) -> Vec<String> {
+        let is_unknown = |state: &StateSince| match state.state {
+            SourceState::Ok | SourceState::Absent => false,
+            SourceState::Forbidden => true,
+            // What was known stays in use, and hardly changes in that time.
+            SourceState::Stale => {
+                let stale_for = now.duration_since(state.since).unwrap_or_default();
+                !state.was_known || stale_for > BORNE
+            }
+        };
+        let sources = self.sources_of_targets();
+        let sources = sources
+            .into_iter()
+            .filter(|(_, _, state)| is_unknown(state));
+        sources.map(|(word, _, _)| word.to_owned()).collect()
+    }
+
+    /// Objects that use, or may use, a service that discovery cannot name, and targets that agents have no room for:
+    /// no agent watches these.
     fn unnamed_services(&self) -> u32 {
         let discovered = self.shared.discovered();
         let hides_a_service = |omission: Omission| match omission {
@@ -110,9 +147,10 @@ impl Observer {
             | Omission::InEnvironment
             | Omission::ServiceUnknown
             | Omission::UnknownCloud
-            | Omission::TooMany
-            | Omission::NamespaceFull => true,
-            Omission::Placeholder
+            | Omission::TooMany => true,
+            // These are counted as targets that are left out.
+            Omission::NamespaceFull
+            | Omission::Placeholder
             | Omission::NotAHost
             | Omission::InvalidImage
             | Omission::ClusterInternal
@@ -124,10 +162,41 @@ impl Observer {
         let objects = omitted
             .filter(|omitted| hides_a_service(omitted.omission))
             .map(|omitted| omitted.objects);
-        u32::try_from(objects.sum::<usize>()).unwrap_or(u32::MAX)
+        let unnamed = objects.sum::<usize>() + discovered.left_out;
+        u32::try_from(unnamed).unwrap_or(u32::MAX)
     }
 }
 
 fn leader_failed(pod: &str, error: &NoReply) -> NoFleet {
     NoFleet::Leader(pod.to_owned(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use privatelink_fleet::Fleet;
+
+    use super::*;
+    use crate::ObserverRules;
+    use crate::private_link_target::objects::Declarations;
+
+    #[test]
+    fn a_source_that_cannot_be_read_is_unknown_to_the_gate_and_one_that_was_lost_just_now_is_not() {
+        let observer = Observer::of_fleet(Fleet::default(), ObserverRules::default());
+        let declared = (Declarations::NAME, String::new());
+        observer.shared.states().add(declared.clone());
+        let start = SystemTime::now();
+        let unknown_after = |after| observer.sources_unknown(start + after);
+        let is = |state| observer.shared.states().set(&declared, state, "why", start);
+        let (soon, later) = (Duration::from_secs(299), Duration::from_secs(301));
+        assert_eq!(unknown_after(soon), ["crd"], "it was never listed");
+        is(SourceState::Ok);
+        assert_eq!(unknown_after(later), [""; 0]);
+        is(SourceState::Stale);
+        assert_eq!(unknown_after(soon), [""; 0]);
+        assert_eq!(unknown_after(later), ["crd"]);
+        is(SourceState::Forbidden);
+        assert_eq!(unknown_after(soon), ["crd"]);
+        is(SourceState::Absent);
+        assert_eq!(unknown_after(later), [""; 0]);
+    }
 }

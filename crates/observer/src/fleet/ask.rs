@@ -3,12 +3,13 @@
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use futures_util::future::join;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, DATE, ETAG, HOST, IF_NONE_MATCH,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, DATE, ETAG, HOST, IF_NONE_MATCH,
 };
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -17,11 +18,24 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::jiff::fmt::rfc2822;
 use privatelink_fleet::Moment;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::either::Either;
 
 /// How long a question may take, from the connection to the end of the reply.
 pub(crate) const ASK: Duration = Duration::from_secs(5);
+
+/// How agents, and the replica that leads, are asked. The default: over plain HTTP, without a password.
+#[derive(Clone, Debug, Default)]
+pub struct AgentAccess {
+    /// Whom to trust, and the name in the certificate; `None`: plain HTTP.
+    pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// The header `Authorization`.
+    pub authorization: Option<HeaderValue>,
+}
 
 /// The largest reply, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +86,11 @@ pub(crate) enum NoReply {
     Silent,
     #[error("cannot connect")]
     Connect(#[source] io::Error),
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(io::Error),
     #[error("the exchange broke off")]
     Http(#[source] hyper::Error),
-    #[error("the reply is {0}")]
+    #[error("the reply is {0}{advice}", advice = advice(*.0))]
     Status(StatusCode),
     #[error("the reply cannot be read: {0}")]
     Unreadable(Box<dyn std::error::Error + Send + Sync>),
@@ -87,25 +103,44 @@ impl NoReply {
     }
 }
 
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "; if it asks for TLS, a certificate or a password, --client-config-file gives them"
+        }
+        _ => "",
+    }
+}
+
 /// Asks for `path`; with the tag of the last reply, if there was one. A redirect is not followed: it is a
 /// status like others.
 pub(crate) async fn ask(
+    access: &AgentAccess,
     at: SocketAddr,
     path: &str,
     tag: Option<&HeaderValue>,
     bounds: Bounds,
 ) -> Result<Replied, NoReply> {
-    let asked = timeout(ASK, exchange(at, path, tag, bounds)).await;
+    let asked = timeout(ASK, exchange(access, at, path, tag, bounds)).await;
     asked.unwrap_or(Err(NoReply::Silent))
 }
 
 async fn exchange(
+    access: &AgentAccess,
     at: SocketAddr,
     path: &str,
     tag: Option<&HeaderValue>,
     bounds: Bounds,
 ) -> Result<Replied, NoReply> {
     let stream = TcpStream::connect(at).await.map_err(NoReply::Connect)?;
+    let stream = match &access.tls {
+        None => Either::Left(stream),
+        Some((config, name)) => {
+            let connector = TlsConnector::from(Arc::clone(config));
+            let stream = connector.connect(name.clone(), stream).await;
+            Either::Right(Box::new(stream.map_err(NoReply::Handshake)?))
+        }
+    };
     // The connection serves one question; what it takes is given back at once.
     let io = TokioIo::new(stream);
     let (mut sender, connection) = http1::handshake(io).await.map_err(NoReply::Http)?;
@@ -113,6 +148,9 @@ async fn exchange(
         .header(HOST, at.to_string())
         .header(ACCEPT_ENCODING, "gzip")
         .header(CONNECTION, "close");
+    if let Some(authorization) = &access.authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
     if let Some(tag) = tag {
         request = request.header(IF_NONE_MATCH, tag);
     }

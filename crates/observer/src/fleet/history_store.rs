@@ -13,6 +13,7 @@ use kube::api::{Patch, PatchParams};
 use privatelink_fleet::Moment;
 use privatelink_fleet::history::{Detail, FleetHistory};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use crate::client::CALL;
@@ -95,38 +96,51 @@ impl HistoryStore {
         }))
     }
 
-    /// Writes what is due; whether it is written.
-    pub(crate) async fn save(&mut self, due: Due) -> bool {
-        let (data, is_whole) = match due {
-            Due::Whole(packed, mark) => {
-                let packed = ByteString(packed);
-                (
-                    json!({"binaryData": {HISTORY: packed}, "data": {MARK: mark}}),
-                    true,
-                )
-            }
-            Due::Mark(mark) => (json!({"data": {MARK: mark}}), false),
+    /// Writes what is due, while `may_write`.
+    pub(crate) async fn save(&mut self, history: impl Shares, may_write: impl Fn() -> bool) {
+        let now = Moment::from(SystemTime::now());
+        let Some(due) = history.with(|history| self.due(history, now)) else {
+            return;
         };
-        let error = self.write(data).await.err();
-        let now = Some(Instant::now());
-        self.marked = now;
-        if is_whole {
-            self.saved = now;
+        let at = Some(Instant::now());
+        self.marked = at;
+        let data = match due {
+            Due::Mark(mark) => json!({"data": {MARK: mark}}),
+            Due::Whole => {
+                self.saved = at;
+                let Some((packed, mark)) = packed(&history, now).await else {
+                    let most = ROOM / 1024;
+                    self.not_saved(&format!("it is larger than {most} KiB even to the day"));
+                    return history.with(FleetHistory::note_unsaved);
+                };
+                // With nobody's answer there is no moment until which it holds but its own.
+                let mark = mark.map(|mark| mark.to_string());
+                json!({"binaryData": {HISTORY: ByteString(packed)}, "data": {MARK: mark}})
+            }
+        };
+        match self.write(data, may_write).await {
+            Ok(()) => self.is_failing = false,
+            Err(NotWritten::Follows) => history.with(FleetHistory::note_unsaved),
+            Err(NotWritten::Failed(error)) => {
+                self.not_saved(&error);
+                history.with(FleetHistory::note_unsaved);
+            }
         }
-        let is_written = error.is_none();
-        match error {
-            None => self.is_failing = false,
-            Some(error) => self.not_saved(&error),
-        }
-        is_written
     }
 
-    async fn write(&mut self, mut data: Value) -> Result<(), String> {
+    async fn write(
+        &mut self,
+        mut data: Value,
+        may_write: impl Fn() -> bool,
+    ) -> Result<(), NotWritten> {
         if self.version.is_none() {
             let read = timeout(CALL, self.config_maps.get_metadata(&self.name)).await;
             let read = read.map_err(|_| SILENT.to_owned())?;
             let metadata = read.map_err(|error| error.to_string())?.metadata;
             self.version = metadata.resource_version;
+        }
+        if !may_write() {
+            return Err(NotWritten::Follows);
         }
         // Whatever comes of the write, the version that it names is not the latest any more.
         data["metadata"] = json!({"resourceVersion": self.version.take()});
@@ -161,45 +175,59 @@ impl HistoryStore {
     }
 
     /// What is to be written now, if anything is.
-    pub(crate) fn due(&mut self, history: &mut FleetHistory, now: Moment) -> Option<Due> {
+    fn due(&self, history: &FleetHistory, now: Moment) -> Option<Due> {
         let is_over = |last: Option<Instant>, pause| last.is_none_or(|at| at.elapsed() >= pause);
         if history.is_changed(now) {
-            if !is_over(self.saved, BETWEEN_SAVES) {
-                return None;
-            }
-            let Some(packed) = packed(history, now) else {
-                history.note_unsaved();
-                let most = ROOM / 1024;
-                self.not_saved(&format!("it is larger than {most} KiB even to the day"));
-                return None;
-            };
-            // With nobody's answer there is no moment until which it holds but its own.
-            let mark = history.mark(now).map(|mark| mark.to_string());
-            return Some(Due::Whole(packed, mark));
+            return is_over(self.saved, BETWEEN_SAVES).then_some(Due::Whole);
         }
         let mark = history.mark(now)?;
         is_over(self.marked, BETWEEN_MARKS).then(|| Due::Mark(mark.to_string()))
     }
 }
 
+/// A history that others use between two looks at it.
+pub(crate) trait Shares {
+    fn with<T>(&self, look: impl FnOnce(&mut FleetHistory) -> T) -> T;
+}
+
 /// What is to be written.
-pub(crate) enum Due {
+enum Due {
     /// The whole, and its mark.
-    Whole(Vec<u8>, Option<String>),
+    Whole,
     /// The mark alone.
     Mark(String),
 }
 
-/// The history in the most detail for which there is room.
-fn packed(history: &mut FleetHistory, now: Moment) -> Option<Vec<u8>> {
-    Detail::ALL.iter().find_map(|detail| {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
-        packer
-            .write_all(history.save(*detail, now).as_bytes())
-            .ok()?;
-        let packed = packer.finish().ok()?;
-        (packed.len() <= ROOM).then_some(packed)
-    })
+/// Why nothing was written.
+enum NotWritten {
+    /// This replica leads no more.
+    Follows,
+    Failed(String),
+}
+
+impl From<String> for NotWritten {
+    fn from(error: String) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The history in the most detail for which there is room, and its mark. It is packed on another thread, since
+/// that of a large fleet takes a while.
+async fn packed(history: &impl Shares, now: Moment) -> Option<(Vec<u8>, Option<Moment>)> {
+    for detail in Detail::ALL {
+        let (text, mark) = history.with(|history| (history.save(*detail, now), history.mark(now)));
+        let packed = spawn_blocking(move || pack(&text)).await.ok()?.ok()?;
+        if packed.len() <= ROOM {
+            return Some((packed, mark));
+        }
+    }
+    None
+}
+
+fn pack(text: &str) -> io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text.as_bytes())?;
+    packer.finish()
 }
 
 fn unpacked(packed: &[u8]) -> io::Result<String> {

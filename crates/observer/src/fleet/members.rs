@@ -102,6 +102,12 @@ impl Members {
         Some(&self.nodes.present().get(name)?.uid)
     }
 
+    /// Whether a replica of the observer runs.
+    pub(crate) fn has_observer(&self) -> bool {
+        let mut pods = self.pods.present().values().flatten();
+        pods.any(|pod| matches!(pod, ReleasePod::Observer(_)))
+    }
+
     /// Where the replica of the observer whose pod is called `name` serves.
     pub(crate) fn observer(&self, name: &str) -> Option<SocketAddr> {
         match self.pods.present().get(name)? {

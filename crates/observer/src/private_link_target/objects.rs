@@ -24,7 +24,7 @@ type Objects = BTreeMap<String, HashMap<String, Declared>>;
 #[derive(Debug, Default)]
 pub struct TargetObjects {
     scopes: BTreeMap<String, Listed<Objects>>,
-    /// Objects that there was no room for, since the last list.
+    /// Objects that there was no room for since the last list, as often as they were told.
     left_out: usize,
 }
 
@@ -64,7 +64,7 @@ impl TargetObjects {
         self.scopes.get(scope).is_some_and(Listed::is_complete)
     }
 
-    /// How many objects there was no room for.
+    /// How many objects there was no room for; one that changes counts again until the next list.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
@@ -109,6 +109,10 @@ impl Watched for Declarations {
         } else {
             Api::namespaced(client, namespace)
         }
+    }
+
+    fn has_room(shared: &Shared) -> bool {
+        shared.declared().left_out() == 0
     }
 
     fn take(shared: &Shared, scope: &str, event: Event<WatchedTarget>) {

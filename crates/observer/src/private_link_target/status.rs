@@ -154,6 +154,9 @@ impl StatusWriter {
                     has_ended = !error.is_about_the_object();
                     round.error = Some(error.said());
                     if has_ended {
+                        // The next round begins with another object: what refuses this one, such as an
+                        // admission webhook, need not refuse all.
+                        self.entry(&decision.key);
                         continue;
                     }
                     None

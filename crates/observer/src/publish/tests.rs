@@ -10,6 +10,7 @@ use crate::ObserverRules;
 use crate::election::Election;
 use crate::fake_api::FakeApi;
 use crate::private_link_target::admission::AdmissionRules;
+use crate::source_state::{SourceState, WatchName};
 
 /// A replica that publishes while it leads.
 struct Replica {
@@ -29,6 +30,7 @@ impl Replica {
                 ..AdmissionRules::default()
             },
             most_per_namespace: 200,
+            ..ObserverRules::default()
         });
         let shared = Shared::new(&options(), known);
         let leases = Api::namespaced(lease.client(), "default");
@@ -42,6 +44,13 @@ impl Replica {
             election,
             _rules: rules,
         }
+    }
+
+    /// From now on this is the state of the watch of pods.
+    fn is(&self, state: SourceState) {
+        let now = SystemTime::now();
+        self.shared.states().set(&PODS, state, "", now);
+        self.shared.changed.notify_one();
     }
 
     /// A workload that uses `host` is seen.
@@ -71,6 +80,8 @@ impl Replica {
         self.shared.changed.notify_one();
     }
 }
+
+const PODS: WatchName = ("Pod", String::new());
 
 fn lease() -> FakeApi {
     FakeApi::with(json!({"metadata": {"name": "observer"}}))
@@ -195,12 +206,44 @@ async fn a_config_map_that_is_missing_is_said_to_be_and_written_when_it_is_there
     config_map.delete();
     let replica = Replica::start(&config_map, &lease, "a");
     replica.see("a.vault.azure.net");
-    pass(60).await;
+    pass(10).await;
     let error = replica.shared.publishing().clone();
     assert!(error.contains("the chart makes it"), "{error}");
+    let listed = replica.shared.discovered().targets.len();
+    assert_eq!(listed, 1, "the page shows it all the same");
     config_map.edit(|object| *object = json!({"metadata": {"name": "targets"}}));
-    pass(90).await;
+    pass(15).await;
     assert_eq!(*replica.shared.publishing(), "");
+    assert!(published(&config_map).contains("a.vault.azure.net"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_ready_once_every_kind_was_listed_and_stays_so() {
+    let (config_map, lease) = (config_map(), lease());
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.shared.states().add(PODS);
+    pass(30).await;
+    assert!(!replica.shared.is_ready());
+    replica.is(SourceState::Ok);
+    pass(2).await;
+    assert!(replica.shared.is_ready());
+    replica.is(SourceState::Stale);
+    pass(300).await;
+    assert!(replica.shared.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_can_never_be_listed_keeps_a_replica_from_being_ready_for_two_minutes_at_most()
+{
+    let (config_map, lease) = (config_map(), lease());
+    let replica = Replica::start(&config_map, &lease, "a");
+    replica.shared.states().add(PODS);
+    replica.see("a.vault.azure.net");
+    pass(55).await;
+    assert!(!replica.shared.is_ready());
+    assert_eq!(published(&config_map), "");
+    pass(66).await;
+    assert!(replica.shared.is_ready());
     assert!(published(&config_map).contains("a.vault.azure.net"));
 }
 

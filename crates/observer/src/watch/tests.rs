@@ -25,6 +25,7 @@ type Answer = UnsyncBoxBody<Bytes, Infallible>;
 #[derive(Clone)]
 struct Server(Arc<Mutex<Script>>);
 
+#[derive(Default)]
 struct Script {
     objects: Vec<Value>,
     /// Whether it can send a list as a stream.
@@ -33,9 +34,13 @@ struct Script {
     refusal: Option<StatusCode>,
     /// Whether it ends each watch at once, instead of keeping it open.
     ends_watches: bool,
+    /// Whether it sends an error after each list.
+    fails_watches: bool,
     /// The groups that it has.
     groups: Vec<&'static str>,
     requests: usize,
+    /// How many of them wanted the list.
+    lists: usize,
 }
 
 impl Server {
@@ -43,10 +48,7 @@ impl Server {
         Self(Arc::new(Mutex::new(Script {
             objects,
             is_streaming: true,
-            refusal: None,
-            ends_watches: false,
-            groups: vec![],
-            requests: 0,
+            ..Script::default()
         })))
     }
 
@@ -99,12 +101,18 @@ impl Server {
         }
         let mut lines = String::new();
         if wants_list {
+            script.lists += 1;
             for object in &script.objects {
                 lines += &format!("{}\n", json!({"type": "ADDED", "object": object}));
             }
             let end = json!({"type": "BOOKMARK", "object": {"kind": "X", "apiVersion": "v1", "metadata": {
                 "resourceVersion": "9", "annotations": {"k8s.io/initial-events-end": "true"}}}});
             lines += &format!("{end}\n");
+        }
+        if script.fails_watches {
+            let error = json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError",
+                               "message": "no"});
+            lines += &format!("{}\n", json!({"type": "ERROR", "object": error}));
         }
         let lines =
             (!lines.is_empty()).then(|| Ok::<_, Infallible>(Frame::data(Bytes::from(lines))));
@@ -159,6 +167,7 @@ impl Watching {
             discovery: DiscoveryRules::default(),
             admission: AdmissionRules::default(),
             most_per_namespace: 100,
+            ..ObserverRules::default()
         });
         let shared = Shared::new(&options(), known);
         each_kind(&mut Start {
@@ -215,22 +224,6 @@ async fn what_the_objects_of_a_kind_say_is_known_once_they_are_listed() {
     pass(1).await;
     assert_eq!(watching.state(), SourceState::Ok);
     assert_eq!(watching.hosts(), [HOST]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replica_is_ready_once_every_kind_was_listed_and_stays_so() {
-    let server = one();
-    server.script().refusal = Some(StatusCode::INTERNAL_SERVER_ERROR);
-    let watching = Watching::start("Deployment", &server);
-    pass(60).await;
-    assert!(!watching.shared.is_ready());
-    server.script().refusal = None;
-    pass(60).await;
-    assert!(watching.shared.is_ready());
-    server.script().refusal = Some(StatusCode::INTERNAL_SERVER_ERROR);
-    pass(300).await;
-    assert_eq!(watching.state(), SourceState::Stale);
-    assert!(watching.shared.is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,10 +313,7 @@ async fn new_rules_are_applied_to_every_object() {
     *server.script() = Script {
         objects: vec![deployment("web", "two.azurecr.io/web:1")],
         is_streaming: true,
-        refusal: None,
-        ends_watches: false,
-        groups: vec![],
-        requests: 0,
+        ..Script::default()
     };
     pass(1).await;
     assert_eq!(watching.hosts(), [""; 0], "the source is off");
@@ -344,6 +334,19 @@ async fn an_api_server_that_ends_every_watch_at_once_is_asked_at_a_bounded_pace(
     assert_eq!(watching.hosts(), [HOST]);
     let requests = server.script().requests;
     assert!(requests <= 60 * 20 + 20, "{requests} requests in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_fails_soon_after_each_list_does_not_list_all_the_time() {
+    let server = one();
+    server.script().fails_watches = true;
+    let watching = Watching::start("Deployment", &server);
+    pass(60).await;
+    assert_eq!(watching.hosts(), [HOST]);
+    let before = server.script().lists;
+    pass(600).await;
+    let lists = server.script().lists - before;
+    assert!((15..=45).contains(&lists), "{lists} lists in 10 minutes");
 }
 
 fn options() -> crate::Options {

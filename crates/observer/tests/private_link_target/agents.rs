@@ -88,7 +88,7 @@ fn every_key_arrives_with_its_meaning() {
     assert_eq!(orders.families.len(), 1);
     assert_eq!(orders.interval.as_secs(), 300);
     assert_eq!(orders.timeout.as_secs(), 4);
-    assert_eq!(orders.server_name, "www.example.com");
+    assert_eq!(orders.server_name(), "www.example.com");
     assert!(!orders.http);
     assert_eq!(
         orders.private_zone.as_deref(),

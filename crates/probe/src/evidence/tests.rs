@@ -119,14 +119,14 @@ async fn what_trouble_leads_to_is_asked_once_a_minute_and_told_in_every_probe() 
     let asked = |probes: &Probes| names.map(|name| probes.world.questions_for(name));
     for _ in 0..3 {
         let resolution = probes.next().await.resolution;
-        let told = [resolution.alias, resolution.mistaken];
-        let told = told.map(|evidence| evidence.expect("evidence").name.clone());
+        let told = [&resolution.evidence.alias, &resolution.evidence.mistaken];
+        let told = told.map(|evidence| evidence.as_ref().expect("evidence").name.clone());
         assert_eq!(told, names);
     }
     assert_eq!(asked(&probes), [1, 1]);
     assert_eq!(probes.costs(1).await, [2], "A and AAAA alone");
 
-    for evidence in &mut probes.cache.names {
+    for evidence in &mut probes.cache.trouble.as_mut().expect("names").names {
         Arc::make_mut(evidence).checked_at -= NAME_PAUSE;
     }
     probes.next().await;
@@ -141,7 +141,14 @@ async fn srv_records_are_asked_for_once_a_minute_where_a_name_has_no_address() {
     );
     let mut probes = Probes::of(&world).await;
     for _ in 0..3 {
-        let srv = probes.next().await.resolution.srv.expect("evidence");
+        let srv = probes
+            .next()
+            .await
+            .resolution
+            .evidence
+            .srv
+            .clone()
+            .expect("evidence");
         assert_eq!(srv.hosts, [("a.example.com".to_owned(), 27017)]);
     }
     let asked = probes.world.questions_for("_mongodb._tcp.db.example.com");
@@ -158,7 +165,14 @@ async fn what_trouble_leads_to_is_asked_anew_where_the_addresses_are_others() {
         "kv.privatelink.vaultcore.azure.net A 52.1.2.3",
     ];
     probes.world.set_records(0, &other).expect("records");
-    let evidence = probes.next().await.resolution.alias.expect("evidence");
+    let evidence = probes
+        .next()
+        .await
+        .resolution
+        .evidence
+        .alias
+        .clone()
+        .expect("evidence");
     assert_eq!(evidence.addresses, [IpAddr::from([52, 1, 2, 3])]);
     assert_eq!(probes.world.questions_for(alias), 2);
 }

@@ -129,6 +129,7 @@ impl Exchange<'_> {
                         "truncated over UDP, and TCP to {server} fails: {error}"
                     )),
                     fault: error.is_ours(),
+                    no_socket: false,
                 });
         }
         Attempt {
@@ -153,7 +154,7 @@ impl Exchange<'_> {
         let wire = question
             .wire()
             .map_err(|error| TryFailure::ours(error.to_string()))?;
-        let socket = UdpSocket::bind(any).await?;
+        let socket = UdpSocket::bind(any).await.map_err(TryFailure::no_socket)?;
         socket.connect(server).await?;
         self.budget.count();
         socket.send(&wire).await?;
@@ -247,6 +248,11 @@ impl Attempt {
         self.result.as_ref().is_err_and(|failure| failure.fault)
     }
 
+    /// Whether there was no socket to ask with.
+    pub(super) fn had_no_socket(&self) -> bool {
+        self.result.as_ref().is_err_and(|failure| failure.no_socket)
+    }
+
     /// Why it failed, in words: `10.0.0.10:53: timeout`.
     pub(super) fn failure(&self) -> Option<String> {
         let failure = self.result.as_ref().err()?;
@@ -267,7 +273,7 @@ fn refuses_edns(reply: &DnsReply) -> bool {
 }
 
 /// A reply that ends the exchange, or the failure it stands for.
-fn usable(reply: DnsReply) -> Result<DnsReply, TryFailure> {
+pub(super) fn usable(reply: DnsReply) -> Result<DnsReply, TryFailure> {
     match reply.outcome {
         QueryOutcome::Answer | QueryOutcome::Nodata | QueryOutcome::Nxdomain => Ok(reply),
         // A stub resolver takes it for an answer without an address, and asks no other server.
@@ -277,6 +283,7 @@ fn usable(reply: DnsReply) -> Result<DnsReply, TryFailure> {
             rcode: Some(reply.rcode),
             detail: reply.detail,
             fault: false,
+            no_socket: false,
         }),
     }
 }

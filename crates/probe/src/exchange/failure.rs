@@ -15,6 +15,8 @@ pub(super) struct TryFailure {
     pub(super) detail: Option<String>,
     /// The fault is ours.
     pub(super) fault: bool,
+    /// There was no socket to ask with, which no other server and no other try at this moment changes.
+    pub(super) no_socket: bool,
 }
 
 impl TryFailure {
@@ -25,6 +27,7 @@ impl TryFailure {
             rcode: None,
             detail: None,
             fault: false,
+            no_socket: false,
         }
     }
 
@@ -40,6 +43,7 @@ impl TryFailure {
             rcode: None,
             detail: Some(format!("the answer cannot be read: {detail}")),
             fault: false,
+            no_socket: false,
         }
     }
 
@@ -50,6 +54,14 @@ impl TryFailure {
         )
     }
 
+    /// There is no socket to ask with: no descriptor or no port is left.
+    pub(super) fn no_socket(error: io::Error) -> Self {
+        Self {
+            no_socket: true,
+            ..Self::from(error)
+        }
+    }
+
     /// We could not ask.
     pub(super) fn ours(detail: String) -> Self {
         Self {
@@ -57,6 +69,7 @@ impl TryFailure {
             rcode: None,
             detail: Some(detail),
             fault: true,
+            no_socket: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use privatelink_config::load_text;
 use privatelink_lab::{RunningWorld, World};
 use privatelink_verdict::address::{Class, Family};
 use privatelink_verdict::names::Names;
-use privatelink_verdict::observation::{Address, Flags, Query, Transport};
+use privatelink_verdict::observation::{Address, Flags, Query, Rare, Transport};
 use tokio::time::advance;
 
 use super::*;
@@ -58,15 +58,12 @@ fn resolution(ip: Option<[u8; 4]>) -> Resolution {
         elapsed: Duration::ZERO,
         tries: 1,
         degraded: false,
-        lost_at: None,
         chain: Names::default(),
         addresses: Vec::new(),
-        ignored_owner: None,
         ttl: None,
         longest_ttl: None,
         soa: None,
-        extended_errors: Vec::new(),
-        detail: None,
+        trouble: Rare::default(),
     };
     Resolution {
         queries: vec![query],

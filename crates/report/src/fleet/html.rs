@@ -1,67 +1,192 @@
-//! HTML: the fleet as a section of the observer's page, or as a file of its own for a change ticket.
+//! HTML: the fleet as a part of the observer's page, or as a file of its own for a change ticket.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use privatelink_fleet::FleetReport;
-use privatelink_fleet::gate::{Answer, GateReport};
-use privatelink_fleet::report::{NodeCounts, PatternReport};
+mod grid;
+mod notices;
+mod open_target;
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use privatelink_fleet::{FleetReport, NodesByTrait};
 use privatelink_verdict::sanitize::sentence;
-use privatelink_verdict::verdict::Outcome;
+use privatelink_verdict::suggest::nearest;
 
-use super::matrix::{Cell, Column, Matrix};
-use super::{counted, mark, some_of};
-use crate::json::enums::Enum;
-use crate::page::STYLE;
-use crate::page::components::{Breakable, state};
+use self::grid::Grid;
+use self::notices::{gate_notice, patterns, uncovered};
+use super::matrix::Matrix;
+use super::{counted, some_of};
+use crate::page::components::Breakable;
+use crate::page::file;
+use crate::page::view::{Choices, View, counts, filter, none_shown, not_there};
 
 /// Nodes and targets that are named in a list.
 const NAMED: usize = 10;
 
+/// Names that are suggested for a target that is not there.
+const SUGGESTIONS: usize = 3;
+
+/// What the agents of a fleet say, and how somebody wants to see it.
+#[derive(Debug)]
+pub struct FleetPage<'a> {
+    /// The report, with the gate.
+    pub report: &'a FleetReport,
+    /// The nodes as the view groups them; `None` for groups of nodes that agree.
+    pub by_trait: Option<&'a NodesByTrait>,
+    /// The owners of targets, by their names.
+    pub owners: &'a BTreeMap<String, String>,
+    /// What is shown.
+    pub view: &'a View,
+}
+
 /// The picture of the fleet as one file, which loads nothing.
 pub fn document(report: &FleetReport) -> String {
     let title = format!("{}, {}", headline(report), report.at.to_the_minute());
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { (title) }
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                style { (PreEscaped(STYLE)) }
+    let view = View::default();
+    let page = FleetPage {
+        report,
+        by_trait: None,
+        owners: &BTreeMap::new(),
+        view: &view,
+    };
+    let grid = Grid::of(&page);
+    let body = html! {
+        header {
+            div {
+                p.quiet { "Private endpoints, as the nodes see them" }
+                h1 { (headline(report)) }
+                p { (report.at.to_the_minute()) }
             }
-            body {
-                header {
-                    div {
-                        h1 { "Private endpoints, as the nodes see them" }
-                        p { (headline(report)) ", " (report.at.to_the_minute()) }
-                    }
-                }
-                main { (section(report)) }
-                footer {
-                    "By the " (safe(&report.answered_by.source)) " " (safe(&report.answered_by.name))
-                    ", version " (safe(&report.answered_by.version))
-                }
+        }
+        main {
+            (page.notices(true))
+            (grid.table(&page))
+            (groups(&Matrix::of(report)))
+        }
+        footer {
+            p {
+                "By the " (safe(&report.answered_by.source)) " " (safe(&report.answered_by.name))
+                ", version " (safe(&report.answered_by.version))
             }
         }
     };
-    page.into_string()
+    file(&title, &body).into_string()
 }
 
-/// The same as a section of a page.
-pub fn section(report: &FleetReport) -> Markup {
-    let matrix = Matrix::of(report);
-    html! {
-        (uncovered(&report.nodes))
-        @if let Some(gate) = &report.gate { (gate_notice(gate)) }
-        @for pattern in &report.patterns { (pattern_notice(pattern)) }
-        @if report.left_off.patterns > 0 {
-            p.quiet { (counted(report.left_off.patterns, "more pattern")) " not shown" }
+impl FleetPage<'_> {
+    /// The state of the page, and its title.
+    pub fn title(&self) -> (&'static str, String) {
+        let nodes = &self.report.nodes;
+        let state = if nodes.failing > 0 {
+            "fail"
+        } else if nodes.warning > 0 {
+            "warn"
+        } else {
+            "pass"
+        };
+        (state, headline(self.report))
+    }
+
+    /// How long nodes fail, whom that hurts, and on how many targets.
+    pub fn summary(&self) -> String {
+        let failing = self
+            .report
+            .targets
+            .iter()
+            .filter(|target| target.failing > 0);
+        let count = failing.clone().count() as u64;
+        if count == 0 {
+            return format!(
+                "{} on {}.",
+                counted(self.report.targets.len() as u64, "target"),
+                counted(self.report.nodes.covered, "node")
+            );
         }
-        @if matrix.has_trouble() { (table(&matrix)) }
-        p {
-            span class="state pass" { (matrix.passing()) } " without trouble on any node"
+        let first = self
+            .report
+            .patterns
+            .iter()
+            .map(|pattern| pattern.since)
+            .min();
+        let since = first.map_or_else(String::new, |first| {
+            format!(", the first since {}", first.to_the_minute())
+        });
+        let workloads: u64 = failing
+            .filter_map(|target| Some(target.users.as_ref()?.workloads))
+            .sum();
+        let verb = if count == 1 { "fails" } else { "fail" };
+        let hurt = if workloads > 0 {
+            format!("; used by {}", counted(workloads, "workload"))
+        } else {
+            String::new()
+        };
+        format!("{} {verb}{since}{hurt}.", counted(count, "target"))
+    }
+
+    /// How many targets fail, warn and pass.
+    pub fn counts(&self) -> Markup {
+        counts(self.view, &self.choices())
+    }
+
+    /// The fleet as a part of a page.
+    pub fn section(&self) -> Markup {
+        let grid = Grid::of(self);
+        let targets = &self.report.targets;
+        let open = &self.view.open;
+        html! {
+            @if !open.is_empty() && !targets.iter().any(|target| target.target == *open) {
+                @let names = targets.iter().map(|target| target.target.as_str());
+                (not_there(open, nearest(open, names).take(SUGGESTIONS)))
+            }
+            (self.notices(false))
+            h2 { "Targets on nodes" }
+            (filter(self.view, &self.choices()))
+            (self.grouping())
+            (grid.table(self))
+            (none_shown(grid.shown()))
+            (groups(&Matrix::of(self.report)))
         }
-        (groups(&matrix))
+    }
+
+    /// What stands above the table: patterns first, then the gate, then the nodes that are silent. `unfolded`: with
+    /// everything that can be unfolded.
+    fn notices(&self, unfolded: bool) -> Markup {
+        html! {
+            (patterns(self.report, self.view, unfolded))
+            @if let Some(gate) = &self.report.gate { (gate_notice(gate, unfolded)) }
+            @for note in &self.report.notes { p.notice.warn { (safe(note)) } }
+            (uncovered(&self.report.nodes))
+        }
+    }
+
+    /// Links that group the nodes in another way.
+    fn grouping(&self) -> Markup {
+        let current = if self.by_trait.is_some() {
+            self.view.by()
+        } else {
+            View::AGREEMENT
+        };
+        html! {
+            nav.grouping aria-label="How nodes are grouped" {
+                "Nodes by "
+                @for word in NodesByTrait::words().chain([View::AGREEMENT]) {
+                    a data-soft href=(self.view.link("by", word)) aria-current=[(word == current).then_some("true")] {
+                        (word)
+                    } " "
+                }
+            }
+        }
+    }
+
+    fn choices(&self) -> Choices<'_> {
+        let mut choices = Choices::default();
+        for row in Grid::rows(self) {
+            choices.count(row.state);
+            for reason in row.reasons {
+                *choices.reasons.entry(reason).or_default() += 1;
+            }
+            choices.owners.extend(row.owner);
+        }
+        choices
     }
 }
 
@@ -79,126 +204,17 @@ fn headline(report: &FleetReport) -> String {
     )
 }
 
-fn uncovered(nodes: &NodeCounts) -> Markup {
-    html! {
-        @if nodes.stale + nodes.uncovered > 0 {
-            ul.quiet {
-                @for stale in &nodes.stale_samples {
-                    li { (safe(&stale.node)) " has not answered since " (stale.answered_last.to_the_minute()) }
-                }
-                @for uncovered in &nodes.why_uncovered {
-                    li {
-                        (counted(uncovered.count, "node")) ": " (safe(&uncovered.meaning)) " "
-                        (safe(&some_of(&uncovered.samples, NAMED, uncovered.count as usize)))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn gate_notice(gate: &GateReport) -> Markup {
-    let outcome = match gate.answer {
-        Answer::Yes => Outcome::Pass,
-        Answer::No => Outcome::Fail,
-        Answer::CannotTell => Outcome::Warn,
-    };
-    html! {
-        section class={"notice " (outcome)} {
-            h2 { (mark(Some(outcome))) " " (safe(&gate.headline)) }
-            ul {
-                @for one in &gate.breaks { li { (safe(&one.sentence)) } }
-                @for unknown in &gate.unknown {
-                    li { (safe(&unknown.sentence)) " " (safe(&unknown.remedy)) }
-                }
-                @for excused in &gate.excused { li { "Excused: " (safe(&excused.sentence)) } }
-                @for one in &gate.not_judged {
-                    li {
-                        "Not judged: " (safe(&one.meaning)) " "
-                        (safe(&some_of(&one.targets, NAMED, one.count as usize)))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn pattern_notice(pattern: &PatternReport) -> Markup {
-    let samples = some_of(&pattern.samples, NAMED, pattern.nodes as usize);
-    let targets = some_of(&pattern.targets, NAMED, pattern.targets.len());
-    html! {
-        section class={"notice " (pattern.outcome)} {
-            h2 { (mark(Some(pattern.outcome))) " " (safe(&pattern.headline)) }
-            p.remedy { (safe(&pattern.remedy)) }
-            dl.facts {
-                dt { "Likely cause" }
-                dd { (safe(&pattern.meaning)) " (" (safe(&pattern.confidence)) " confidence)" }
-                dt { "Nodes" } dd { (safe(&samples)) }
-                dt { "Targets" } dd { (safe(&targets)) }
-                dt { "Since" } dd { (pattern.since.to_the_minute()) }
-                @for users in &pattern.hurts { dt { "Hurts" } dd { (safe(&users.text)) } }
-            }
-        }
-    }
-}
-
-fn table(matrix: &Matrix<'_>) -> Markup {
-    html! {
-        div.scroll {
-            table.matrix {
-                thead {
-                    tr {
-                        th scope="col" { "Target" }
-                        @for column in &matrix.columns { (column_head(column)) }
-                    }
-                }
-                tbody {
-                    @for row in &matrix.rows {
-                        tr {
-                            th scope="row" { (safe(row.target)) }
-                            @for cell in &row.cells { (cell_of(*cell)) }
-                        }
-                    }
-                }
-            }
-        }
-        @if matrix.rows_left_off > 0 {
-            p.quiet { (counted(matrix.rows_left_off as u64, "more target")) " in trouble not shown" }
-        }
-    }
-}
-
-fn column_head(column: &Column<'_>) -> Markup {
-    html! {
-        th scope="col" title=(sentence(&some_of(&column.group.nodes, NAMED, column.group.count as usize))) {
-            (column.letter) small { (counted(column.group.count, "node")) }
-        }
-    }
-}
-
-fn cell_of(cell: Cell<'_>) -> Markup {
-    html! {
-        td {
-            @match cell.outcome {
-                Some(outcome) => (state(Enum(outcome))),
-                None => span class="state unknown" { "unknown" },
-            }
-            @if !cell.reason.is_empty() { small { (safe(cell.reason)) } }
-        }
-    }
-}
-
 fn groups(matrix: &Matrix<'_>) -> Markup {
     html! {
-        h3 { "Nodes that agree" }
+        h2 { "Nodes that agree" }
         dl.facts {
             @for column in &matrix.columns {
                 @let group = column.group;
                 dt { (column.letter) ": " (counted(group.count, "node")) }
                 dd {
                     (safe(&some_of(&group.nodes, NAMED, group.count as usize)))
-                    @if !group.shared.is_empty() { small { (safe(&group.shared.join(", "))) } }
-                    @if group.stale { small { "silent, shown as they were" } }
+                    @if !group.shared.is_empty() { " " small { (safe(&group.shared.join(", "))) } }
+                    @if group.stale { " " small { "silent" } }
                 }
             }
         }

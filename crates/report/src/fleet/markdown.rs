@@ -8,7 +8,7 @@ use privatelink_fleet::report::NodeCounts;
 use privatelink_verdict::sanitize::sentence;
 
 use super::matrix::Matrix;
-use super::{counted, mark, some_of};
+use super::{counted, mark, some_of, sure};
 
 /// Nodes and targets that are named in a list.
 const NAMED: usize = 10;
@@ -32,7 +32,13 @@ pub fn markdown(report: &FleetReport) -> String {
         text(&by.name),
         text(&by.version),
     );
+    for note in &report.notes {
+        let _ = writeln!(out, "- **{}**", text(note));
+    }
     uncovered(&mut out, nodes);
+    if !report.notes.is_empty() || nodes.stale + nodes.uncovered > 0 {
+        out.push('\n');
+    }
     if let Some(gate) = &report.gate {
         gate_section(&mut out, gate);
     }
@@ -46,15 +52,28 @@ pub fn markdown(report: &FleetReport) -> String {
         let samples = some_of(&pattern.samples, NAMED, pattern.nodes as usize);
         let targets = some_of(&pattern.targets, NAMED, pattern.targets.len());
         let _ = writeln!(out, "  - Nodes: {}", text(&samples));
+        if !pattern.except.is_empty() {
+            let well = pattern.of_nodes.saturating_sub(pattern.nodes) as usize;
+            let except = some_of(&pattern.except, NAMED, well);
+            let _ = writeln!(out, "  - But not: {}", text(&except));
+        }
         let _ = writeln!(out, "  - Targets: {}", text(&targets));
+        if !pattern.zones.is_empty() {
+            let zones = some_of(&pattern.zones, NAMED, pattern.zones.len());
+            let _ = writeln!(out, "  - Private zones: {}", text(&zones));
+        }
+        if !pattern.same_zone.is_empty() {
+            let well = pattern.same_zone.join(", ");
+            let _ = writeln!(out, "  - Well in the same zone: {}", text(&well));
+        }
         let _ = writeln!(out, "  - Since: {}", pattern.since.to_the_minute());
         for users in &pattern.hurts {
             let _ = writeln!(out, "  - Hurts: {}", text(&users.text));
         }
         let _ = writeln!(
             out,
-            "  - Likely cause ({} confidence): {}",
-            text(&pattern.confidence),
+            "  - Likely cause ({}): {}",
+            text(&sure(pattern)),
             text(&pattern.meaning)
         );
         let _ = writeln!(out, "  - Do: {}", text(&pattern.remedy));
@@ -85,9 +104,6 @@ fn uncovered(out: &mut String, nodes: &NodeCounts) {
             text(&uncovered.meaning),
             text(&names)
         );
-    }
-    if nodes.stale + nodes.uncovered > 0 {
-        out.push('\n');
     }
 }
 
@@ -124,10 +140,10 @@ fn table(out: &mut String, matrix: &Matrix<'_>) {
         let _ = writeln!(out, "| target |{}", letters.collect::<String>());
         let _ = writeln!(out, "|---|{}", "---|".repeat(matrix.columns.len()));
         for row in &matrix.rows {
-            let cells = row.cells.iter().map(|cell| {
-                let reason = text(cell.reason);
-                format!(" {} {reason} |", mark(cell.outcome))
-            });
+            let cells = row
+                .cells
+                .iter()
+                .map(|cell| format!(" {} {} |", cell.state.mark(), text(&cell.why())));
             let _ = writeln!(out, "| {} |{}", text(row.target), cells.collect::<String>());
         }
         out.push('\n');
@@ -136,17 +152,19 @@ fn table(out: &mut String, matrix: &Matrix<'_>) {
         let more = counted(matrix.rows_left_off as u64, "more target");
         let _ = writeln!(out, "{more} in trouble not shown.\n");
     }
-    let _ = writeln!(out, "{} without trouble on any node.\n", matrix.passing());
+    if let Some(passing) = matrix.passing() {
+        let _ = writeln!(out, "{passing} without trouble on any node.\n");
+    }
+    let legend = matrix.legend();
+    if !legend.is_empty() {
+        let _ = writeln!(out, "{legend}\n");
+    }
     for column in &matrix.columns {
         let group = column.group;
         let names = some_of(&group.nodes, NAMED, group.count as usize);
         let shared = group.shared.join(", ");
         let count = counted(group.count, "node");
-        let stale = if group.stale {
-            " (silent, shown as they were)"
-        } else {
-            ""
-        };
+        let stale = if group.stale { " (silent)" } else { "" };
         let _ = writeln!(
             out,
             "- **{}**: {count}: {} {}{stale}",

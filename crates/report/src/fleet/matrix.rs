@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use privatelink_fleet::FleetReport;
-use privatelink_fleet::report::NodeGroup;
+use privatelink_fleet::report::{NodeGroup, Trouble};
+use privatelink_verdict::reason::Reason;
 use privatelink_verdict::verdict::Outcome;
 
-use super::counted;
+use super::{counted, mark};
 
 /// Columns of a matrix. Where nodes agree in more ways than this, the rest is counted.
-const COLUMNS: usize = 12;
+pub(super) const COLUMNS: usize = 12;
 
 /// Rows of a matrix.
 const ROWS: usize = 60;
@@ -45,10 +46,61 @@ pub(super) struct Row<'a> {
 /// What a target is on the nodes of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cell<'a> {
-    /// `None` where it was not judged lately.
-    pub(super) outcome: Option<Outcome>,
+    pub(super) state: State,
     /// The primary reason; empty where it passes.
     pub(super) reason: &'a str,
+    /// The word of the path that it is about.
+    path: &'a str,
+}
+
+/// What is known of a target on nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Judged(Outcome),
+    /// It was not judged lately, or could not be.
+    Unknown,
+    /// The nodes do not have the target.
+    Absent,
+}
+
+impl State {
+    /// What a trouble says of a target. An agent that could not probe says nothing of it.
+    pub(super) fn of(trouble: &Trouble) -> Self {
+        match trouble.outcome {
+            Some(outcome) if trouble.reason != Reason::AgentError.as_str() => Self::Judged(outcome),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What stands for it where there is room for one character.
+    pub(super) const fn mark(self) -> &'static str {
+        match self {
+            Self::Judged(outcome) => mark(Some(outcome)),
+            Self::Unknown => mark(None),
+            Self::Absent => "–",
+        }
+    }
+
+    /// What a mark means that does not explain itself.
+    const fn legend(self) -> Option<&'static str> {
+        match self {
+            Self::Judged(Outcome::Pass | Outcome::Fail) => None,
+            Self::Judged(Outcome::Warn) => Some("! warns"),
+            Self::Unknown => Some("? not known"),
+            Self::Absent => Some("– not a target there"),
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// The reason, and the path where it is about one.
+    pub(super) fn why(&self) -> String {
+        match self.path {
+            "pod_path_only" => format!("{} (pod path)", self.reason),
+            "node_path_only" => format!("{} (node path)", self.reason),
+            _ => self.reason.to_owned(),
+        }
+    }
 }
 
 impl<'a> Matrix<'a> {
@@ -61,19 +113,37 @@ impl<'a> Matrix<'a> {
         let beyond = report.groups.iter().skip(COLUMNS);
         let nodes_beyond: u64 = beyond.clone().map(|group| u64::from(group.count)).sum();
         let mut cells: BTreeMap<&str, Vec<Cell<'a>>> = BTreeMap::new();
-        let passes = Cell {
-            outcome: Some(Outcome::Pass),
+        let without_reason = |state: State| Cell {
+            state,
             reason: "",
+            path: "",
         };
+        let usual: Vec<Cell<'a>> = columns
+            .iter()
+            .map(|column| {
+                without_reason(if column.group.stale {
+                    State::Unknown
+                } else {
+                    State::Judged(Outcome::Pass)
+                })
+            })
+            .collect();
         for (place, column) in columns.iter().enumerate() {
             for trouble in &column.group.troubles {
                 for target in &trouble.targets {
-                    let row = cells.entry(target);
-                    let row = row.or_insert_with(|| vec![passes; columns.len()]);
+                    let row = cells.entry(target).or_insert_with(|| usual.clone());
                     row[place] = Cell {
-                        outcome: trouble.outcome,
+                        state: State::of(trouble),
                         reason: &trouble.reason,
+                        path: &trouble.path,
                     };
+                }
+            }
+        }
+        for (place, column) in columns.iter().enumerate() {
+            for target in &column.group.lacking {
+                if let Some(row) = cells.get_mut(&**target) {
+                    row[place] = without_reason(State::Absent);
                 }
             }
         }
@@ -91,14 +161,28 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `12 targets`, or `12 other targets` where some have a row.
-    pub(super) fn passing(&self) -> String {
-        let noun = if self.has_trouble() {
-            "other target"
-        } else {
-            "target"
+    /// `12 targets`, or `12 other targets` where some have a row; `None` where every target has one.
+    pub(super) fn passing(&self) -> Option<String> {
+        let noun = match self.has_trouble() {
+            true if self.passing == 0 => return None,
+            true => "other target",
+            false => "target",
         };
-        counted(self.passing as u64, noun)
+        Some(counted(self.passing as u64, noun))
+    }
+
+    /// What the marks in its cells mean, as far as they do not explain themselves.
+    pub(super) fn legend(&self) -> String {
+        let mut legends: Vec<&str> = Vec::new();
+        for cell in self.rows.iter().flat_map(|row| &row.cells) {
+            legends.extend(
+                cell.state
+                    .legend()
+                    .filter(|legend| !legends.contains(legend)),
+            );
+        }
+        legends.sort_unstable();
+        legends.join(", ")
     }
 
     pub(super) fn has_trouble(&self) -> bool {

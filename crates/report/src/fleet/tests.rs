@@ -63,7 +63,7 @@ fn cell(name: &str, class: Class) -> Cell {
 }
 
 /// Four nodes: on one the vault is public, and one is of Windows.
-fn report() -> FleetReport {
+fn fleet() -> Fleet {
     let mut fleet = Fleet::default();
     let covered = Coverage::Covered;
     let windows = Coverage::Uncovered(WhyUncovered::Windows);
@@ -91,11 +91,15 @@ fn report() -> FleetReport {
         };
         assert!(fleet.set_view(node, view, NOW));
     }
+    fleet
+}
+
+fn report() -> FleetReport {
     let query = FleetQuery {
         gate: Some(GateQuery::default()),
         ..FleetQuery::default()
     };
-    let mut report = fleet.report(&query, NOW);
+    let mut report = fleet().report(&query, NOW);
     report.answered_by.source = "observer".to_owned();
     report.answered_by.name = "observer-1".to_owned();
     report
@@ -113,14 +117,102 @@ fn the_terminal_shows_what_failing_nodes_have_in_common_and_then_the_matrix() {
     insta::assert_snapshot!(drawn(&report(), 100));
 }
 
+/// The row of the vault in the matrix.
+fn row(report: &FleetReport) -> String {
+    let text = drawn(report, 100);
+    let mut rows = text.lines().filter(|line| line.starts_with(VAULT));
+    rows.next().expect("a row").to_owned()
+}
+
 #[test]
-fn nothing_is_wider_than_the_terminal_but_the_matrix() {
-    for line in drawn(&report(), 60)
-        .lines()
-        .take_while(|line| !line.starts_with("A  "))
-    {
-        assert!(line.chars().count() <= 60, "{line}");
+fn what_is_not_known_or_not_there_is_no_tick() {
+    let mut silent = report();
+    silent.groups[1].stale = true;
+    assert_eq!(row(&silent), format!("{VAULT}  ✗  ?  public_fallback"));
+    assert!(drawn(&silent, 100).contains("? not known"));
+    let mut absent = report();
+    absent.groups[1].lacking = vec![VAULT.to_owned()];
+    assert_eq!(row(&absent), format!("{VAULT}  ✗  –  public_fallback"));
+    assert!(markdown(&absent).contains("| – |") || markdown(&absent).contains("| –  |"));
+    let mut not_probed = report();
+    not_probed.groups[0].troubles[0].reason = "agent_error".to_owned();
+    assert_eq!(row(&not_probed), format!("{VAULT}  ?  ✓  agent_error"));
+}
+
+#[test]
+fn the_matrix_says_which_path_it_is_about() {
+    let mut report = report();
+    report.groups[0].troubles[0].path = "pod_path_only".to_owned();
+    assert!(row(&report).ends_with("public_fallback (pod path)"));
+}
+
+#[test]
+fn a_pattern_says_why_it_is_not_sure_and_who_is_well() {
+    let mut report = report();
+    let pattern = &mut report.patterns[0];
+    pattern.doubt = "other nodes there are well".to_owned();
+    pattern.except = vec!["b-9".to_owned()];
+    (pattern.nodes, pattern.of_nodes) = (9, 10);
+    pattern.same_zone = vec!["kv-2".to_owned()];
+    let texts = [drawn(&report, 200), markdown(&report), document(&report)];
+    for said in [
+        "low confidence: other nodes there are well",
+        "ut not",
+        "b-9",
+        "privatelink.vaultcore.azure.net",
+        "kv-2",
+    ] {
+        for text in &texts {
+            let text = text.replace("<wbr>", "");
+            assert!(text.contains(said), "{said}: {text}");
+        }
     }
+}
+
+#[test]
+fn what_patterns_say_nothing_of_stands_above_them() {
+    let mut report = report();
+    let note = "2 of the 3 nodes of pool b are silent: b-1 and b-2.";
+    report.notes = vec![note.to_owned()];
+    report.answered_by = privatelink_fleet::report::AnsweredBy::default();
+    let text = drawn(&report, 100);
+    assert!(text.contains(&format!("! {note}\n")), "{text}");
+    let first = text.lines().next();
+    assert!(first.is_some_and(|line| line.ends_with("UTC")), "{text}");
+    assert!(markdown(&report).contains(note));
+    assert!(document(&report).replace("<wbr>", "").contains(note));
+}
+
+#[test]
+fn no_line_counts_targets_that_are_not_there() {
+    let mut report = report();
+    let in_trouble = |target: &privatelink_fleet::report::TargetOnNodes| target.target == VAULT;
+    report.targets.retain(in_trouble);
+    for text in [drawn(&report, 100), markdown(&report)] {
+        assert!(!text.contains("without trouble"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let mut report = report();
+    let name = "aks-production-38472910-vmss0000aa".to_owned();
+    report.groups[0].nodes = vec![name; 5];
+    let target = "contoso-production-westeurope-documents.mongo.cosmos.azure.com".to_owned();
+    report.groups[0].troubles[0].targets = vec![target];
+    for width in [60, 80, 200] {
+        let text = drawn(&report, width);
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        assert!(text.contains("public_fallback\n"), "{text}");
+    }
+    let narrow = drawn(&report, 80);
+    assert!(
+        narrow.contains("contoso-production-westeuro…mos.azure.com"),
+        "{narrow}"
+    );
+    assert!(drawn(&report, 200).contains("documents.mongo.cosmos.azure.com"));
 }
 
 #[test]
@@ -173,7 +265,7 @@ fn markdown_says_what_html_says_of_what_is_silent_or_left_off() {
         "6 more nodes silent too",
         "3 more patterns not shown",
         "2 more groups of 40 nodes not shown",
-        "(silent, shown as they were)",
+        "(silent)",
         "1 node: ",
     ] {
         assert!(text.contains(said), "{said}: {text}");
@@ -188,6 +280,55 @@ fn the_file_for_a_ticket_loads_nothing() {
         assert!(!html.contains(loading), "{loading}");
     }
     assert!(html.contains("b-0"));
+}
+
+/// The part of the page for the query of a URL.
+fn section(query: &str) -> String {
+    let view = crate::page::View::of_url(query);
+    let report = report();
+    let by_trait = fleet().by_trait(view.by(), &FleetQuery::default(), NOW);
+    let owners = [(VAULT.to_owned(), "payments".to_owned())].into();
+    let page = FleetPage {
+        report: &report,
+        by_trait: by_trait.as_ref(),
+        owners: &owners,
+        view: &view,
+    };
+    page.section().into_string()
+}
+
+#[test]
+fn the_page_counts_nodes_by_what_they_share() {
+    let by_pool = section("");
+    for cell in [
+        "a<small>2 nodes</small>",
+        "b<small>1 node</small>",
+        "</span> 1 of 1</span> <small>public_fallback</small>",
+        "<span class=\"vh\">pass on </span>2</span>",
+        "3 workloads in 2 namespaces",
+        " · owner payments",
+    ] {
+        assert!(by_pool.contains(cell), "{cell}: {by_pool}");
+    }
+    let agreeing = section("by=agreement");
+    assert!(
+        agreeing.contains("A<small>1 node</small>") && agreeing.contains("B<small>2 nodes</small>")
+    );
+}
+
+#[test]
+fn a_target_of_the_page_says_where_it_fails_and_what_to_do() {
+    let open = section(&format!("open={VAULT}"));
+    for part in [
+        "1 node: b-0",
+        "2026-11-30 05:00 UTC",
+        "kubectl privatelink report --target kv-prod.vault.azure.net",
+        "Runbook: <code>public_fallback</code>",
+    ] {
+        assert!(open.contains(part), "{part}: {open}");
+    }
+    assert!(section("open=kv-prd.vault.azure.net").contains("No target is called"));
+    assert!(section("owner=search").contains("hidden data-name=\"kv-prod.vault.azure.net\""));
 }
 
 #[test]

@@ -121,7 +121,12 @@ impl DnsReport {
             chain: names(resolution.chain()),
             queries: resolution.queries.iter().map(QueryReport::from).collect(),
             addresses: addresses(&resolution.addresses),
-            servers: resolution.servers.iter().map(ServerReport::from).collect(),
+            servers: resolution
+                .evidence
+                .servers
+                .iter()
+                .map(ServerReport::from)
+                .collect(),
         })
     }
 }
@@ -149,6 +154,7 @@ impl From<&Query> for QueryReport {
             seconds: seconds(query.elapsed),
             tries: query.tries,
             ignored_owner: query
+                .trouble
                 .ignored_owner
                 .as_deref()
                 .map(|owner| from_wire(owner).into_owned()),

@@ -103,7 +103,7 @@ fn servers_that_were_asked_alone_are_listed_with_what_each_gave() {
         as_json(&TargetReport::from(&probed))["dns"]["servers"],
         json!([])
     );
-    probed.observation.resolution.servers = fixtures::servers_that_differ();
+    probed.observation.resolution.evidence.servers = fixtures::servers_that_differ();
     let servers = &as_json(&TargetReport::from(&probed))["dns"]["servers"];
     assert_eq!(
         servers[0],

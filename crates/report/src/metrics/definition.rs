@@ -158,6 +158,9 @@ definitions! {
     ConfigHash Gauge Agent "privatelink_config_hash" []
         "Of the content of the configuration's files: equal where the same configuration runs.",
         "always; the lower 48 bits, which a sample holds exactly";
+    WebConfigLoaded Gauge Agent "privatelink_web_config_last_reload_successful" []
+        "Whether the latest attempt to load the web configuration, with its certificates, succeeded.",
+        "with `--web-config-file`";
     InFlight Gauge Agent "privatelink_probes_in_flight" []
         "Probes that are running.",
         "always";
@@ -173,6 +176,9 @@ definitions! {
     HttpSlowReaders Counter Agent "privatelink_http_slow_readers_total" []
         "Connections that were ended because the client read a reply too slowly.",
         "always, from 0";
+    HttpDenied Counter Agent "privatelink_http_requests_denied_total" []
+        "Requests of those who may not read: without TLS, a certificate or a password that the web configuration asks for.",
+        "with `--web-config-file`, from 0";
 }
 
 /// Every metric, sorted by name: the order of the text.

@@ -32,9 +32,15 @@ definitions! {
     EventsDropped Counter "privatelink_events_dropped_total" []
         "Kubernetes events that were not written because too many waited.",
         "where the observer writes events, from 0";
+    FleetGate Gauge "privatelink_fleet_gate" ["answer"]
+        "Whether public access may be turned off, by the last 24 hours: 1 for the answer, else 0.",
+        "while the replica leads and reads the agents, for every answer";
     FleetNodes Gauge "privatelink_fleet_nodes" ["state"]
         "Nodes by whether an agent covers them: covered, stale (it answered before, and does not now) or uncovered.",
         "while the replica leads and reads the agents, for every state";
+    FleetPatternNodes Gauge "privatelink_fleet_pattern_nodes" ["symptom" "scope" "cause"]
+        "Nodes of a pattern, by what is seen, what the nodes have in common, and the likely cause; of several alike the most.",
+        "while the replica leads and reads the agents, for every pattern";
     FleetTargetWorkloads Gauge "privatelink_fleet_target_workloads" ["target"]
         "Workloads of the cluster that use the target.",
         "while the replica leads and reads the agents, for every target of an agent that is covered whose users are known";
@@ -71,6 +77,9 @@ definitions! {
     TargetsLeftOut Gauge "privatelink_observer_targets_left_out" []
         "Targets that there is no room for, in all (`limits.maxTargets`) or in their namespace.",
         "always";
+    WebConfigLoaded Gauge "privatelink_observer_web_config_last_reload_successful" []
+        "Whether the latest attempts to load the web configuration and how agents are read, with all certificates, succeeded.",
+        "with `--web-config-file` or `--client-config-file`";
 }
 
 /// One sample.

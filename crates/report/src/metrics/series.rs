@@ -72,6 +72,11 @@ impl AgentSample {
         let loaded_at = unix_seconds(config.last_success_at);
         add(Id::ConfigLoadedAt, &[], loaded_at);
         add(Id::ConfigHash, &[], count(config.hash & HASH_BITS));
+        if let Some(is_ok) = board.web_reload_ok {
+            add(Id::WebConfigLoaded, &[], flag(is_ok));
+            let denied = board.http.denied.load(Ordering::Relaxed);
+            add(Id::HttpDenied, &[], count(denied));
+        }
         add(Id::InFlight, &[], count(scheduler.in_flight));
         add(Id::Skipped, &[], count(scheduler.skipped));
         add(Id::Panics, &[], count(scheduler.panics));

@@ -262,7 +262,9 @@ fn histograms_have_no_target_unless_asked_for() {
 
 #[test]
 fn what_is_exposed_is_what_the_definitions_say() {
-    let text = scrape(fixtures::board());
+    let mut board = fixtures::board();
+    board.web_reload_ok = Some(true);
+    let text = scrape(board);
     let mut types = HashMap::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE privatelink_") {
@@ -275,6 +277,16 @@ fn what_is_exposed_is_what_the_definitions_say() {
         .map(|definition| (definition.name.to_owned(), definition.kind.as_str()))
         .collect();
     assert_eq!(types, table);
+}
+
+#[test]
+fn without_a_web_configuration_there_is_no_word_of_it() {
+    let text = scrape(fixtures::board());
+    assert!(!text.contains("privatelink_web_config") && !text.contains("requests_denied"));
+    let mut board = fixtures::board();
+    board.web_reload_ok = Some(false);
+    let loaded = "privatelink_web_config_last_reload_successful";
+    assert_eq!(value(&scrape(board), loaded, &[]), Some(0.0));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Components: the small pieces of HTML that several parts of the page show.
+//! Components: the small pieces of HTML that several parts of the pages show.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,26 +11,48 @@ use crate::time::{long_duration, millis_utc};
 /// What stands where there is no value.
 pub(crate) const NO_VALUE: &str = "—";
 
-/// An address with its class.
-pub(crate) fn address(address: &AddressReport) -> Markup {
-    html! {
-        span.ip { (display(address.ip)) } " "
-        span class={"class " (address.class)} { (address.class) }
+/// The sign of a state, so that no colour has to be seen. States are `fail`, `warn`, `pass`, `info`, and
+/// `unknown` for all others.
+pub(crate) fn sign(state: &str) -> &'static str {
+    match state {
+        "fail" => "✗",
+        "warn" => "!",
+        "pass" => "✓",
+        "info" => "i",
+        _ => "–",
     }
 }
 
-/// An outcome or a severity as a coloured label; `value` is its CSS class too.
+/// A state as a coloured label with its sign, called `word`.
+pub fn label(state: &str, word: &str) -> Markup {
+    html! {
+        span class={"state " (state)} { span aria-hidden="true" { (sign(state)) } " " (word) }
+    }
+}
+
+/// An outcome or a severity as a label.
 pub(crate) fn state<T: ClosedEnum>(value: Enum<T>) -> Markup {
-    html! { span class={"state " (value)} { (value) } }
+    label(value.0.word(), value.0.word())
+}
+
+/// An address with its class, and whether that is what it should be: `pass`, `fail`, or empty.
+pub(crate) fn address(address: &AddressReport, state: &str) -> Markup {
+    html! {
+        span.ip { (display(address.ip)) } " "
+        span class={"class " (state)} {
+            @if !state.is_empty() { span aria-hidden="true" { (sign(state)) } " " }
+            (address.class)
+        }
+    }
 }
 
 /// How long before `now` something happened: `3 min`.
-pub(crate) fn age(time: SystemTime, now: SystemTime) -> String {
+pub fn age(time: SystemTime, now: SystemTime) -> String {
     long_duration(now.duration_since(time).unwrap_or(Duration::ZERO))
 }
 
 /// The same, with the exact time for machines and for the pointer that rests on it.
-pub(crate) fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
+pub fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
     let utc = millis_utc(time).unwrap_or_default();
     html! { time datetime=(utc) title=(utc) { (age(time, now)) } }
 }
@@ -39,16 +61,48 @@ pub(crate) fn age_with_time(time: SystemTime, now: SystemTime) -> Markup {
 pub(crate) fn milliseconds(seconds: Option<f64>) -> Markup {
     html! {
         @match seconds {
-            Some(seconds) if seconds < 0.01 => (format_args!("{:.1} ms", seconds * 1e3)),
-            Some(seconds) => (format_args!("{:.0} ms", seconds * 1e3)),
+            Some(seconds) if seconds < 0.01 => (format_args!("{:.1}\u{a0}ms", seconds * 1e3)),
+            Some(seconds) => (format_args!("{:.0}\u{a0}ms", seconds * 1e3)),
             None => {}
+        }
+    }
+}
+
+/// A command that can be copied.
+pub(crate) fn command(command: &str) -> Markup {
+    html! { pre.command { code { (command) } } }
+}
+
+/// A table of details. On a narrow screen its cells stand below one another, each after its column's name.
+pub fn table<T, const N: usize>(
+    title: &str,
+    columns: [&str; N],
+    items: impl IntoIterator<Item = T>,
+    row: impl Fn(T) -> [Markup; N],
+) -> Markup {
+    html! {
+        h3 { (title) }
+        table.facts role="table" {
+            thead role="rowgroup" {
+                tr role="row" { @for column in columns { th role="columnheader" scope="col" { (column) } } }
+            }
+            tbody role="rowgroup" {
+                @for item in items {
+                    tr role="row" {
+                        @for (column, cell) in columns.iter().zip(row(item)) {
+                            td role="cell" data-label=(column) { div { (cell) } }
+                        }
+                    }
+                }
+            }
         }
     }
 }
 
 /// Text in which a line may break after a dot within a name, because browsers break long host names
 /// nowhere; an IPv4 address or another number is never broken.
-pub(crate) struct Breakable<'a>(pub(crate) &'a str);
+#[derive(Debug)]
+pub struct Breakable<'a>(pub &'a str);
 
 impl Render for Breakable<'_> {
     fn render_to(&self, html: &mut String) {

@@ -64,7 +64,7 @@ fn tcp(connection: &Connection, label: String) -> Branch {
         Skip::Busy => "the agent has too much in flight".to_owned(),
     }));
     parts.extend(connection.tcp_elapsed.map(elapsed));
-    parts.extend(connection.other_port.map(|(port, open)| {
+    parts.extend(connection.trouble.other_port.map(|(port, open)| {
         let verb = if open {
             "opens"
         } else {
@@ -72,7 +72,7 @@ fn tcp(connection: &Connection, label: String) -> Branch {
         };
         format!("port {port} {verb}")
     }));
-    parts.extend(connection.tcp_detail.as_deref().map(detail));
+    parts.extend(connection.trouble.tcp_detail.as_deref().map(detail));
     Branch::new(parts.join("  "))
 }
 
@@ -85,7 +85,7 @@ fn tls(connection: &Connection, label_width: usize) -> Option<Branch> {
     let label = format!("{:label_width$}", "tls");
     let mut parts = vec![label, outcome(tls.as_str(), tls == TlsOutcome::Ok)];
     parts.extend(connection.handshake_elapsed.map(elapsed));
-    parts.extend(connection.handshake_detail.as_deref().map(detail));
+    parts.extend(connection.trouble.handshake_detail.as_deref().map(detail));
     Some(Branch::new(parts.join("  ")))
 }
 

@@ -31,11 +31,16 @@ enum Line {
 impl Branch {
     /// One line, nothing below it.
     pub(crate) fn new(text: String) -> Self {
+        Self::hanging_line(text, 0)
+    }
+
+    /// One line, whose rest is indented by `hang` where it is wrapped; nothing below it.
+    pub(crate) fn hanging_line(text: String, hang: usize) -> Self {
         let branch = Self {
             lines: Vec::new(),
             branches: Vec::new(),
         };
-        branch.line(text)
+        branch.hanging(text, hang)
     }
 
     /// With one more line.

@@ -54,7 +54,7 @@ pub(super) fn path(probed: &Probed) -> Option<Branch> {
             Branch::new(shown.into_owned())
         }
     });
-    let servers = resolution.servers.iter().map(server_alone);
+    let servers = resolution.evidence.servers.iter().map(server_alone);
     Some(Branch::new(line).with(names).with(servers))
 }
 
@@ -87,7 +87,7 @@ fn query(query: &Query) -> String {
     if query.tries > 1 {
         notes.push(format!("{} tries", query.tries));
     }
-    if let Some(owner) = &query.ignored_owner {
+    if let Some(owner) = &query.trouble.ignored_owner {
         notes.push(format!("records of {} ignored", from_wire(owner)));
     }
     let text = format!("{family} {outcome} ({})", notes.join(", "));

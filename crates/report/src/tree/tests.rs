@@ -254,7 +254,7 @@ fn colours_are_the_only_escape_sequences() {
 #[test]
 fn servers_that_were_asked_alone_are_drawn_with_what_each_gave() {
     let mut probed = fixtures::healthy();
-    probed.observation.resolution.servers = fixtures::servers_that_differ();
+    probed.observation.resolution.evidence.servers = fixtures::servers_that_differ();
     let tree = tree_of(&probed);
     let servers: Vec<_> = tree.lines().filter(|line| line.contains("alone")).collect();
     assert_eq!(

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::address::Family;
 use crate::observation::{QueryOutcome, Rcode, Soa};
+use crate::surroundings::OtherNames;
 
 /// What the answers, or their absence, say about names and zones.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub enum DnsFact {
         /// How the queries ended.
         query: FailedQuery,
     },
+    /// What became of other names that the same resolver was asked for.
+    OtherNames(OtherNames),
     /// The same, while another family was answered.
     FamilyFails {
         /// The families of which it is true.

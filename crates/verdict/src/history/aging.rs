@@ -11,7 +11,8 @@
 //! own. Nor is anything concluded over a gap in which the TTL ran out, since the answer may have been
 //! fetched anew; with the usual interval that covers every TTL of 30 s and less.
 
-use std::net::{IpAddr, SocketAddr};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::observation::Observation;
@@ -26,8 +27,9 @@ const STAYED: u32 = 2;
 /// The latest answer, and how its TTL came to be what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Aging {
-    server: SocketAddr,
-    addresses: Vec<IpAddr>,
+    /// The hash of the answer's server and addresses: every target keeps one, and all that is asked of them is
+    /// whether they are the same.
+    answer: u64,
     ttl: u32,
     at: SystemTime,
     /// Whether it is what the answer before would have become in a cache.
@@ -54,9 +56,10 @@ impl Aging {
         addresses.sort_unstable();
         // An authority gives the record's own TTL every time, as it should.
         let ttl = query.ttl.filter(|_| !query.flags.authoritative)?;
+        let mut answer = DefaultHasher::new();
+        (query.server?, addresses).hash(&mut answer);
         let now = Self {
-            server: query.server?,
-            addresses,
+            answer: answer.finish(),
             ttl,
             at: observation.resolved_at(),
             fell: false,
@@ -85,10 +88,9 @@ impl Aging {
     }
 
     fn step(&self, later: &Self) -> Option<Trend> {
-        let same = self.server == later.server && self.addresses == later.addresses;
         let passed = later.at.duration_since(self.at).ok()?;
         let lasted = Duration::from_secs(self.ttl.into());
-        if !same || passed < SHORTEST_GAP || passed + SLACK >= lasted {
+        if self.answer != later.answer || passed < SHORTEST_GAP || passed + SLACK >= lasted {
             return None;
         }
         let fell = Duration::from_secs(self.ttl.checked_sub(later.ttl)?.into());

@@ -250,7 +250,7 @@ fn alias_zone(case: &Case<'_>, alias: &str) -> (Reason, Confidence, Option<Alias
 
 /// The private address that the alias has when it is asked by itself.
 fn alias_by_itself(case: &Case<'_>) -> Option<IpAddr> {
-    private_of(case, case.observation.resolution.alias.as_ref()?)
+    private_of(case, case.observation.resolution.evidence.alias.as_ref()?)
 }
 
 /// The first private address of a name that was asked besides the host.
@@ -276,7 +276,7 @@ fn by_itself(case: &Case<'_>) -> Option<AddressFact> {
 
 /// That the record exists, in the zone that people mistake for the right one.
 fn in_the_wrong_zone(case: &Case<'_>) -> Option<DnsFact> {
-    let evidence = case.observation.resolution.mistaken.as_ref()?;
+    let evidence = case.observation.resolution.evidence.mistaken.as_ref()?;
     let ip = private_of(case, evidence)?;
     Some(DnsFact::RecordInOtherZone {
         name: evidence.name.clone(),

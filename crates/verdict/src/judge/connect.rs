@@ -24,7 +24,7 @@ pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut 
     for connection in connections.iter().filter(|c| c.tcp == TcpOutcome::Error) {
         let fact = Fact::SocketError {
             at: SocketAddr::new(connection.ip, connection.port),
-            cause: connection.tcp_detail.as_deref().map(str::to_owned),
+            cause: connection.trouble.tcp_detail.as_deref().map(str::to_owned),
         };
         findings.add(Reason::AgentError, Some(connection.ip), [fact]);
     }
@@ -100,7 +100,7 @@ fn all_failed(failed: &[&Connection], surroundings: &Surroundings, findings: &mu
         .collect();
     let open = concerned
         .iter()
-        .find_map(|c| c.other_port.filter(|(_, opened)| *opened));
+        .find_map(|c| c.trouble.other_port.filter(|(_, opened)| *opened));
     let mut facts = vec![attempts(failed)];
     if failed.iter().all(|c| c.skip == Some(Skip::NoRoute)) {
         facts.push(ConnectFact::NoRouteAtAll);
@@ -125,7 +125,7 @@ fn attempts(failed: &[&Connection]) -> ConnectFact {
 
 /// What more is known of why it failed.
 fn obstacle(failed: &Connection) -> Option<ConnectFact> {
-    Some(match failed.obstacle? {
+    Some(match failed.trouble.obstacle? {
         Obstacle::Icmp(icmp) => ConnectFact::IcmpCame {
             icmp,
             says: said_by(icmp),

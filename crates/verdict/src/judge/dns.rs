@@ -8,6 +8,7 @@ use crate::fact::{
 };
 use crate::observation::{Query, QueryOutcome};
 use crate::reason::Reason;
+use crate::surroundings::{Surroundings, is_silence};
 use crate::verdict::Confidence;
 use crate::zone::{ZoneAuthority, is_azure_private_dns, shadows};
 
@@ -16,7 +17,7 @@ const STALE: [u16; 2] = [3, 19];
 /// Addresses of the search list's answer that a fact keeps.
 const CAPTURED: usize = 3;
 
-pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
+pub(super) fn find(case: &Case<'_>, surroundings: &Surroundings, findings: &mut Findings) {
     if let Some(fault) = &case.observation.fault {
         let fact = Fact::AgentFault {
             operation: fault.operation.clone(),
@@ -28,7 +29,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     if !resolution.answered() {
         match resolution.outcome() {
             None => {}
-            Some(outcome) if outcome.is_failure() => failed(case, outcome, findings),
+            Some(outcome) if outcome.is_failure() => failed(case, outcome, surroundings, findings),
             Some(_) => negative(case, findings),
         }
     }
@@ -44,9 +45,9 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
     let answers = resolution
         .queries
         .iter()
-        .flat_map(|query| &query.extended_errors);
+        .flat_map(|query| &query.trouble.extended_errors);
     if answers
-        .chain(&resolution.extended_errors)
+        .chain(&resolution.evidence.extended_errors)
         .any(|code| STALE.contains(code))
     {
         findings.add(Reason::DnsStaleAnswer, None, [DnsFact::MarkedStale]);
@@ -54,7 +55,12 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// No family has an address, and at least one got no usable message.
-fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
+fn failed(
+    case: &Case<'_>,
+    outcome: QueryOutcome,
+    surroundings: &Surroundings,
+    findings: &mut Findings,
+) {
     let reason = match outcome {
         QueryOutcome::Timeout => Reason::DnsTimeout,
         QueryOutcome::Unreachable => Reason::DnsServerUnreachable,
@@ -68,9 +74,14 @@ fn failed(case: &Case<'_>, outcome: QueryOutcome, findings: &mut Findings) {
     for fact in ignored_records(case, failed()) {
         findings.add(reason, None, [fact]);
     }
-    let failed = failed().filter(|query| query.ignored_owner.is_none());
+    let failed = failed().filter(|query| query.trouble.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         findings.add(reason, None, [DnsFact::QueryFailed { families, query }]);
+    }
+    // It tells a server that is silent from one that has trouble with this name.
+    let other_names = surroundings.other_names;
+    if is_silence(outcome) && other_names.asked > 0 {
+        findings.add(reason, None, [DnsFact::OtherNames(other_names)]);
     }
 }
 
@@ -81,7 +92,7 @@ fn ignored_records<'a>(
 ) -> impl Iterator<Item = DnsFact> {
     let ignored = queries.filter_map(|query| {
         let name = query.chain.last().unwrap_or(case.host());
-        let owner = query.ignored_owner.clone()?;
+        let owner = query.trouble.ignored_owner.clone()?;
         Some((query.family, (name.to_owned(), owner.into_string())))
     });
     by_family(ignored)
@@ -196,7 +207,7 @@ fn incomplete(case: &Case<'_>, findings: &mut Findings) {
     let mut facts = vec![DnsFact::NotChased {
         alias: case.last_name().to_owned(),
     }];
-    let unchased = resolution.unchased.as_ref();
+    let unchased = resolution.evidence.unchased.as_ref();
     facts.extend(unchased.map(|evidence| {
         let address = evidence.addresses.first().copied();
         DnsFact::AskedForItself(address.ok_or(evidence.outcome))
@@ -240,7 +251,7 @@ fn missing(case: &Case<'_>, name: &str, negative: Negative) -> Vec<DnsFact> {
         leads_to: (last != name).then(|| last.to_owned()),
         negative,
     })];
-    let mistaken = case.observation.resolution.mistaken.as_ref();
+    let mistaken = case.observation.resolution.evidence.mistaken.as_ref();
     facts.extend(
         mistaken
             .filter(|evidence| !evidence.addresses.is_empty())
@@ -274,7 +285,7 @@ fn not_found(case: &Case<'_>, negative: Negative) -> Vec<DnsFact> {
 
 /// The hosts that clients of the host really connect to.
 fn leads_by_srv(case: &Case<'_>) -> Option<DnsFact> {
-    let srv = case.observation.resolution.srv.as_ref()?;
+    let srv = case.observation.resolution.evidence.srv.as_ref()?;
     (!srv.hosts.is_empty()).then(|| DnsFact::LeadsBySrv {
         name: srv.name.clone(),
         first: srv.hosts.iter().take(LISTED).cloned().collect(),
@@ -300,7 +311,7 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     for fact in ignored_records(case, failed()) {
         findings.add(Reason::DnsDegraded, None, [fact]);
     }
-    let failed = failed().filter(|query| query.ignored_owner.is_none());
+    let failed = failed().filter(|query| query.trouble.ignored_owner.is_none());
     for (families, query) in by_family(failed.map(|query| (query.family, failed_query(query)))) {
         let fact = DnsFact::FamilyFails { families, query };
         findings.add(Reason::DnsDegraded, None, [fact]);
@@ -315,9 +326,9 @@ fn degraded(case: &Case<'_>, findings: &mut Findings) {
     let late = queries().filter(|query| query.degraded && !query.outcome.is_failure());
     // The retry without EDNS is not counted as a try.
     let late = late.map(|query| {
-        let lost_at = query.lost_at.as_deref().copied();
+        let lost_at = query.trouble.lost_at;
         let lost_at = lost_at.filter(|server| Some(*server) != query.server);
-        let lost = query.detail.as_deref().map(str::to_owned);
+        let lost = query.trouble.detail.as_deref().map(str::to_owned);
         let late = (query.tries.max(1), lost, lost_at);
         (query.family, late)
     });
@@ -349,12 +360,12 @@ fn failed_query(query: &Query) -> FailedQuery {
     // The detail of a truncated answer says what was truncated, and which server is at fault.
     let server = query
         .server
-        .filter(|_| !(is(QueryOutcome::Truncated) && query.detail.is_some()));
+        .filter(|_| !(is(QueryOutcome::Truncated) && query.trouble.detail.is_some()));
     FailedQuery {
         outcome: query.outcome,
         rcode: query.rcode.filter(|_| is(QueryOutcome::ServerFailure)),
         server: server.map(|server| (server, query.tries)),
-        detail: query.detail.as_deref().map(str::to_owned),
+        detail: query.trouble.detail.as_deref().map(str::to_owned),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::observation::ServerAnswer;
 
 /// Whether the servers, or one of them from one time to the next, gave different classes.
 pub(super) fn differ(case: &Case<'_>) -> bool {
-    ServerAnswer::differ(case.observation.resolution.servers.iter())
+    ServerAnswer::differ(case.observation.resolution.evidence.servers.iter())
 }
 
 /// Where a difference that was seen from probe to probe comes from; `None` where no server was asked
@@ -51,6 +51,6 @@ fn of<'a>(
     case: &Case<'a>,
     server: SocketAddr,
 ) -> impl Iterator<Item = &'a ServerAnswer> + Clone + use<'a> {
-    let answers = case.observation.resolution.servers.iter();
+    let answers = case.observation.resolution.evidence.servers.iter();
     answers.filter(move |answer| answer.server == server)
 }

@@ -16,7 +16,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         if let Some(reply) = &connection.service {
             judge(case, connection, reply, findings);
         }
-        if let Some(refused) = connection.refused {
+        if let Some(refused) = connection.trouble.refused {
             by_protocol(case, connection, refused, findings);
         }
     }
@@ -83,7 +83,11 @@ fn by_protocol(
     findings: &mut Findings,
 ) {
     let ip = connection.ip;
-    let said = connection.handshake_detail.as_deref().map(str::to_owned);
+    let said = connection
+        .trouble
+        .handshake_detail
+        .as_deref()
+        .map(str::to_owned);
     let is_private = case.target.rules.classify(ip).is_private();
     let is_public = |from: &IpAddr| case.target.rules.classify(*from) == Class::Public;
     if let Some(from) = refused.seen_from.filter(is_public).filter(|_| is_private) {

@@ -21,12 +21,13 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
             name(case, ip, certificate, findings);
             trust(case, ip, certificate, findings);
             dates(case, ip, certificate, findings);
-            if connection.client_certificate_required && connection.tls() == TlsOutcome::Ok {
+            if connection.trouble.client_certificate_required && connection.tls() == TlsOutcome::Ok
+            {
                 let fact = TlsFact::ClientCertificateRequired { ip };
                 findings.add(Reason::TlsClientCertificateRequired, Some(ip), [fact]);
             }
         }
-        if connection.refused.is_some() {
+        if connection.trouble.refused.is_some() {
             // The server refused this host before TLS began: `service` says why.
             continue;
         }
@@ -40,8 +41,12 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
         let fact = TlsFact::HandshakeFailed {
             ip,
             handshake: connection.handshake,
-            no_handshake: connection.no_handshake,
-            said: connection.handshake_detail.as_deref().map(str::to_owned),
+            no_handshake: connection.trouble.no_handshake,
+            said: connection
+                .trouble
+                .handshake_detail
+                .as_deref()
+                .map(str::to_owned),
         };
         let reading = reading(case, connection);
         // What is offered leaves out what some servers have alone.
@@ -57,7 +62,7 @@ pub(super) fn find(case: &Case<'_>, findings: &mut Findings) {
 
 /// What may explain a handshake that failed, although the peer does not say so.
 fn reading(case: &Case<'_>, connection: &Connection) -> Option<TlsFact> {
-    match connection.no_handshake? {
+    match connection.trouble.no_handshake? {
         NoHandshake::NothingInCommon => Some(TlsFact::OfferRefused),
         NoHandshake::TlsFirst => Some(TlsFact::StrictEncryption),
         // Azure's own servers accept PRELOGIN too (Microsoft Learn, "TDS 8.0").
@@ -102,7 +107,7 @@ fn name(case: &Case<'_>, ip: IpAddr, certificate: &Certificate, findings: &mut F
         return;
     }
     let presented = presented(certificate);
-    let wanted = case.target.server_name.clone();
+    let wanted = case.target.server_name().to_owned();
     // A server name of its own is not the alias's fault.
     let is_alias = [case.host(), &wanted]
         .iter()

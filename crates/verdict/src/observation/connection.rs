@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::Certificate;
+use super::{Certificate, Rare, RareFacts};
 use crate::address::Family;
 use crate::service_evidence::{Proof, Reply, ReplyOutcome, ServiceEvidence};
 use crate::words::words;
@@ -151,16 +151,29 @@ pub struct Connection {
     pub tcp: TcpOutcome,
     /// Time to the outcome, where it was dialled.
     pub tcp_elapsed: Option<Duration>,
+    /// How the handshake ended.
+    pub handshake: Handshake,
+    /// Time to the outcome, where there was a handshake.
+    pub handshake_elapsed: Option<Duration>,
+    /// The leaf certificate, if one was received, whether or not it was any good.
+    pub certificate: Option<Certificate>,
+    /// What the service itself replied, as last asked.
+    pub service: Option<Arc<ServiceReply>>,
+    /// Time to that reply, where it was asked in this probe.
+    pub service_elapsed: Option<Duration>,
+    /// What was out of the ordinary.
+    pub trouble: Rare<ConnectionTrouble>,
+}
+
+/// What is out of the ordinary about a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionTrouble {
     /// What the system said, where connecting failed.
     pub tcp_detail: Option<Box<str>>,
     /// What more is known of why connecting failed.
     pub obstacle: Option<Obstacle>,
     /// Another port of the service, and whether it opened.
     pub other_port: Option<(u16, bool)>,
-    /// How the handshake ended.
-    pub handshake: Handshake,
-    /// Time to the outcome, where there was a handshake.
-    pub handshake_elapsed: Option<Duration>,
     /// What the peer or the library said, where the handshake failed.
     pub handshake_detail: Option<Box<str>>,
     /// Whether the server ended the connection because it got no client certificate, after it had
@@ -170,12 +183,18 @@ pub struct Connection {
     pub no_handshake: Option<NoHandshake>,
     /// How the server turned us away before TLS, in the words of `handshake_detail`.
     pub refused: Option<Refused>,
-    /// The leaf certificate, if one was received, whether or not it was any good.
-    pub certificate: Option<Certificate>,
-    /// What the service itself replied, as last asked.
-    pub service: Option<Arc<ServiceReply>>,
-    /// Time to that reply, where it was asked in this probe.
-    pub service_elapsed: Option<Duration>,
+}
+
+impl RareFacts for ConnectionTrouble {
+    const NONE: &'static Self = &Self {
+        tcp_detail: None,
+        obstacle: None,
+        other_port: None,
+        handshake_detail: None,
+        client_certificate_required: false,
+        no_handshake: None,
+        refused: None,
+    };
 }
 
 /// What became of asking the service at one address.

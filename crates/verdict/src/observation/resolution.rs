@@ -5,13 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::ServerAnswer;
+use super::{Rare, RareFacts, ServerAnswer};
 use crate::address::{Class, ClassSet, Family};
 use crate::names::Names;
 use crate::words::words;
 
-/// What one resolver answered to A and AAAA of one name, with the evidence asked for on trouble. The latter
-/// takes next to no room where there is none, and is shared with what keeps it for the next probe.
+/// What one resolver answered to A and AAAA of one name, with the evidence asked for on trouble.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resolution {
     /// The resolver's name.
@@ -23,6 +22,16 @@ pub struct Resolution {
     pub addresses: Vec<Address>,
     /// How many more the answers hold.
     pub left_out: LeftOut,
+    /// What the relative name led to through the search list, where it led elsewhere.
+    pub search: Option<Arc<NameEvidence>>,
+    /// What was asked beside the question itself.
+    pub evidence: Rare<Evidence>,
+}
+
+/// What a resolver was asked beside the question itself: mostly on trouble. Shared with what keeps it for the next
+/// probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
     /// The SOA of the privatelink zone, where it had to be asked for.
     pub zone: Option<Arc<ZoneEvidence>>,
     /// The same label in the zone that people mistake the right one for, where it was asked for.
@@ -33,12 +42,22 @@ pub struct Resolution {
     pub alias: Option<Arc<NameEvidence>>,
     /// The SRV records that clients of `MongoDB` look for, where the host exists and has no address.
     pub srv: Option<Arc<SrvEvidence>>,
-    /// What the relative name led to through the search list, where it led elsewhere.
-    pub search: Option<Arc<NameEvidence>>,
     /// Extended DNS errors (RFC 8914) of this resolver's answers, as last asked with EDNS.
     pub extended_errors: Vec<u16>,
     /// What each of the resolver's servers said when it was asked alone, where that was asked for.
     pub servers: Vec<ServerAnswer>,
+}
+
+impl RareFacts for Evidence {
+    const NONE: &'static Self = &Self {
+        zone: None,
+        mistaken: None,
+        unchased: None,
+        alias: None,
+        srv: None,
+        extended_errors: Vec::new(),
+        servers: Vec::new(),
+    };
 }
 
 /// How many addresses of an answer were not kept, by class, in the order of [`Class::ALL`].
@@ -94,7 +113,7 @@ impl Resolution {
     /// The servers that were asked alone, each once, in the order in which they were asked.
     pub(crate) fn servers_asked_alone(&self) -> Vec<SocketAddr> {
         let mut servers: Vec<SocketAddr> = Vec::new();
-        for answer in &self.servers {
+        for answer in &self.evidence.servers {
             if !servers.contains(&answer.server) {
                 servers.push(answer.server);
             }
@@ -187,26 +206,42 @@ pub struct Query {
     pub tries: u32,
     /// Whether it was answered only after a try was lost, or without EDNS.
     pub degraded: bool,
-    /// The server of the first try that was lost before the answer.
-    pub lost_at: Option<Box<SocketAddr>>,
     /// The names of the answer, the host first, each the CNAME of the one before it.
     pub chain: Names,
     /// The addresses of the chain's last name, with their TTLs in seconds.
     pub addresses: Vec<(IpAddr, u32)>,
-    /// The owner of address records that the answer holds and that stub resolvers ignore: another name
-    /// than the chain's last, or that one, where they come before the CNAME that leads to it. `invalid`
-    /// where there are no others.
-    pub ignored_owner: Option<Box<str>>,
     /// The smallest TTL of the whole answer, in seconds.
     pub ttl: Option<u32>,
     /// The largest TTL of the whole answer, in seconds: for so long a cache may give parts of it.
     pub longest_ttl: Option<u32>,
     /// The SOA of the authority section.
     pub soa: Option<Arc<Soa>>,
+    /// What was out of the ordinary.
+    pub trouble: Rare<QueryTrouble>,
+}
+
+/// What is out of the ordinary about a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryTrouble {
+    /// The server of the first try that was lost before the answer.
+    pub lost_at: Option<SocketAddr>,
+    /// The owner of address records that the answer holds and that stub resolvers ignore: another name
+    /// than the chain's last, or that one, where they come before the CNAME that leads to it. `invalid`
+    /// where there are no others.
+    pub ignored_owner: Option<Box<str>>,
     /// Extended DNS errors (RFC 8914), where EDNS was used.
     pub extended_errors: Vec<u16>,
     /// What went wrong, in words, where the outcome alone does not say it.
     pub detail: Option<Box<str>>,
+}
+
+impl RareFacts for QueryTrouble {
+    const NONE: &'static Self = &Self {
+        lost_at: None,
+        ignored_owner: None,
+        extended_errors: Vec::new(),
+        detail: None,
+    };
 }
 
 impl Query {

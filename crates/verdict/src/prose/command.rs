@@ -26,7 +26,7 @@ pub(super) fn command(case: &Case<'_>, finding: &Finding) -> Option<String> {
     };
     let names = [
         case.host(),
-        &case.target.server_name,
+        case.target.server_name(),
         case.last_name(),
         case.resource(),
     ];
@@ -127,7 +127,7 @@ fn handshake(case: &Case<'_>, finding: &Finding) -> Option<String> {
     Some(format!(
         "openssl s_client -connect {} -servername {}{start}{chain} </dev/null{then}",
         quoted(&SocketAddr::new(ip, target.port).to_string()),
-        target.server_name
+        target.server_name()
     ))
 }
 
@@ -147,13 +147,13 @@ fn asked(case: &Case<'_>, ip: IpAddr) -> Option<String> {
     for (name, value) in request.headers {
         headers.push_str(&format!(" -H '{name}: {value}'"));
     }
-    let (host, port) = (&case.target.server_name, case.target.port);
+    let (host, port) = (case.target.server_name(), case.target.port);
     let ip = match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
     let authority = match port {
-        443 => host.clone(),
+        443 => host.to_owned(),
         port => format!("{host}:{port}"),
     };
     Some(format!(

@@ -96,7 +96,7 @@ fn story(case: &Case<'_>, finding: &Finding) -> String {
         }
         Reason::TlsNameMismatch => {
             let facts = finding.facts.iter().map(|fact| about_host(host, fact));
-            let server_name = &case.target.server_name;
+            let server_name = case.target.server_name();
             let which = if server_name == host {
                 "for other names".to_owned()
             } else {
@@ -166,7 +166,8 @@ fn at_the_public_address(case: &Case<'_>) -> &'static str {
     let denies = |connection: &Connection| {
         let reply = connection.service.as_ref();
         let proof = reply.and_then(|reply| reply.proof(evidence));
-        connection.refused.is_some() || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
+        connection.trouble.refused.is_some()
+            || proof.is_some_and(|p| p.outcome == ReplyOutcome::Denied)
     };
     if connections.any(denies) {
         ", where the service denies access"

@@ -26,7 +26,7 @@ fn own() -> Probe {
 
 fn stopped(connection: &mut Connection, handshake: Handshake, no_handshake: Option<NoHandshake>) {
     connection.handshake = handshake;
-    connection.no_handshake = no_handshake;
+    connection.trouble.no_handshake = no_handshake;
     connection.certificate = None;
 }
 
@@ -205,7 +205,7 @@ fn names_that_do_not_fit_are_advised_for_by_how_they_miss() {
     let other: Change = |c| names(c, &["other.example.com"]);
     advises(
         &own()
-            .with(|target| "shop.example.com".clone_into(&mut target.server_name))
+            .with(|target| target.server_name = Some("shop.example.com".into()))
             .everywhere(other),
         Reason::TlsNameMismatch,
         "Set serverName",

@@ -277,7 +277,7 @@ fn a_handshake_is_settled_by_making_one_with_the_servers_name() {
     settles(
         &Probe::of("orders.example.com")
             .with(|target| {
-                "shop.example.com".clone_into(&mut target.server_name);
+                target.server_name = Some("shop.example.com".into());
                 target.port = 8443;
             })
             .resolves_to(["fd00::7"])

@@ -117,15 +117,15 @@ fn no_route_to_any_address_is_unreachable() {
 fn a_blocked_port_is_told_by_another_that_opens() {
     fn opens_elsewhere(connection: &mut Connection) {
         times_out(connection);
-        connection.other_port = Some((5671, true));
+        connection.trouble.other_port = Some((5671, true));
     }
     fn opens_nowhere(connection: &mut Connection) {
         times_out(connection);
-        connection.other_port = Some((5671, false));
+        connection.trouble.other_port = Some((5671, false));
     }
     fn refuses_slowly(connection: &mut Connection) {
         refuses(connection);
-        connection.other_port = Some((5671, true));
+        connection.trouble.other_port = Some((5671, true));
     }
     let probe = Probe::healthy_vault().everywhere(opens_elsewhere);
     assert_eq!(probe.findings(), [(Reason::PortBlocked, Fail)]);
@@ -210,7 +210,7 @@ fn what_is_not_dialled_is_neither_connected_nor_failed() {
 fn a_socket_error_of_ours_is_the_agents_and_no_ones_connection() {
     fn out_of_descriptors(connection: &mut Connection) {
         ends(connection, TcpOutcome::Error);
-        connection.tcp_detail = Some("Too many open files (os error 24)".into());
+        connection.trouble.tcp_detail = Some("Too many open files (os error 24)".into());
     }
     let probe = Probe::healthy_vault().everywhere(out_of_descriptors);
     assert_eq!(probe.findings(), [(Reason::AgentError, Fail)]);
@@ -265,7 +265,7 @@ fn a_handshake_that_the_agent_gave_up_says_nothing_of_the_peer() {
 fn what_the_system_said_of_the_network_is_not_repeated() {
     let probe = Probe::healthy_vault().everywhere(|c| {
         refuses(c);
-        c.tcp_detail = Some("Connection refused (os error 111)".into());
+        c.trouble.tcp_detail = Some("Connection refused (os error 111)".into());
     });
     assert_eq!(
         probe.finding(Reason::ConnectRefused).detail,

@@ -46,7 +46,7 @@ fn what_dns_says_is_settled_by_asking_the_same_server() {
     );
     // The server that lost the try, not the one that made up for it.
     let mut late = answer().after_tries(2);
-    late.lost_at = Some(Box::new(([10, 0, 0, 9], 53).into()));
+    late.trouble.lost_at = Some(([10, 0, 0, 9], 53).into());
     settles(
         &Probe::healthy_vault().a(late),
         Reason::DnsDegraded,

@@ -182,16 +182,16 @@ fn what_the_search_list_captures_is_told() {
 fn a_stale_answer_is_worth_knowing_and_nothing_more() {
     for code in [3, 19] {
         let mut query = answer();
-        query.extended_errors = vec![15, code];
+        query.trouble.extended_errors = vec![15, code];
         for probe in [
             Probe::healthy_vault().a(query),
-            Probe::healthy_vault().evidence(|r| r.extended_errors = vec![code]),
+            Probe::healthy_vault().evidence(|r| r.evidence.extended_errors = vec![code]),
         ] {
             assert_eq!(probe.findings(), [(Reason::DnsStaleAnswer, Info)]);
             assert_eq!(probe.verdict().outcome, Outcome::Pass);
             assert_eq!(probe.verdict().reason, Reason::Ok);
         }
     }
-    let other = Probe::healthy_vault().evidence(|r| r.extended_errors = vec![4, 18, 22]);
+    let other = Probe::healthy_vault().evidence(|r| r.evidence.extended_errors = vec![4, 18, 22]);
     assert_eq!(other.findings(), []);
 }

@@ -11,7 +11,8 @@ use Severity::Fail;
 #[test]
 fn a_fallback_tells_where_the_private_address_is() {
     let wrong = "kv-prod.privatelink.vault.azure.net";
-    let probe = Probe::public_vault().evidence(|r| r.mistaken = Some(name(wrong, ["10.1.2.3"])));
+    let probe =
+        Probe::public_vault().evidence(|r| r.evidence.mistaken = Some(name(wrong, ["10.1.2.3"])));
     assert_eq!(probe.findings(), [(Reason::PublicFallback, Fail)]);
     let record = DnsFact::RecordInOtherZone {
         name: wrong.to_owned(),
@@ -22,7 +23,7 @@ fn a_fallback_tells_where_the_private_address_is() {
 
     let by_itself = Probe::public_vault()
         .asked_for_soa(Some(private_soa(VAULT_ZONE)))
-        .evidence(|r| r.alias = Some(name(VAULT_ALIAS, ["10.1.2.3"])));
+        .evidence(|r| r.evidence.alias = Some(name(VAULT_ALIAS, ["10.1.2.3"])));
     assert_eq!(
         by_itself.findings(),
         [(Reason::PublicFallbackZoneLinked, Fail)]
@@ -36,8 +37,8 @@ fn a_fallback_tells_where_the_private_address_is() {
 fn public_evidence_adds_nothing_to_a_fallback() {
     let plain = Probe::public_vault().facts(Reason::PublicFallback);
     let same = Probe::public_vault().evidence(|r| {
-        r.alias = Some(name(VAULT_ALIAS, ["52.168.109.101"]));
-        r.mistaken = Some(name("kv-prod.privatelink.vault.azure.net", ["52.1.2.3"]));
+        r.evidence.alias = Some(name(VAULT_ALIAS, ["52.168.109.101"]));
+        r.evidence.mistaken = Some(name("kv-prod.privatelink.vault.azure.net", ["52.1.2.3"]));
     });
     assert_eq!(same.facts(Reason::PublicFallback), plain);
 }

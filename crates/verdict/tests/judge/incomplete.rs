@@ -31,13 +31,13 @@ fn the_last_name_asked_by_itself_makes_an_incomplete_answer_sure() {
     );
     let chased = probe
         .clone()
-        .evidence(|r| r.unchased = Some(name(VAULT_ALIAS, ["10.1.2.3"])));
+        .evidence(|r| r.evidence.unchased = Some(name(VAULT_ALIAS, ["10.1.2.3"])));
     let finding = chased.finding(Reason::DnsIncompleteAnswer);
     assert_eq!(finding.confidence, Confidence::High);
     let facts = chased.facts(Reason::DnsIncompleteAnswer);
     let by_itself = DnsFact::AskedForItself(Ok(ip("10.1.2.3")));
     assert_eq!(facts[1..], [by_itself.into()]);
-    let missing = probe.evidence(|r| r.unchased = Some(name(VAULT_ALIAS, [])));
+    let missing = probe.evidence(|r| r.evidence.unchased = Some(name(VAULT_ALIAS, [])));
     let finding = missing.finding(Reason::DnsIncompleteAnswer);
     assert_eq!(
         finding.confidence,

@@ -80,14 +80,14 @@ fn a_record_in_the_zone_people_mistake_is_pointed_at() {
         .both(nxdomain().with_soa(private_soa(VAULT_ZONE)));
     let found = probe
         .clone()
-        .evidence(|r| r.mistaken = Some(name(wrong, ["10.1.2.3"])));
+        .evidence(|r| r.evidence.mistaken = Some(name(wrong, ["10.1.2.3"])));
     let record = DnsFact::RecordInOtherZone {
         name: wrong.to_owned(),
         ip: None,
     };
     let facts = found.facts(Reason::DnsPrivateRecordMissing);
     assert_eq!(facts[1..], [record.into()]);
-    let absent = probe.evidence(|r| r.mistaken = Some(name(wrong, [])));
+    let absent = probe.evidence(|r| r.evidence.mistaken = Some(name(wrong, [])));
     assert_eq!(absent.facts(Reason::DnsPrivateRecordMissing).len(), 1);
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use privatelink_verdict::address::Family;
 use privatelink_verdict::names::Names;
 use privatelink_verdict::observation::{
-    Certificate, Connection, Flags, Handshake, Leaf, NameEvidence, Query, QueryOutcome, Rcode,
-    Skip, Soa, TcpOutcome, Transport, Trust,
+    Certificate, Connection, Flags, Handshake, Leaf, NameEvidence, Query, QueryOutcome, Rare,
+    Rcode, Skip, Soa, TcpOutcome, Transport, Trust,
 };
 
 use crate::probe::ip;
@@ -31,15 +31,12 @@ fn query(outcome: QueryOutcome, rcode: Option<u16>) -> Query {
         elapsed: Duration::from_millis(2),
         tries: 1,
         degraded: false,
-        lost_at: None,
         chain: Names::default(),
         addresses: Vec::new(),
-        ignored_owner: None,
         ttl: None,
         longest_ttl: None,
         soa: None,
-        extended_errors: Vec::new(),
-        detail: None,
+        trouble: Rare::default(),
     }
 }
 
@@ -88,7 +85,7 @@ impl QueryExt for Query {
     }
 
     fn with_detail(mut self, detail: &str) -> Self {
-        self.detail = Some(detail.into());
+        self.trouble.detail = Some(detail.into());
         self
     }
 
@@ -151,18 +148,12 @@ pub(crate) fn connected(ip: IpAddr) -> Connection {
         skip: None,
         tcp: TcpOutcome::Ok,
         tcp_elapsed: Some(Duration::from_millis(2)),
-        tcp_detail: None,
-        obstacle: None,
-        other_port: None,
         handshake: Handshake::Ok,
         handshake_elapsed: Some(Duration::from_millis(5)),
-        handshake_detail: None,
-        client_certificate_required: false,
-        no_handshake: None,
-        refused: None,
         certificate: Some(certificate()),
         service: None,
         service_elapsed: None,
+        trouble: Rare::default(),
     }
 }
 

@@ -22,7 +22,7 @@ fn nothing_found_is_ok_of_no_stage() {
 #[test]
 fn information_is_never_primary() {
     let probe = Probe::healthy_vault()
-        .evidence(|r| r.extended_errors = vec![3])
+        .evidence(|r| r.evidence.extended_errors = vec![3])
         .everywhere(|c| certificate_of(c).trust = Trust::CaFile)
         .must_agree_with(Probe::of(VAULT).by("node").both(servfail()));
     assert_eq!(
@@ -55,7 +55,7 @@ fn severity_comes_before_stage_and_stage_before_row() {
         .a(answer().after_tries_lost())
         .evidence(|r| {
             r.search = Some(name("kv.corp.example.com", ["192.0.2.7"]));
-            r.extended_errors = vec![19];
+            r.evidence.extended_errors = vec![19];
         })
         .behind_proxy("HTTPS_PROXY")
         .everywhere(|c| {

@@ -77,7 +77,7 @@ fn a_hostile_host_or_server_name_gets_no_command() {
         let host = Probe::of(label).both(nxdomain());
         assert_eq!(command(&host, Reason::DnsNameNotFound), None, "{label}");
         let server_name = Probe::healthy_vault()
-            .with(|target| label.clone_into(&mut target.server_name))
+            .with(|target| target.server_name = Some(label.into()))
             .everywhere(|c| certificate_of(c).covers_name = false);
         assert_eq!(
             command(&server_name, Reason::TlsNameMismatch),

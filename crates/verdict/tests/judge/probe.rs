@@ -15,7 +15,7 @@ use privatelink_verdict::observation::{
     ZoneEvidence,
 };
 use privatelink_verdict::reason::{Reason, Severity};
-use privatelink_verdict::surroundings::{Companion, Neighbour, Surroundings};
+use privatelink_verdict::surroundings::{Companion, Neighbour, OtherNames, Surroundings};
 use privatelink_verdict::target::{Expectation, Protocol, Source, Target};
 use privatelink_verdict::verdict::{Outcome, Verdict};
 use privatelink_verdict::zone::{ZoneAuthority, zone_authority};
@@ -64,7 +64,7 @@ impl Probe {
                 resolver: "pod".into(),
                 interval: Duration::from_secs(30),
                 timeout: Duration::from_secs(10),
-                server_name: host.to_owned(),
+                server_name: None,
                 http: false,
                 private_zone: None,
                 expiry_warning: Duration::from_hours(336),
@@ -111,6 +111,12 @@ impl Probe {
             outcome,
             reason,
         });
+        self
+    }
+
+    /// The same resolver was asked for the names of so many other targets, and answered so many of them.
+    pub(crate) fn beside_names(mut self, asked: usize, answered: usize) -> Self {
+        self.surroundings.other_names = OtherNames { asked, answered };
         self
     }
 
@@ -202,7 +208,7 @@ impl Probe {
 
     /// What the resolver said when asked for the SOA of the zone.
     pub(crate) fn asked_for_soa(mut self, soa: Option<Soa>) -> Self {
-        self.resolution.zone = Some(Arc::new(ZoneEvidence {
+        self.resolution.evidence.zone = Some(Arc::new(ZoneEvidence {
             zone: "the one asked for".to_owned(),
             outcome: soa
                 .as_ref()

@@ -30,12 +30,12 @@ fn by(by: Refusal) -> Refused {
 
 fn is_blocked(connection: &mut Connection) {
     fails(connection);
-    connection.refused = Some(by(Refusal::HostBlocked));
+    connection.trouble.refused = Some(by(Refusal::HostBlocked));
 }
 
 fn fails(connection: &mut Connection) {
     connection.handshake = Handshake::Failed;
-    connection.handshake_detail = Some(WORDS.into());
+    connection.trouble.handshake_detail = Some(WORDS.into());
     connection.certificate = None;
 }
 
@@ -56,8 +56,8 @@ fn a_blocked_host_is_denied_and_nothing_is_wrong_with_tls() {
 fn a_host_that_may_not_log_in_is_denied_even_without_a_word() {
     let probe = mysql("10.1.2.3", |c| {
         is_blocked(c);
-        c.refused = Some(by(Refusal::HostNotAllowed));
-        c.handshake_detail = None;
+        c.trouble.refused = Some(by(Refusal::HostNotAllowed));
+        c.trouble.handshake_detail = None;
     });
     let finding = probe.finding(Reason::AccessDenied);
     assert_eq!(
@@ -88,7 +88,7 @@ fn sql(address: &str, change: Change) -> Probe {
 /// A server refuses a client that it says has this address.
 fn is_refused(connection: &mut Connection, by: Refusal, seen_from: [u8; 4]) {
     fails(connection);
-    connection.refused = Some(Refused {
+    connection.trouble.refused = Some(Refused {
         by,
         seen_from: Some(seen_from.into()),
     });
@@ -198,11 +198,11 @@ fn a_host_that_the_protocol_turns_away_is_denied_over_any_address() {
     let blocked: Change = |c| {
         c.handshake = Handshake::Failed;
         c.certificate = None;
-        c.refused = Some(by(Refusal::HostBlocked));
+        c.trouble.refused = Some(by(Refusal::HostBlocked));
     };
     let words: Change = |c| {
-        c.refused = Some(by(Refusal::HostNotAllowed));
-        c.handshake_detail = Some("error 1130: no entry for this host".into());
+        c.trouble.refused = Some(by(Refusal::HostNotAllowed));
+        c.trouble.handshake_detail = Some("error 1130: no entry for this host".into());
     };
     for probe in [
         Probe::healthy_vault(),

@@ -55,7 +55,7 @@ fn times(times: u32, answer: ServerAnswer) -> ServerAnswer {
 }
 
 fn asked(probe: Probe, servers: &[ServerAnswer]) -> Probe {
-    probe.evidence(|resolution| resolution.servers = servers.to_vec())
+    probe.evidence(|resolution| resolution.evidence.servers = servers.to_vec())
 }
 
 fn flapping(servers: &[ServerAnswer]) -> Probe {

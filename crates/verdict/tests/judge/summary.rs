@@ -26,7 +26,7 @@ pub(crate) fn every_story() -> Vec<Probe> {
         |c| c.handshake = Handshake::Interrupted,
         |c| {
             c.handshake = Handshake::Failed;
-            c.handshake_detail = Some("received fatal alert: access denied.".into());
+            c.trouble.handshake_detail = Some("received fatal alert: access denied.".into());
         },
     ];
     let mut probes: Vec<Probe> = changes

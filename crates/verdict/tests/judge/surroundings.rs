@@ -1,12 +1,13 @@
 //! What other targets were last seen to be.
 
-use privatelink_verdict::fact::{ConnectFact, Fact};
+use privatelink_verdict::fact::{ConnectFact, DnsFact, Fact};
+use privatelink_verdict::observation::QueryOutcome;
 use privatelink_verdict::reason::Reason;
-use privatelink_verdict::surroundings::Surroundings;
+use privatelink_verdict::surroundings::{OtherNames, Surroundings};
 use privatelink_verdict::verdict::Outcome;
 
-use crate::observed::{refuses, times_out};
-use crate::probe::Probe;
+use crate::observed::{failed, refuses, servfail, times_out};
+use crate::probe::{Probe, VAULT};
 
 #[test]
 fn a_healthy_target_tells_of_a_companion_that_fails_and_stays_healthy() {
@@ -96,7 +97,7 @@ fn a_neighbour_answers_by_any_packet_and_only_private_addresses_are_neighbours()
     assert_eq!(gathered(&silent, near().everywhere(times_out)), [false]);
     let behind_a_rule = near().everywhere(|c| {
         times_out(c);
-        c.other_port = Some((443, true));
+        c.trouble.other_port = Some((443, true));
     });
     assert_eq!(gathered(&silent, behind_a_rule), [true]);
     let public = |address| Probe::healthy_vault().resolves_to([address]);
@@ -142,4 +143,69 @@ fn companions_and_neighbours_are_gathered_from_the_other_targets_alone() {
     // It works both ways, and without trouble nobody asks for neighbours.
     assert_eq!(of(&probes[1]).companions.len(), 1);
     assert_eq!(of(&probes[1]).neighbours, []);
+}
+
+/// A probe to which the resolver gave no message.
+fn unanswered() -> Probe {
+    Probe::healthy_vault().both(failed(QueryOutcome::Timeout))
+}
+
+#[test]
+fn a_silent_server_is_told_from_one_that_has_trouble_with_a_name_by_the_other_names() {
+    let around = |asked, answered| {
+        let facts = unanswered()
+            .beside_names(asked, answered)
+            .facts(Reason::DnsTimeout);
+        facts[1..].to_vec()
+    };
+    let names = |asked, answered| {
+        vec![Fact::from(DnsFact::OtherNames(OtherNames {
+            asked,
+            answered,
+        }))]
+    };
+    assert_eq!(around(31, 0), names(31, 0));
+    assert_eq!(around(31, 31), names(31, 31));
+    assert_eq!(around(0, 0), [], "nothing else was asked");
+    // A server that answers with an error is not silent.
+    let refused = Probe::healthy_vault().both(servfail()).beside_names(31, 31);
+    assert_eq!(refused.facts(Reason::DnsServerFailure).len(), 1);
+}
+
+#[test]
+fn the_other_names_are_those_of_other_hosts_that_the_same_resolver_was_asked_for() {
+    let silent = unanswered();
+    let other = |host: &str, probe: Probe| {
+        let mut probe = probe;
+        host.clone_into(&mut probe.target.host);
+        probe.target.name = format!("{host}:{}", probe.observation().connections.len());
+        probe
+    };
+    let others = [
+        other("a.example.com", Probe::healthy_vault()),
+        other("b.example.com", unanswered()),
+        other(VAULT, unanswered()),
+        // An error is an answer of the server, too.
+        other("c.example.com", Probe::healthy_vault().both(servfail())),
+        other("d.example.com", Probe::healthy_vault().by("node")),
+    ];
+    let seen: Vec<_> = others
+        .iter()
+        .map(|probe| (&probe.target, probe.observation(), probe.verdict()))
+        .collect();
+    let others = || {
+        seen.iter()
+            .map(|(target, observation, verdict)| (*target, observation, verdict))
+    };
+    let around = Surroundings::of(&silent.target, &silent.observation(), others());
+    assert_eq!(
+        around.other_names,
+        OtherNames {
+            asked: 3,
+            answered: 2
+        }
+    );
+    let healthy = Probe::healthy_vault();
+    let around = Surroundings::of(&healthy.target, &healthy.observation(), others());
+    assert_eq!(around.other_names, OtherNames::default(), "it was answered");
 }

@@ -122,7 +122,7 @@ fn a_certificate_is_judged_even_when_the_handshake_fails_after_it() {
     let probe = Probe::healthy_vault().everywhere(|c| {
         is_of_unknown_issuer(c);
         c.handshake = Handshake::Failed;
-        c.handshake_detail = Some("the peer asks for a client certificate".into());
+        c.trouble.handshake_detail = Some("the peer asks for a client certificate".into());
     });
     assert_eq!(
         probe.findings(),
@@ -201,12 +201,12 @@ fn a_privatelink_host_is_told_to_use_the_public_name() {
 #[test]
 fn a_privatelink_host_with_another_server_name_presents_a_wrong_certificate() {
     let probe = Probe::of(VAULT_ALIAS)
-        .with(|target| VAULT.clone_into(&mut target.server_name))
+        .with(|target| target.server_name = Some(VAULT.into()))
         .resolves_to(["10.1.2.3"])
         .everywhere(is_for_other_names);
     assert_eq!(probe.findings(), [(Reason::TlsNameMismatch, Fail)]);
     let reverse = Probe::healthy_vault()
-        .with(|target| VAULT_ALIAS.clone_into(&mut target.server_name))
+        .with(|target| target.server_name = Some(VAULT_ALIAS.into()))
         .everywhere(is_for_other_names);
     assert_eq!(reverse.findings(), [(Reason::TlsNameMismatch, Fail)]);
 }
@@ -227,7 +227,7 @@ fn a_handshake_that_does_not_complete_has_its_own_reason() {
         (
             |c| {
                 c.handshake = Handshake::Failed;
-                c.handshake_detail = Some("received corrupt message".into());
+                c.trouble.handshake_detail = Some("received corrupt message".into());
             },
             Reason::TlsHandshakeFailed,
             "10.1.2.3: received corrupt message",

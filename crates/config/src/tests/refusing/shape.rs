@@ -329,6 +329,15 @@ fn a_long_corrected_text_is_cut_and_acts_on_no_terminal() {
 }
 
 #[test]
+fn what_the_yaml_library_quotes_acts_on_no_terminal() {
+    let error = load_text("config.yaml", "!%1b%5B2J {interval: 30s}\n").expect_err("a tag");
+    for shown in [error.to_string(), plain(&error)] {
+        assert!(shown.contains("unsupported tag"), "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
+
+#[test]
 fn a_field_written_twice_is_refused() {
     let text = concat!(
         "targets:\n",

@@ -101,6 +101,7 @@ impl Replica {
             discovery: privatelink_discovery::DiscoveryRules::default(),
             admission: AdmissionRules::default(),
             most_per_namespace: 20,
+            ..ObserverRules::default()
         });
         let shared = Shared::new(&Options::default(), known);
         let lease = FakeApi::with(json!({"metadata": {"name": "observer"}}));
@@ -341,4 +342,31 @@ async fn the_next_leader_knows_from_the_status_what_was_told_of_a_declared_targe
     next.sees(&[("shop:kv", None, 3_000)]);
     next.round().await;
     assert_eq!(events.said().len(), told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_team_declared_is_told_before_what_a_thousand_nodes_have() {
+    let events = Events::default();
+    let mut replica = Replica::leading(&events).await;
+    replica.declared(&[object(&Value::Null)]);
+    replica.sees(&[("shop:kv", None, 1_000)]);
+    replica.round().await;
+    let of_node = |number: usize| Event {
+        metadata: ObjectMeta {
+            name: Some(format!("node.{number}")),
+            ..ObjectMeta::default()
+        },
+        regarding: Some(ObjectReference {
+            name: Some("node".to_owned()),
+            ..ObjectReference::default()
+        }),
+        ..Event::default()
+    };
+    replica
+        .announcer
+        .push((0..MOST_WAITING).map(of_node).collect());
+    replica.sees(&[("shop:kv", PUBLIC, 2_000)]);
+    replica.round().await;
+    assert_eq!(events.said()[0], "kv PublicFallback Warning");
+    assert_eq!(replica.announcer.waiting.len(), MOST_WAITING - A_ROUND);
 }

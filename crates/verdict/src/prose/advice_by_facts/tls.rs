@@ -68,7 +68,7 @@ pub(super) fn remedy(case: &Case<'_>, fact: &TlsFact) -> Option<String> {
 /// What to do about a handshake that was not completed.
 fn despite(case: &Case<'_>, why: NoHandshake) -> String {
     let is_azure = case.target.service.is_some();
-    let (host, name, port) = (case.host(), &case.target.server_name, case.target.port);
+    let (host, name, port) = (case.host(), case.target.server_name(), case.target.port);
     match why {
         NoHandshake::NothingInCommon => {
             "Try another client, such as openssl s_client: if it succeeds, allow AES-GCM cipher suites at \

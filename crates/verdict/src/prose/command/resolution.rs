@@ -148,7 +148,7 @@ fn ask_each(case: &Case<'_>, servers: impl Iterator<Item = SocketAddr>) -> Strin
 /// The question for the addresses alone. Of a host that has IPv6 alone, A would show nothing.
 fn short(case: &Case<'_>) -> String {
     let resolution = &case.observation.resolution;
-    let alone = resolution.servers.iter();
+    let alone = resolution.evidence.servers.iter();
     let mut alone: Vec<_> = alone.flat_map(|answer| &answer.addresses).collect();
     if alone.is_empty() {
         alone.extend(&resolution.addresses);

@@ -6,12 +6,14 @@ use super::joined;
 use crate::address::Family;
 use crate::fact::{DanglingAlias, DnsFact, FailedQuery, MissingRecord, Negative, ZoneAnswers};
 use crate::observation::QueryOutcome;
+use crate::surroundings::OtherNames;
 
 pub(super) fn clause(fact: &DnsFact) -> String {
     match fact {
         DnsFact::QueryFailed { families, query } => {
             format!("{}: {}", by_type(families), failed(query))
         }
+        DnsFact::OtherNames(names) => other_names(*names),
         DnsFact::FamilyFails { families, query } => format!(
             "{}: {}; some clients then fail the whole name",
             by_type(families),
@@ -100,6 +102,31 @@ pub(super) fn clause(fact: &DnsFact) -> String {
         ),
         DnsFact::ProbablyMeant { instead } => format!("perhaps {instead} was meant"),
         DnsFact::SaidByPrivateZone { owner } => format!("the private zone {owner} says so"),
+    }
+}
+
+/// `the same resolver answered the names of 30 of 31 other targets when last asked`.
+fn other_names(OtherNames { asked, answered }: OtherNames) -> String {
+    match answered {
+        0 if asked == 1 => {
+            "the same resolver did not answer the name of the one other target either".to_owned()
+        }
+        0 => {
+            format!("the same resolver answered none of the names of {asked} other targets either")
+        }
+        _ if answered == asked => {
+            let targets = match asked {
+                1 => "name of the one other target".to_owned(),
+                asked => format!("names of all {asked} other targets"),
+            };
+            format!(
+                "the same resolver answered the {targets} when last asked: it has trouble with this name, or the \
+                 trouble has just begun"
+            )
+        }
+        _ => format!(
+            "the same resolver answered the names of {answered} of {asked} other targets when last asked"
+        ),
     }
 }
 
