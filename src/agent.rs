@@ -377,7 +377,7 @@ impl<P: Probe> Agent<P> {
     }
 
     /// The observation of a task that ended; `None` where it panicked, or where its target was removed
-    /// or changed meanwhile.
+    /// or changed meanwhile, or the resolvers were.
     fn ended(&mut self, ended: Result<(Id, Gathered), JoinError>) -> Option<Observed> {
         let id = match &ended {
             Ok((id, _)) => *id,
@@ -400,9 +400,10 @@ impl<P: Probe> Agent<P> {
             self.limit_waits.count(wait);
         }
         slot.is_slow = gathered.is_slow;
-        if valid {
-            slot.state = State::Idle(gathered.cache);
+        if !valid {
+            return None;
         }
+        slot.state = State::Idle(gathered.cache);
         Some(Observed {
             slot: index,
             target: gathered.target,

@@ -1,4 +1,5 @@
-//! Completion: judges, counts, records and logs the probes whose facts are gathered.
+//! Completion: judges, counts, records and logs the probes whose facts are gathered. A panic in that is counted, and
+//! stops neither the others nor the agent.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -46,53 +47,61 @@ pub(super) fn complete(
     let verdicts = verdicts(board, &observed);
     let mut completed = Vec::with_capacity(observed.len());
     for (observed, verdict) in observed.into_iter().zip(verdicts) {
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err(panic) => {
-                ProbePanicked {
-                    target: &observed.target.name,
-                    message: message(panic.as_ref()),
-                }
-                .emit(&mut board.scheduler);
-                continue;
-            }
-        };
-        let Some(entry) = board.entry_mut(&observed.target.name) else {
-            continue;
-        };
-        let flaps = verdict.found(Reason::AddressFlapping);
-        let probed = Arc::new(Probed {
-            target: observed.target,
-            observation: observed.observation,
-            verdict,
+        let target = Arc::clone(&observed.target);
+        let told = verdict.and_then(|verdict| {
+            catch_unwind(AssertUnwindSafe(|| tell(board, metrics, observed, verdict)))
         });
-        ProbeCompleted { probed: &probed }.emit(Arc::make_mut(&mut entry.counters), metrics);
-        let changes = entry.record(&probed);
-        if let Some((from, to)) = changes.classes {
-            AddressClassesChanged {
-                target: &probed.target.name,
-                from,
-                to,
+        match told {
+            Ok(told) => completed.extend(told),
+            Err(panic) => ProbePanicked {
+                target: &target.name,
+                message: message(panic.as_ref()),
             }
-            .emit(Arc::make_mut(&mut entry.counters));
+            .emit(&mut board.scheduler),
         }
-        if let Some(change) = changes.verdict {
-            VerdictChanged {
-                probed: &probed,
-                previous: change.previous,
-            }
-            .emit();
-            board.bound_summaries();
-        }
-        completed.push(Completed {
-            slot: observed.slot,
-            flaps,
-            changed: changes
-                .verdict
-                .is_some_and(|change| change.previous.is_some()),
-        });
     }
     completed
+}
+
+/// Counts, records and logs a probe that is judged; `None` where its target is gone.
+fn tell(
+    board: &mut Board,
+    metrics: &Metrics,
+    observed: Observed,
+    verdict: Verdict,
+) -> Option<Completed> {
+    let entry = board.entry_mut(&observed.target.name)?;
+    let flaps = verdict.found(Reason::AddressFlapping);
+    let probed = Arc::new(Probed {
+        target: observed.target,
+        observation: observed.observation,
+        verdict,
+    });
+    ProbeCompleted { probed: &probed }.emit(Arc::make_mut(&mut entry.counters), metrics);
+    let changes = entry.record(&probed);
+    if let Some((from, to)) = changes.classes {
+        AddressClassesChanged {
+            target: &probed.target.name,
+            from,
+            to,
+        }
+        .emit(Arc::make_mut(&mut entry.counters));
+    }
+    if let Some(change) = changes.verdict {
+        VerdictChanged {
+            probed: &probed,
+            previous: change.previous,
+        }
+        .emit();
+        board.bound_summaries();
+    }
+    Some(Completed {
+        slot: observed.slot,
+        flaps,
+        changed: changes
+            .verdict
+            .is_some_and(|change| change.previous.is_some()),
+    })
 }
 
 /// What a panic carries.

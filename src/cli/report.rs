@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use privatelink_config::STANDARD_INPUT;
+use privatelink_config::diagnostic::Diagnostic;
 use privatelink_fleet::query::{GateQuery, Selector};
 use privatelink_fleet::report::AnsweredBy;
 use privatelink_fleet::{FleetQuery, FleetReport, Moment};
@@ -93,7 +94,7 @@ pub(super) struct ReportArgs {
 
     /// How far back the gate looks.
     #[arg(
-        long, value_name = "DURATION", value_parser = duration, default_value = "24h",
+        long, value_name = "DURATION", value_parser = window, default_value = "24h",
         requires = "gate", help_heading = "Gate"
     )]
     window: Duration,
@@ -105,6 +106,15 @@ pub(super) struct ReportArgs {
     /// How to print.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Output,
+}
+
+/// How far back the gate looks.
+fn window(text: &str) -> Result<Duration, Diagnostic> {
+    let window = privatelink_config::duration::parse(text)?;
+    if window < GateQuery::SHORTEST {
+        return Err(Diagnostic::new("the window must be at least 1m"));
+    }
+    Ok(window)
 }
 
 /// How a report is printed.

@@ -7,6 +7,7 @@ import argparse
 import http.client
 import pathlib
 import re
+import subprocess
 import time
 import urllib.request
 
@@ -41,17 +42,18 @@ def main():
         for path in PATHS:
             for headers in {}, OPEN_METRICS:
                 read(path, headers)
-        # A change that the agent refuses, and says why; then one that it takes over. It looks every 5 s.
+        # A change that the agent refuses, and says why; then one that it takes over. It looks after 8 s at most.
         changed = configuration.read_text() + f"- {{host: {host(BROKEN)}, name: late-{time.time_ns()}}}\n"
         configuration.write_text(changed + "unknown: 1\n")
-        time.sleep(8)
+        time.sleep(10)
         configuration.write_text(changed)
     process.stop()
     bench.world.stop()
-    names = re.findall(r"^c?fn=\(\d+\) (\S+)", counted.read_text(), re.MULTILINE)
-    # What LLVM adds to a name differs from build to build.
-    names = {re.sub(r"(17h[0-9a-f]{16}E).*", r"\1", name.split("'")[0]) for name in names}
-    args.list.write_text("\n".join(sorted(name for name in names if re.match(r"[A-Za-z_]", name))) + "\n")
+    symbols = set(re.findall(r"^c?fn=\(\d+\) ([A-Za-z_][^\s']*)", counted.read_text(), re.MULTILINE))
+    # What LLVM adds to a symbol differs from build to build, and image/link compares readable names.
+    symbols = "\n".join(symbol.partition(".llvm.")[0] for symbol in symbols)
+    names = set(subprocess.run(["c++filt"], input=symbols, check=True, capture_output=True, text=True).stdout.splitlines())
+    args.list.write_text("\n".join(sorted(names)) + "\n")
     print(f"{len(names)} functions")
 
 

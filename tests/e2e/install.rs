@@ -182,6 +182,10 @@ fn looked_up(world: &mut World) {
         assert!(manifests.contains(line), "no {line} in {manifests}");
     }
     assert!(!manifests.contains("WARNING"), "{manifests}");
+    let own = |values: &mut Value| values["config"]["deniedCidrs"] = json!(["192.0.2.0/24"]);
+    let manifests = install(&own).expect("an install that could be");
+    let denied = "deniedCidrs:\n    - 192.0.2.0/24\n    - 10.96.0.0/16\n";
+    assert!(manifests.contains(denied), "no {denied} in {manifests}");
 
     let refused = install(&|values| values["existingCaConfigMap"] = json!("nowhere"));
     let said = refused.expect_err("there is no such object");

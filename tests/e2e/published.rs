@@ -43,7 +43,7 @@ fn published(world: &mut World) {
     world.notes.push(spent("published"));
     files_agree(&folder, &binary);
     world.notes.push(spent("packed"));
-    chart_is_that_of_the_tree(&folder, &digests.chart);
+    chart_is_that_of_the_tree(&folder, &digests);
 
     check_as::remove();
     world.uninstalled();
@@ -190,7 +190,13 @@ fn files_agree(folder: &Path, binary: &str) {
 }
 
 /// Pulls the chart, and compares it with that of the tree and with what was published.
-fn chart_is_that_of_the_tree(folder: &Path, digest: &str) {
+fn chart_is_that_of_the_tree(
+    folder: &Path,
+    Digests {
+        image,
+        chart: digest,
+    }: &Digests,
+) {
     let folder = folder.join("chart");
     fs::create_dir_all(&folder).expect("a folder of the run's own");
     let chart = format!("oci://{HUB}:{PORT}/{OWNER}/charts/privatelink-prober");
@@ -215,7 +221,7 @@ fn chart_is_that_of_the_tree(folder: &Path, digest: &str) {
         "{digest}: {said}"
     );
     let pulled = folder.join("privatelink-prober");
-    // Helm writes Chart.yaml anew; what it says is in the manifests.
+    // Helm writes Chart.yaml anew, with the image that was published; what else it says is in the manifests.
     let but = ["--recursive", "--exclude=Chart.yaml", "--exclude=ci"];
     run(
         SHORT,
@@ -224,6 +230,9 @@ fn chart_is_that_of_the_tree(folder: &Path, digest: &str) {
     );
     let manifests = |chart: &str| run(SHORT, "helm", &["template", NAME, chart]);
     assert_eq!(manifests(path(&pulled)), manifests(release::CHART));
+    let named = format!("image: {HUB}:{PORT}/{OWNER}/privatelink-prober:{VERSION}@{image}\n");
+    let described = fs::read_to_string(pulled.join("Chart.yaml")).expect("a chart");
+    assert!(described.contains(&named), "no {named} in {described}");
 }
 
 /// Removes the image from every node, so that the next one to need it has to pull it.

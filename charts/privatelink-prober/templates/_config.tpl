@@ -58,14 +58,11 @@ pathFor covers are judged by the first resolver.
 {{- end -}}
 {{- end -}}
 
-{{/* The chart adds what it looked up only where the user wrote nothing. */}}
 {{- define "privatelink-prober.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config "resolvers" (include "privatelink-prober.resolvers" . | fromYamlArray) -}}
-{{- if or .Values.serviceCidrs (not (hasKey $config "deniedCidrs")) -}}
 {{- with include "privatelink-prober.serviceCidrs" . | fromYamlArray -}}
 {{- $_ := set $config "deniedCidrs" (concat (default list $config.deniedCidrs) . | uniq) -}}
-{{- end -}}
 {{- end -}}
 {{- if include "privatelink-prober.hasCa" . -}}
 {{- $tls := default dict $config.tls -}}

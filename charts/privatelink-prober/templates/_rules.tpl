@@ -190,7 +190,7 @@ groups:
       {{- include "privatelink-prober.alert" (dict "all" $all "root" . "key" "publicFallbackOnPool" "name" "PrivateServiceResolvesPubliclyOnPool"
           "expr" `privatelink:symptom:by_pool{reason="public_somewhere"}`
           "summary" (print "Services resolve to public addresses on {{ with $labels.pool }}pool {{ . }}{{ else }}{{ $value }} nodes{{ end }}, but not on all nodes" $network)
-          "description" "On {{ $value }} nodes{{ with $labels.pool }} of pool {{ . }}{{ end }} some names have public addresses that other nodes resolve to private ones, so the zones and the endpoints exist. Check the virtual network of these nodes: its DNS servers, and its links to the private DNS zones. A node keeps the DNS servers it started with until it is restarted or reimaged."
+          "description" "On {{ $value }} nodes{{ with $labels.pool }} of pool {{ . }}{{ end }} some names have public addresses that other nodes resolve to private ones, so the zones and the endpoints exist. Look for what differs between pools, whose nodes are all in one virtual network: when they took their DNS servers, LocalDNS settings, routes and security groups. A node keeps the DNS servers it started with until it is restarted or reimaged."
           "anchor" "public_fallback") | nindent 6 }}
       {{- include "privatelink-prober.alert" (dict "all" $all "root" . "key" "publicFallbackOnNode" "name" "PrivateServiceResolvesPubliclyOnNode"
           "expr" `privatelink:symptom:by_node{reason="public_somewhere"} unless on (cluster, network, pool, reason) privatelink:symptom:by_pool`

@@ -258,8 +258,12 @@ impl Board {
         });
         self.entries = entries.collect();
         for entry in &mut self.entries {
-            let is_configured = |name: &str| plan.resolvers.iter().any(|one| *one.name == *name);
-            entry.paths.keep(is_configured);
+            let own = Arc::clone(&entry.target.resolver);
+            let must_agree = |name: &str| {
+                let mut resolvers = plan.resolvers.iter();
+                resolvers.any(|one| one.must_agree && *one.name == *name)
+            };
+            entry.paths.keep(|name| *own == *name || must_agree(name));
         }
         self.index();
         self.detail = plan.metrics;

@@ -121,10 +121,10 @@ impl Paths {
         }
     }
 
-    /// Drops the paths that no resolver of `names` serves any more.
-    pub(crate) fn keep(&mut self, is_configured: impl Fn(&str) -> bool) {
+    /// Drops the paths that are not recorded any more.
+    pub(crate) fn keep(&mut self, is_recorded: impl Fn(&str) -> bool) {
         let known = std::mem::take(&mut self.0).into_iter();
-        self.0 = known.filter(|path| is_configured(&path.resolver)).collect();
+        self.0 = known.filter(|path| is_recorded(&path.resolver)).collect();
     }
 }
 

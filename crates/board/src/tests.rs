@@ -6,6 +6,7 @@ use privatelink_verdict::observation::{Connection, Observation, Query};
 use privatelink_verdict::target::{Expectation, Users};
 
 use privatelink_verdict::judge::judge;
+use privatelink_verdict::resolver::Resolver;
 use privatelink_verdict::sanitize::{SENTENCE_BYTES, WIRE_BYTES};
 use privatelink_verdict::surroundings::Surroundings;
 use privatelink_verdict::verdict::{Finding, Verdict};
@@ -316,4 +317,28 @@ fn a_target_takes_no_more_room_than_it_did() {
         }
     }
     assert!(grown.is_empty(), "{grown:?}");
+}
+
+#[test]
+fn a_path_that_need_not_agree_any_more_is_forgotten_unless_the_target_is_judged_by_it() {
+    let mut board = board_of(auto());
+    observe(&mut board, fixtures::healthy());
+    let mut plan = fixtures::plan([Arc::new(auto())]);
+    plan.resolvers.push(Resolver {
+        name: "node".into(),
+        ..plan.resolvers[0].clone()
+    });
+    let mut paths_after = |must_agree: [bool; 2]| {
+        for (resolver, must_agree) in plan.resolvers.iter_mut().zip(must_agree) {
+            resolver.must_agree = must_agree;
+        }
+        board.adopt(&plan, fixtures::now());
+        let entry = only(&board);
+        let paths = entry.paths.iter(fixtures::now(), entry.target.interval);
+        paths
+            .map(|(path, _)| path.resolver.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(paths_after([true, true]), ["pod", "node"]);
+    assert_eq!(paths_after([false, false]), ["pod"]);
 }

@@ -37,7 +37,6 @@ pub(crate) enum ReadError {
 }
 
 /// The hash of a file's content; `None` where it could not be read.
-/// The hash of a file's content; `None` where it could not be read.
 type Fingerprint = Option<[u8; 32]>;
 
 impl ReadError {

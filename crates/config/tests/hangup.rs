@@ -13,7 +13,7 @@ async fn a_hangup_reads_a_configuration_that_has_not_changed() {
     std::fs::write(&file, "targets: [{host: a.example.com}]\n").expect("a temporary file");
     let (before, mut watcher) = Watcher::start(std::slice::from_ref(&file)).expect("a plan");
     // Longer than the pause between two looks at the files.
-    timeout(Duration::from_secs(6), watcher.changed())
+    timeout(Duration::from_secs(9), watcher.changed())
         .await
         .expect_err("nothing has changed");
     for _ in 0..2 {

@@ -14,6 +14,10 @@ pub(crate) const MOST_USES: usize = 64;
 /// How many texts of one object are looked up.
 const MOST_TEXTS: usize = 1024;
 
+/// The longest names that one link may have, in bytes: those of an object have at most 253, and of its namespace 63.
+/// Nothing says how long the name may be by which an object names another.
+const MOST_LINK: usize = 253 + 63;
+
 /// What discovery goes by; the same for every object.
 #[derive(Clone, Debug)]
 pub struct DiscoveryRules {
@@ -81,6 +85,18 @@ pub enum Link {
         /// The claim's name.
         name: String,
     },
+}
+
+impl Link {
+    /// How long its names are.
+    const fn bytes(&self) -> usize {
+        match self {
+            Self::SecretProviderClass(name) | Self::Claim(name) | Self::ClaimsOf(name) => {
+                name.len()
+            }
+            Self::ClaimedBy { namespace, name } => namespace.len() + name.len(),
+        }
+    }
 }
 
 /// Which services a text may name, and what happens to other hosts.
@@ -177,7 +193,7 @@ impl<'a> Finder<'a> {
     }
 
     pub(crate) fn link(&mut self, link: Link) {
-        if self.found.links.len() >= MOST_USES {
+        if self.found.links.len() >= MOST_USES || link.bytes() > MOST_LINK {
             self.omit(Omission::TooMany);
         } else if !self.found.links.contains(&link) {
             self.found.links.push(link);

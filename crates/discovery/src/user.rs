@@ -68,6 +68,7 @@ pub(crate) fn write(
     kind: &str,
     name: &str,
 ) -> fmt::Result {
+    let (namespace, name) = (from_wire(namespace), from_wire(name));
     if namespace.is_empty() {
         write!(f, "{kind} {name}")
     } else {

@@ -110,6 +110,11 @@ impl Fleet {
         }
     }
 
+    /// Notes that the nodes could not be watched between two moments.
+    pub fn note_absence(&mut self, from: Moment, until: Moment) {
+        self.history.note_absence(from, until);
+    }
+
     /// What is remembered.
     pub const fn history(&self) -> &FleetHistory {
         &self.history

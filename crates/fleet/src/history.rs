@@ -66,7 +66,7 @@ pub struct FleetHistory {
     pub(crate) began: Option<Moment>,
     /// Whether an earlier history could not be read.
     pub(crate) is_lost: bool,
-    /// When nobody watched: from when, until when.
+    /// When nobody watched the nodes: from when, until when.
     pub(crate) absences: Vec<(Moment, Moment)>,
     /// When some node last expected a private endpoint, for each target's number.
     pub(crate) private: BTreeMap<TargetNumber, Moment>,
@@ -107,6 +107,26 @@ impl FleetHistory {
             is_lost: true,
             is_changed: true,
             ..Self::default()
+        }
+    }
+
+    /// Notes that nobody saw nodes come and go between two moments. One that begins before the latest ended goes on
+    /// with it; what lasts less than the gap that is borne is none.
+    pub fn note_absence(&mut self, from: Moment, until: Moment) {
+        if until.since(from) <= GAP {
+            return;
+        }
+        self.is_changed = true;
+        match self.absences.last_mut().filter(|(_, end)| *end >= from) {
+            Some((_, end)) => *end = until.max(*end),
+            None => self.absences.push((from, until)),
+        }
+        let excess = self.absences.len().saturating_sub(MOST_ABSENCES);
+        if excess > 0 {
+            // What lies between two is taken as one absence.
+            let (from, _) = self.absences[0];
+            self.absences.drain(..excess);
+            self.absences[0].0 = from;
         }
     }
 

@@ -40,6 +40,10 @@ pub struct GateQuery {
     pub allow_uncovered: bool,
     /// How many services discovery saw that it could not name, or that agents have no room for.
     pub unnamed_services: u32,
+    /// The hosts of the targets that the observer publishes, each of which an agent should have. They are not
+    /// written into a report.
+    #[serde(skip)]
+    pub published: Vec<String>,
     /// The sources of targets of which it is not known what they say.
     pub sources_unknown: Vec<String>,
     /// Whether the nodes of the cluster cannot be listed, so that those without an agent are not known.
@@ -47,6 +51,9 @@ pub struct GateQuery {
 }
 
 impl GateQuery {
+    /// The shortest window: in less, agents say nothing new.
+    pub const SHORTEST: Duration = Duration::from_mins(1);
+
     /// The same as a duration.
     pub const fn window(&self) -> Duration {
         Duration::from_secs(self.window_seconds)
@@ -59,6 +66,7 @@ impl Default for GateQuery {
             window_seconds: 24 * 3600,
             allow_uncovered: false,
             unnamed_services: 0,
+            published: Vec::new(),
             sources_unknown: Vec::new(),
             nodes_not_listed: false,
         }

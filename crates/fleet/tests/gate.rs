@@ -155,6 +155,7 @@ struct Asked {
     selector: Option<String>,
     allow_uncovered: bool,
     unnamed_services: u32,
+    published: Vec<String>,
     sources_unknown: Vec<String>,
     nodes_not_listed: bool,
 }
@@ -301,13 +302,18 @@ impl<'a> Play<'a> {
                 window_seconds: window.map_or(usual.window_seconds, |window| window.as_secs()),
                 allow_uncovered: asked.allow_uncovered,
                 unnamed_services: asked.unnamed_services,
+                published: asked.published.clone(),
                 sources_unknown: asked.sources_unknown.clone(),
                 nodes_not_listed: asked.nodes_not_listed,
             }),
             ..FleetQuery::default()
         };
         let observer = self.observer.expect("an observer at the end");
-        let report = observer.fleet.report(&query, self.now);
+        let mut report = observer.fleet.report(&query, self.now);
+        if let Some(gate) = &mut report.asked.gate {
+            // It is not written.
+            gate.published.clear();
+        }
         // It must survive the way through JSON.
         let text = serde_json::to_string(&report).expect("JSON");
         let back: privatelink_fleet::FleetReport = serde_json::from_str(&text).expect("a report");

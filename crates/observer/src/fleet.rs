@@ -147,6 +147,11 @@ impl FleetReader {
     fn look_at_nodes(&mut self) {
         // Where nodes may be listed, they are waited for: those that are missing have left.
         let may_list = self.shared.states().of_kind(Nodes::NAME);
+        // Nodes that come and go meanwhile are not seen, whatever is listed later.
+        let nodes_unseen_since = may_list
+            .as_ref()
+            .filter(|nodes| nodes.was_known && nodes.state != SourceState::Ok)
+            .map(|nodes| nodes.since);
         let may_list = may_list.is_some_and(|nodes| nodes.state != SourceState::Forbidden);
         let members = self.shared.members();
         if !members.is_known(may_list) {
@@ -155,7 +160,12 @@ impl FleetReader {
         let mut pods = members.agents();
         let nodes = members.nodes(&pods);
         drop(members);
-        self.shared.fleet().set_nodes(nodes, now());
+        let mut fleet = self.shared.fleet();
+        if let Some(since) = nodes_unseen_since {
+            fleet.note_absence(since.into(), now());
+        }
+        fleet.set_nodes(nodes, now());
+        drop(fleet);
         let is_same = |agent: &Agent, pod: &AgentPod| agent.pod.uid == pod.uid;
         self.agents.retain(|node, agent| match pods.remove(node) {
             Some(pod) if is_same(agent, &pod) => {

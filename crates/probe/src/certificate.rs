@@ -241,13 +241,8 @@ fn leads_to_a_root(
         return false;
     };
     let links: Vec<_> = intermediates.iter().filter_map(|der| named(der)).collect();
-    let is_root = |name: &[u8]| {
-        let mut roots = roots.ca_files.roots.iter().chain(&roots.built_in.roots);
-        // A trust anchor's subject lacks the outer sequence's tag and length.
-        roots.any(|root| name.ends_with(&root.subject) && name.len() <= root.subject.len() + 4)
-    };
     for _ in 0..=links.len() {
-        if is_root(&issuer) {
+        if roots.has_subject(&issuer) {
             return true;
         }
         match links.iter().find(|(subject, _)| *subject == issuer) {

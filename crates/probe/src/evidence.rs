@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use self::trouble::{Questions, is_trouble};
-use super::evidence_cache::{EvidenceCache, TroubleEvidence, recent, recent_srv};
+use super::evidence_cache::{EvidenceCache, TroubleEvidence, refreshed};
 use super::nameserver::Nameservers;
 use super::rate_limit::DnsBudget;
 use super::resolve::{ResolverClient, share_chain};
@@ -132,12 +132,12 @@ impl Gatherer<'_> {
         deadline: Instant,
     ) -> Answers {
         let ask = |why: &'static str, name: String| async move {
-            if let Some(evidence) = recent(known, &name) {
-                return Some(Arc::clone(evidence));
-            }
-            debug!(name, why, "evidence: ask for another name");
-            let asked = client.name(&name, &self.target.rules, deadline).await;
-            asked.map(Arc::new)
+            let known = known.iter().find(|evidence| evidence.name == name);
+            let ask = async {
+                debug!(name, why, "evidence: ask for another name");
+                client.name(&name, &self.target.rules, deadline).await
+            };
+            refreshed(known, ask).await
         };
         let zone: OptionFuture<_> = questions
             .zone
@@ -173,11 +173,12 @@ impl Gatherer<'_> {
         deadline: Instant,
     ) -> Option<Arc<SrvEvidence>> {
         let name = name?;
-        if let Some(evidence) = recent_srv(known, &name) {
-            return Some(Arc::clone(evidence));
-        }
-        debug!(name, "evidence: ask for SRV records");
-        client.srv(&name, deadline).await.map(Arc::new)
+        let known = known.filter(|evidence| evidence.name == name);
+        let ask = async {
+            debug!(name, "evidence: ask for SRV records");
+            client.srv(&name, deadline).await
+        };
+        refreshed(known, ask).await
     }
 
     /// Step 7: what the resolvers other than the path say.
@@ -201,10 +202,7 @@ impl Gatherer<'_> {
                         rules,
                         ..
                     } = self.target;
-                    client
-                        .resolve(host, families, rules, nameservers.edns, deadline)
-                        .await
-                        .ok()
+                    client.find(host, families, rules, deadline).await.ok()
                 }
                 Err(_) => None,
             };

@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{
 };
 
 use super::per_server::PerServer;
-use super::resolve::hash_of_addresses;
+use super::resolve::{hash_of_addresses, is_lost};
 use super::service_cache::ServiceCache;
 
 /// One probe in this number also asks the other resolvers, and with EDNS for extended errors.
@@ -19,6 +19,9 @@ const SEARCH_EVERY: u64 = 20;
 /// The shortest time between two questions of one target for a name that trouble leads to.
 pub(super) const NAME_PAUSE: Duration = Duration::from_mins(1);
 
+/// How long an answer counts while newer questions for it fail.
+pub(super) const MAX_AGE: Duration = Duration::from_mins(5);
+
 /// What was asked about a target beside its probes.
 #[derive(Debug, Default)]
 pub struct EvidenceCache {
@@ -26,7 +29,9 @@ pub struct EvidenceCache {
     turn: u64,
     /// Whether the next probe has no turn.
     is_put_off: bool,
-    /// The hash of those of the latest probe.
+    /// Whether the latest probe lost an answer.
+    is_lost: bool,
+    /// The hash of those of the latest probe that lost no answer; of the first one in any case.
     addresses: Option<u64>,
     pub(super) comparisons: Arc<[Comparison]>,
     pub(super) search: Option<Arc<NameEvidence>>,
@@ -92,18 +97,24 @@ impl EvidenceCache {
     }
 
     /// What is due in this probe, whose question was answered with `resolution`: what its turn says, and
-    /// the comparisons where the addresses are others than last time, or where the first answer is
-    /// trouble. Evidence about other addresses than these is dropped.
+    /// the comparisons where the addresses are others than last time, where an answer is lost that was not lost
+    /// last time, or where the first answer is trouble. Evidence about other addresses than these is dropped.
     pub(super) fn due(&mut self, resolution: &Resolution, is_trouble: bool) -> Due {
         let addresses = hash_of_addresses(resolution);
-        let known = self.addresses.replace(addresses);
-        let changed = known.map_or(is_trouble, |known| known != addresses);
+        let is_lost = is_lost(resolution);
+        let changed = self
+            .addresses
+            .map_or(is_trouble, |known| !is_lost && known != addresses);
+        if !is_lost || self.addresses.is_none() {
+            self.addresses = Some(addresses);
+        }
+        let was_lost = std::mem::replace(&mut self.is_lost, is_lost);
         let mut due = Due::default();
         if !std::mem::take(&mut self.is_put_off) {
             due = Due::at(self.turn);
             self.turn += 1;
         }
-        due.comparisons |= changed;
+        due.comparisons |= changed || (is_lost && !was_lost);
         if changed {
             self.search = None;
             if let Some(trouble) = &mut self.trouble {
@@ -115,27 +126,41 @@ impl EvidenceCache {
     }
 }
 
-/// The answer for `name` of the last minute, unless the question failed: then it is asked anew.
-pub(super) fn recent<'a>(
-    known: &'a [Arc<NameEvidence>],
-    name: &str,
-) -> Option<&'a Arc<NameEvidence>> {
-    let is_it = |evidence: &&Arc<NameEvidence>| evidence.name == name;
-    let mut known = known.iter().filter(is_it);
-    known.find(|evidence| is_recent(evidence.outcome, evidence.checked_at))
+/// What a question about another name than the host told.
+pub(super) trait Told {
+    /// How the question ended, and when.
+    fn ended(&self) -> (QueryOutcome, SystemTime);
+
+    /// Whether it was answered, not longer ago than `age`.
+    fn is_answer_within(&self, age: Duration) -> bool {
+        let (outcome, at) = self.ended();
+        !outcome.is_failure() && at.elapsed().is_ok_and(|elapsed| elapsed < age)
+    }
 }
 
-/// The same for SRV records.
-pub(super) fn recent_srv<'a>(
-    known: Option<&'a Arc<SrvEvidence>>,
-    name: &str,
-) -> Option<&'a Arc<SrvEvidence>> {
-    known.filter(|evidence| {
-        evidence.name == name && is_recent(evidence.outcome, evidence.checked_at)
-    })
+impl Told for NameEvidence {
+    fn ended(&self) -> (QueryOutcome, SystemTime) {
+        (self.outcome, self.checked_at)
+    }
 }
 
-fn is_recent(outcome: QueryOutcome, checked_at: SystemTime) -> bool {
-    let age = checked_at.elapsed();
-    !outcome.is_failure() && age.is_ok_and(|age| age < NAME_PAUSE)
+impl Told for SrvEvidence {
+    fn ended(&self) -> (QueryOutcome, SystemTime) {
+        (self.outcome, self.checked_at)
+    }
+}
+
+/// What is `known` of a name, where that is of the last minute; otherwise what it tells when it is asked by `ask`. Where
+/// that fails, what is known counts for some minutes more.
+pub(super) async fn refreshed<T: Told>(
+    known: Option<&Arc<T>>,
+    ask: impl Future<Output = Option<T>>,
+) -> Option<Arc<T>> {
+    if let Some(known) = known.filter(|known| known.is_answer_within(NAME_PAUSE)) {
+        return Some(Arc::clone(known));
+    }
+    let asked = ask.await?;
+    let older =
+        known.filter(|older| asked.ended().0.is_failure() && older.is_answer_within(MAX_AGE));
+    Some(older.map_or_else(|| Arc::new(asked), Arc::clone))
 }

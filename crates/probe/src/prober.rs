@@ -133,6 +133,7 @@ impl Prober {
                     cause = fault.cause,
                     "the agent cannot resolve"
                 );
+                self.rate_limit.give_back(budget.is_slow);
                 let resolution = Resolution {
                     resolver: target.resolver.clone(),
                     ..Resolution::default()

@@ -98,6 +98,11 @@ impl RateLimit {
         self.refilled(|buckets| buckets.of(is_slow).count());
     }
 
+    /// Gives back the message that was reserved for a probe, which sends none.
+    pub(super) fn give_back(&self, is_slow: bool) {
+        self.refilled(|buckets| buckets.of(is_slow).give_back());
+    }
+
     fn refilled<T>(&self, act: impl FnOnce(&mut Buckets) -> T) -> T {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.refill(Instant::now());
@@ -174,6 +179,13 @@ impl Bucket {
         let surplus = (self.tokens - self.per_second).max(0.0);
         self.tokens -= surplus;
         surplus
+    }
+
+    fn give_back(&mut self) {
+        if let Some(left) = self.reserved.checked_sub(1) {
+            self.reserved = left;
+            self.tokens += 1.0;
+        }
     }
 
     fn count(&mut self) {
@@ -261,6 +273,21 @@ mod tests {
         }
         let waited = seconds_until_ready(&rate_limit).await;
         assert!((0.04..0.1).contains(&waited), "{waited}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_that_send_nothing_leave_no_messages_for_later() {
+        let rate_limit = RateLimit::new(10);
+        for _ in 0..100 {
+            rate_limit.ready(false).await;
+            rate_limit.give_back(false);
+        }
+        // These are not reserved, and take more than there is.
+        for _ in 0..30 {
+            rate_limit.count(false);
+        }
+        let waited = seconds_until_ready(&rate_limit).await;
+        assert!((2.3..2.6).contains(&waited), "{waited}");
     }
 
     #[tokio::test(start_paused = true)]

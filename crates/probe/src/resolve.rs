@@ -263,6 +263,12 @@ pub(super) fn hash_of_addresses(resolution: &Resolution) -> u64 {
     hash.finish()
 }
 
+/// Whether an answer is lost: what `resolution` has is not all that the target has then.
+pub(super) fn is_lost(resolution: &Resolution) -> bool {
+    let queries = &resolution.queries;
+    queries.is_empty() || queries.iter().any(|query| query.outcome.is_failure())
+}
+
 pub(super) const fn record_type(family: Family) -> RecordType {
     match family {
         Family::Ipv4 => RecordType::A,

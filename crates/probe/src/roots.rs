@@ -38,8 +38,8 @@ impl Roots {
     /// it.
     pub(crate) fn has_subject(&self, name: &[u8]) -> bool {
         let mut roots = self.ca_files.roots.iter().chain(&self.built_in.roots);
-        // An anchor holds the subject without the tag and length of the sequence.
-        roots.any(|root| name.ends_with(&root.subject))
+        // An anchor holds the subject without the tag and length of the sequence, at most four bytes.
+        roots.any(|root| name.ends_with(&root.subject) && name.len() <= root.subject.len() + 4)
     }
 }
 

@@ -9,7 +9,7 @@ use privatelink_verdict::observation::{Connection, Resolution, ServiceReply};
 use privatelink_verdict::target::Target;
 use tokio::time::Instant;
 
-use super::resolve::hash_of_addresses;
+use super::resolve::{hash_of_addresses, is_lost};
 
 /// The shortest time between two requests to a service, whatever changes.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -50,7 +50,7 @@ impl ServiceCache {
         }
         let asked = self.asked.get_or_insert_default();
         let addresses = hash_of_addresses(resolution);
-        if asked.addresses.replace(addresses) != Some(addresses) {
+        if !is_lost(resolution) && asked.addresses.replace(addresses) != Some(addresses) {
             asked.replies.clear();
             self.changed = true;
         }

@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use privatelink_verdict::observation::{Resolution, Soa, ZoneEvidence};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
+use super::evidence_cache::MAX_AGE;
 use super::resolve::ResolverClient;
 
 /// The shortest time between two questions to a resolver for one zone's SOA.
 const PAUSE: Duration = Duration::from_mins(1);
-/// How long an SOA counts while newer questions for it fail.
-const MAX_AGE: Duration = Duration::from_mins(5);
 /// Zones that are kept: more than a configuration can name.
 const MAX_ZONES: usize = 2048;
 /// Different SOAs that are shared. Further ones are kept by each target.
@@ -38,7 +37,8 @@ impl ZoneCache {
         deadline: Instant,
     ) -> Option<Arc<ZoneEvidence>> {
         let entry = self.entry(client.resolver, zone);
-        let mut known = entry.lock().await;
+        // Another target may be asking.
+        let mut known = timeout_at(deadline, entry.lock()).await.ok()?;
         if let Some((evidence, at)) = &*known
             && at.elapsed() < PAUSE
         {

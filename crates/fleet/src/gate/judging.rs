@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::evidence::Evidence;
-use super::targets::targets;
+use super::targets::Targets;
 use super::{GateReport, WhyNotJudged, WhyUnknown, statement};
 use crate::fleet::Seen;
 use crate::history::{
@@ -25,6 +25,8 @@ pub(super) struct Case<'a> {
     /// The targets that are judged, by their names.
     pub(super) targets: BTreeMap<&'a str, &'a FleetTarget>,
     pub(super) not_judged: BTreeMap<WhyNotJudged, Vec<&'a str>>,
+    /// How many targets were published that no agent has.
+    unwatched: u32,
     /// For each path its target's number if that is judged.
     of_path: Vec<Option<TargetNumber>>,
     /// For each path since when it is known on some node.
@@ -103,7 +105,11 @@ impl<'a> Case<'a> {
         now: Moment,
     ) -> Self {
         let from = now.before(asked.window());
-        let (targets, not_judged) = targets(seen, history, query, from);
+        let Targets {
+            judged: targets,
+            not_judged,
+            unwatched,
+        } = Targets::of(seen, history, (query, asked), from);
         let paths = &history.paths;
         let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
         let name = |number: PathNumber| {
@@ -122,6 +128,7 @@ impl<'a> Case<'a> {
             now,
             targets,
             not_judged,
+            unwatched,
             nodes: 0,
             departed: 0,
         };
@@ -189,8 +196,9 @@ impl<'a> Case<'a> {
         if self.asked.window() > KEPT {
             evidence.unclear_in_all(WhyUnknown::WindowTooLong, 0);
         }
-        if self.asked.unnamed_services > 0 {
-            evidence.unclear_in_all(WhyUnknown::UnnamedServices, self.asked.unnamed_services);
+        let unwatched = self.asked.unnamed_services + self.unwatched;
+        if unwatched > 0 {
+            evidence.unclear_in_all(WhyUnknown::UnnamedServices, unwatched);
         }
         if !self.asked.sources_unknown.is_empty() {
             evidence.unclear_in_all(WhyUnknown::SourcesUnknown, 0);
@@ -347,10 +355,17 @@ impl<'a> Case<'a> {
             return;
         };
         let last = track.non_private(life.history.last);
-        if let Some(last) = last.filter(|last| *last >= life.private_from) {
+        let is_so_now = track.is_non_private && !life.has_left;
+        // What was said last is said now, also where the window is shorter than the time since then.
+        let from = if is_so_now {
+            life.private_from.min(life.end.before(life.slack))
+        } else {
+            life.private_from
+        };
+        if let Some(last) = last.filter(|last| *last >= from) {
             let broken = evidence.broken(path, life.name, last);
             broken.departed += u32::from(life.has_left);
-            broken.now += u32::from(track.is_non_private && !life.has_left);
+            broken.now += u32::from(is_so_now);
         }
         let slack = if track.is_awaited {
             life.slack + COMPARED

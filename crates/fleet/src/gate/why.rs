@@ -57,7 +57,7 @@ advised_words! {
         means "What the observer remembered could not be read after its restart, so it began anew.",
         remedy "Wait until the observer has watched for the window, or ask with a shorter --window.";
     ObserverAway = "observer_away",
-        means "The observer was away within the window, so nodes that came and went in that time are not known.",
+        means "The observer was away within the window, or could not watch the nodes, so nodes that came and went in that time are not known.",
         remedy "Wait until the window holds no such time, or ask with a shorter --window.";
     WindowTooLong = "window_too_long",
         means "The window is longer than what is remembered, which is seven days.",

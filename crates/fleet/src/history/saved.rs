@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::read::Reader;
 use self::write::Writer;
-use super::{FleetHistory, GAP, KEPT, MOST_ABSENCES, is_silent};
+use super::{FleetHistory, GAP, KEPT, is_silent};
 use crate::Moment;
 
 /// The form that is written.
@@ -147,16 +147,7 @@ impl FleetHistory {
             return Err(NotRestored::TooOld);
         }
         let mut history = Reader::of(&saved, held_until)?.history()?;
-        if now.since(held_until) > GAP {
-            history.absences.push((held_until, now));
-            let excess = history.absences.len().saturating_sub(MOST_ABSENCES);
-            if excess > 0 {
-                // What lies between two is taken as one absence.
-                let (from, _) = history.absences[0];
-                history.absences.drain(..excess);
-                history.absences[0].0 = from;
-            }
-        }
+        history.note_absence(held_until, now);
         Ok(history)
     }
 }

@@ -403,3 +403,18 @@ fn a_node_that_only_seemed_to_have_left_is_remembered() {
     history.set_nodes([node("a"), other].iter(), later(4));
     assert_eq!(history.departed.len(), 1, "another node of the same name");
 }
+
+#[test]
+fn times_in_which_nodes_were_not_watched_are_joined_where_they_meet() {
+    let mut history = FleetHistory::default();
+    let after = |minutes| NOW.after(Duration::from_mins(minutes));
+    history.note_absence(NOW, after(5));
+    assert!(history.absences.is_empty(), "so much is borne");
+    for minute in 6..30 {
+        history.note_absence(NOW, after(minute));
+    }
+    history.note_absence(after(28), after(40));
+    assert_eq!(history.absences, [(NOW, after(40))]);
+    history.note_absence(after(41), after(50));
+    assert_eq!(history.absences.len(), 2);
+}

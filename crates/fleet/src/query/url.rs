@@ -48,7 +48,7 @@ impl FleetQuery {
                     }
                 }
                 "window" => {
-                    let window = span(&value).map_err(|why| wrong(&why))?;
+                    let window = window(&value).map_err(|why| wrong(&why))?;
                     asked.gate.get_or_insert_default().window_seconds = window.as_secs();
                 }
                 "allowUncovered" => {
@@ -81,6 +81,7 @@ impl FleetQuery {
             window_seconds,
             allow_uncovered,
             unnamed_services: _,
+            published: _,
             sources_unknown: _,
             nodes_not_listed: _,
         }) = &self.gate
@@ -106,6 +107,15 @@ fn since(text: &str, now: Moment) -> Result<Moment, String> {
 
 fn span(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|_| format!("{} is no time such as 24h", quoted(text)))
+}
+
+/// How far back the gate looks.
+fn window(text: &str) -> Result<Duration, String> {
+    let window = span(text)?;
+    if window < GateQuery::SHORTEST {
+        return Err(format!("{} is shorter than a minute", quoted(text)));
+    }
+    Ok(window)
 }
 
 fn flag(text: &str) -> Result<bool, String> {

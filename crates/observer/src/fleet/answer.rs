@@ -13,6 +13,8 @@ use privatelink_report::version::VERSION;
 use super::ask::{NoReply, OF_THE_LEADER, Replied, Reply, ask};
 use super::members::Nodes;
 use crate::Observer;
+use crate::private_link_target::admission::Decision;
+use crate::private_link_target::reason::AcceptedReason;
 use crate::source_state::{SourceState, StateSince};
 use crate::watch::Watched as _;
 
@@ -61,9 +63,10 @@ impl Observer {
         let mut query = query.clone();
         if let Some(gate) = &mut query.gate {
             gate.unnamed_services = self.unnamed_services();
+            gate.published = self.published();
             gate.sources_unknown = self.sources_unknown(now);
             let nodes = self.shared.states().of_kind(Nodes::NAME);
-            gate.nodes_not_listed = nodes.is_none_or(|nodes| nodes.state != SourceState::Ok);
+            gate.nodes_not_listed = nodes.is_none_or(|nodes| is_unknown(&nodes, now));
         }
         if !self.is_ready() || !self.shared.is_fleet_read() {
             return Err(NoFleet::NotReadYet);
@@ -121,24 +124,30 @@ impl Observer {
 
     /// The sources of targets of which it is not known what they say.
     fn sources_unknown(&self, now: SystemTime) -> Vec<String> {
-        let is_unknown = |state: &StateSince| match state.state {
-            SourceState::Ok | SourceState::Absent => false,
-            SourceState::Forbidden => true,
-            // What was known stays in use, and hardly changes in that time.
-            SourceState::Stale => {
-                let stale_for = now.duration_since(state.since).unwrap_or_default();
-                !state.was_known || stale_for > BORNE
-            }
-        };
         let sources = self.sources_of_targets();
         let sources = sources
             .into_iter()
-            .filter(|(_, _, state)| is_unknown(state));
+            .filter(|(_, _, state)| is_unknown(state, now));
         sources.map(|(word, _, _)| word.to_owned()).collect()
     }
 
-    /// Objects that use, or may use, a service that discovery cannot name, and targets that agents have no room for:
-    /// no agent watches these.
+    /// The hosts of the targets that agents are given.
+    fn published(&self) -> Vec<String> {
+        let mut hosts: Vec<String> = self
+            .shared
+            .discovered()
+            .targets
+            .iter()
+            .map(|target| target.host.clone())
+            .collect();
+        let admission = self.shared.admission();
+        let declared = admission.targets.iter().flat_map(|one| &one.endpoints);
+        hosts.extend(declared.map(|(host, _)| host.clone()));
+        hosts
+    }
+
+    /// Objects that use, or may use, a service that discovery cannot name, and targets and objects of teams that there
+    /// is no room for: no agent watches these.
     fn unnamed_services(&self) -> u32 {
         let discovered = self.shared.discovered();
         let hides_a_service = |omission: Omission| match omission {
@@ -162,8 +171,31 @@ impl Observer {
         let objects = omitted
             .filter(|omitted| hides_a_service(omitted.omission))
             .map(|omitted| omitted.objects);
+        let has_no_room = |decision: &&Decision| {
+            matches!(
+                decision.reason,
+                AcceptedReason::TooManyInNamespace | AcceptedReason::TooManyTargets
+            )
+        };
         let unnamed = objects.sum::<usize>() + discovered.left_out;
+        drop(discovered);
+        let decisions = &self.shared.admission().decisions;
+        let refused = decisions.iter().filter(has_no_room).count();
+        let unnamed = unnamed + refused + self.shared.declared().left_out();
         u32::try_from(unnamed).unwrap_or(u32::MAX)
+    }
+}
+
+/// Whether it is not known what a source says.
+fn is_unknown(source: &StateSince, now: SystemTime) -> bool {
+    match source.state {
+        SourceState::Ok | SourceState::Absent => false,
+        SourceState::Forbidden => true,
+        // What was known stays in use, and hardly changes in that time.
+        SourceState::Stale => {
+            let stale_for = now.duration_since(source.since).unwrap_or_default();
+            !source.was_known || stale_for > BORNE
+        }
     }
 }
 

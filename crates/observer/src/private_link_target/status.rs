@@ -45,6 +45,8 @@ pub struct StatusWriter {
     written: HashMap<Key, Written>,
     /// When health was written last.
     health: VecDeque<Instant>,
+    /// Whether the next write is for an object whose condition changes.
+    is_news_turn: bool,
 }
 
 /// What was written of an object.
@@ -98,6 +100,7 @@ impl StatusWriter {
             client,
             written: HashMap::new(),
             health: VecDeque::new(),
+            is_news_turn: true,
         }
     }
 
@@ -180,7 +183,8 @@ impl StatusWriter {
     }
 
     /// Writes the health of objects that do not show it: two objects in a minute, and each at most once in
-    /// one. Those whose condition changes come first, then those that wait longest.
+    /// one. In turn one whose condition changes and the one that waits longest, so that some objects that change
+    /// all the time, or that are refused, do not keep the others waiting.
     pub async fn write_health(
         &mut self,
         healths: &[Health],
@@ -197,9 +201,15 @@ impl StatusWriter {
                 (!health.is_news(), last.map(|last| last.at), health)
             })
             .collect();
-        due.sort_by_key(|(is_no_news, last, _)| (*is_no_news, *last));
         let mut round = StatusRound::default();
-        for (_, last, health) in due {
+        loop {
+            let is_news_turn = self.is_news_turn;
+            let next = due
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, (is_no_news, last, _))| (is_news_turn && *is_no_news, *last));
+            let Some((next, _)) = next else { break };
+            let (_, last, health) = due.remove(next);
             if last.is_some_and(|last| last.elapsed() < PAUSE) {
                 // The watch may not have shown the last write yet.
                 let written = self.written.get(&health.key);
@@ -212,6 +222,7 @@ impl StatusWriter {
                 continue;
             }
             self.health.push_back(Instant::now());
+            self.is_news_turn = !is_news_turn;
             let patched = self.patch(&health.key, MANAGER_OF_HEALTH, &health.wanted);
             let patched = patched.await;
             let written = patched.is_ok().then(|| digest(&health.wanted));

@@ -190,3 +190,75 @@ async fn a_name_that_failed_is_asked_again_by_the_next_probe() {
     probes.next().await;
     assert_eq!(probes.world.questions_for(alias), 2 * tries);
 }
+
+#[tokio::test]
+async fn an_answer_for_a_name_counts_where_the_next_question_fails() {
+    let mut probes = Probes::of(UNLINKED).await;
+    probes.next().await;
+    for evidence in &mut probes.cache.trouble.as_mut().expect("names").names {
+        Arc::make_mut(evidence).checked_at -= NAME_PAUSE;
+    }
+    let failing = "[{name: kv.privatelink.vaultcore.azure.net, then: servfail}]";
+    probes.world.set_faults(0, failing).expect("faults");
+    let evidence = probes.next().await.resolution.evidence.alias.clone();
+    let outcome = evidence.map(|evidence| evidence.outcome);
+    assert_eq!(outcome, Some(QueryOutcome::Answer));
+}
+
+/// [`HEALTHY`], where the search list leads elsewhere and the service replies.
+fn captured() -> String {
+    let server = "{resolver: pod, records: [kv.vault.azure.net A 127.0.1.1";
+    let with_capture = format!("{server}, kv.vault.azure.net.corp.test A 127.0.9.9");
+    let names = "{names: [kv.vault.azure.net]";
+    let with_reply = format!(r#"{names}, reply: "HTTP/1.1 401 Unauthorized\n\n""#);
+    HEALTHY
+        .replacen(server, &with_capture, 1)
+        .replace(names, &with_reply)
+        .replace(
+            "resolver: pod}, servers",
+            "resolver: pod, http: true}, servers",
+        )
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_compared_once_and_drops_nothing_that_is_known() {
+    let mut probes = Probes::of(&captured()).await;
+    let first = probes.next().await;
+    let (search, service) = (&first.resolution.search, &first.connections[0].service);
+    assert!(search.is_some() && service.is_some(), "{first:?}");
+
+    for server in 0..2 {
+        let lost = "[{name: kv.vault.azure.net, then: servfail}]";
+        probes.world.set_faults(server, lost).expect("faults");
+    }
+    let others = |probe: &Observation| probe.comparisons[0].checked_at;
+    let lost = probes.next().await;
+    assert!(lost.resolution.addresses.is_empty());
+    assert_eq!(lost.resolution.search, *search);
+    assert!(others(&lost) > others(&first));
+    let again = probes.next().await;
+    assert_eq!(others(&again), others(&lost), "not asked again at once");
+
+    for server in 0..2 {
+        probes.world.set_faults(server, "[]").expect("no faults");
+    }
+    let healed = probes.next().await;
+    assert_eq!(healed.resolution.search, *search);
+    assert_eq!(healed.connections[0].service, *service);
+    assert_eq!(others(&healed), others(&lost));
+}
+
+#[tokio::test]
+async fn a_host_without_a_dot_is_completed_on_every_path() {
+    let mut probes = Probes::of(
+        "target: {host: orders, port: 80, protocol: tcp, resolver: pod}, servers: [\
+        {resolver: pod, records: [orders.corp.test A 127.0.1.1]}, \
+        {resolver: node, records: [orders.corp.test A 127.0.1.1]}], \
+        resolvConf: {pod: search corp.test, node: search corp.test}, \
+        endpoints: {127.0.1.1: silent}",
+    )
+    .await;
+    let probe = probes.next().await;
+    let agrees = probe.comparisons[0].agrees_with(&probe.resolution);
+    assert_eq!(agrees, Some(true), "{probe:?}");
+}

@@ -13,7 +13,7 @@ pub(super) fn write_process(out: &mut Vec<u8>, format: Exposition, end: &str) ->
         let of = (metric.name, metric.kind, metric.help);
         let mut family = FamilyWriter::new(out, format, of, &[], end, false);
         if let Some(value) = metric.value {
-            family.sample(&[], count(value))?;
+            family.sample(&[], value)?;
         }
     }
     Ok(())
@@ -25,7 +25,7 @@ struct ProcessMetric {
     kind: MetricKind,
     help: &'static str,
     /// `None` where it cannot be read.
-    value: Option<u64>,
+    value: Option<f64>,
 }
 
 /// The metrics of this process, sorted by name.
@@ -34,7 +34,7 @@ fn process_metrics() -> [ProcessMetric; 7] {
     let process = process.as_ref();
     let stat = process.and_then(|process| process.stat().ok());
     let stat = stat.as_ref();
-    let ticks = procfs::ticks_per_second();
+    let seconds = |ticks| count(ticks) / count(procfs::ticks_per_second());
     let gauge = |name, help, value| ProcessMetric {
         name,
         kind: MetricKind::Gauge,
@@ -46,14 +46,14 @@ fn process_metrics() -> [ProcessMetric; 7] {
             name: "process_cpu_seconds_total",
             kind: MetricKind::Counter,
             help: "Total user and system CPU time spent in seconds.",
-            value: stat.map(|stat| (stat.utime + stat.stime) / ticks),
+            value: stat.map(|stat| seconds(stat.utime + stat.stime)),
         },
         gauge(
             "process_max_fds",
             "Maximum number of open file descriptors.",
             process.and_then(
                 |process| match process.limits().ok()?.max_open_files.soft_limit {
-                    LimitValue::Value(most) => Some(most),
+                    LimitValue::Value(most) => Some(count(most)),
                     LimitValue::Unlimited => None,
                 },
             ),
@@ -61,27 +61,29 @@ fn process_metrics() -> [ProcessMetric; 7] {
         gauge(
             "process_open_fds",
             "Number of open file descriptors.",
-            process.and_then(|process| Some(process.fd_count().ok()? as u64)),
+            process.and_then(|process| Some(count(process.fd_count().ok()? as u64))),
         ),
         gauge(
             "process_resident_memory_bytes",
             "Resident memory size in bytes.",
-            stat.map(|stat| stat.rss * procfs::page_size()),
+            stat.map(|stat| count(stat.rss * procfs::page_size())),
         ),
         gauge(
             "process_start_time_seconds",
             "Start time of the process since unix epoch in seconds.",
-            stat.and_then(|stat| Some(stat.starttime / ticks + procfs::boot_time_secs().ok()?)),
+            stat.and_then(|stat| {
+                Some(seconds(stat.starttime) + count(procfs::boot_time_secs().ok()?))
+            }),
         ),
         gauge(
             "process_threads",
             "Number of OS threads in the process.",
-            stat.and_then(|stat| u64::try_from(stat.num_threads).ok()),
+            stat.and_then(|stat| Some(count(u64::try_from(stat.num_threads).ok()?))),
         ),
         gauge(
             "process_virtual_memory_bytes",
             "Virtual memory size in bytes.",
-            stat.map(|stat| stat.vsize),
+            stat.map(|stat| count(stat.vsize)),
         ),
     ]
 }
