@@ -153,7 +153,7 @@ impl Reload for PlanFiles {
 mod tests {
     use std::fs;
 
-    use tokio::time::{sleep, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -174,7 +174,7 @@ mod tests {
         let changed = watcher.changed();
         tokio::pin!(changed);
         for second in [4, 6] {
-            let other = sleep(Duration::from_secs(second) - started.elapsed());
+            let other = sleep_until(started + Duration::from_secs(second));
             tokio::select! {
                 biased;
                 () = other => {}
