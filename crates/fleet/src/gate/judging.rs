@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
         if self.asked.window() > KEPT {
             evidence.unclear_in_all(WhyUnknown::WindowTooLong, 0);
         }
-        let unwatched = self.asked.unnamed_services + self.unwatched;
+        let unwatched = self.asked.unnamed_services.saturating_add(self.unwatched);
         if unwatched > 0 {
             evidence.unclear_in_all(WhyUnknown::UnnamedServices, unwatched);
         }

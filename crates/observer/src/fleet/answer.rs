@@ -179,8 +179,9 @@ impl Observer {
         };
         let unnamed = objects.sum::<usize>() + discovered.left_out;
         drop(discovered);
-        let decisions = &self.shared.admission().decisions;
-        let refused = decisions.iter().filter(has_no_room).count();
+        let admission = self.shared.admission();
+        let refused = admission.decisions.iter().filter(has_no_room).count();
+        drop(admission);
         let unnamed = unnamed + refused + self.shared.declared().left_out();
         u32::try_from(unnamed).unwrap_or(u32::MAX)
     }
