@@ -75,8 +75,8 @@ advised_words! {
         means "The nodes of the cluster cannot be listed now, so those without an agent are not known.",
         remedy "Give the observer the right to list and watch nodes (observer.namespaces takes it away), or excuse such nodes with --allow-uncovered.";
     UnnamedServices = "unnamed_services",
-        means "The cluster uses services that discovery could not name, or that agents have no room for, so no agent watches them.",
-        remedy "Look at the observer's list of what it could not name, and write these hosts as targets, or raise limits.maxTargets.";
+        means "The cluster uses services that discovery could not name, or that agents have no room for or have not taken over, so no agent watches them.",
+        remedy "Ask again in two minutes, when agents have the observer's latest targets; then look at the observer's list of what it could not name, and write these hosts as targets, or raise limits.maxTargets.";
     SourcesUnknown = "sources_unknown",
         means "There may be services that no agent watches, since it is not known what these sources of targets say.",
         remedy "Ask the observer, and look at the states of the sources on its page: give it the right to list and watch them, or switch off those that are not used.";
